@@ -1,0 +1,152 @@
+"""The settings: frozen values that the rest of the program is built from. No I/O, no parsing.
+
+`load.py` makes them from built-in defaults, the file, the environment and the command line (contract, section 1).
+Durations are seconds (`*_s`), sizes bytes (`*_bytes`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from proxy.model.redact import Secret, SecretUrl
+
+MIB = 1024**2
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    data_dir: Path = Path("data")
+    public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    path_prefix: str = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    stop_timeout_s: float = 25.0
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
+    idle_timeout_s: float = 75.0
+    write_timeout_s: float = 120.0
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.data_dir / "cache"
+
+    @property
+    def state_dir(self) -> Path:
+        return self.data_dir / "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    max_size_bytes: int = 50 * GIB
+    scrub_s: float = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    #: None means SQLite below data_dir.
+    url: SecretUrl | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    level: str = "info"
+    format: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At least `bytes_per_s`, measured over any `window_s` seconds."""
+
+    bytes_per_s: float
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a request leaves. `proxy` None with `use_environment` False means direct."""
+
+    name: str = "environment"
+    use_environment: bool = True
+    proxy: SecretUrl | None = None
+    username: str | None = None
+    password: Secret | None = None
+    no_proxy: tuple[str, ...] = ()
+    ca_files: tuple[Path, ...] = ()
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Credentials for an origin: exactly one of the kinds 'basic', 'bearer', 'header', 'token', 'netrc'."""
+
+    kind: str
+    name: str | None = None
+    secret: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One configured remote source. `urls` are mirrors of one thing, in order; or `feed` names a feed of this server."""
+
+    #: Stable over restarts and edits of unrelated keys: the feed's name and the upstream's place or identity.
+    id: str
+    urls: tuple[SecretUrl, ...] = ()
+    feed: str | None = None
+    route: Route = field(default_factory=Route)
+    auth: Auth | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    allow_private: bool = False
+    redirect_hosts: tuple[str, ...] = ()
+    private: bool = False
+    only: tuple[str, ...] = ()
+    except_: tuple[str, ...] = ()
+    #: PyPI: base URL of `/<name>/json`, or None for the upstream's sibling `/pypi/`; '' switches it off.
+    json_api: str | None = None
+    files_base: str | None = None
+    ttl_s: float = 600.0
+    negative_ttl_s: float = 60.0
+    stale_if_error_s: float = 7 * 86400.0
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 30.0
+    min_rate: Rate = Rate(1024.0, 30.0)
+    concurrency: int = 8
+    bandwidth_bytes_per_s: float | None = None
+    retries: int = 2
+    contact: str | None = None
+    max_index_size_bytes: int = GIB
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    name: str
+    kind: str
+    upstreams: tuple[Upstream, ...] = ()
+    curated_from: tuple[str, ...] = ()
+    policy: str | None = None
+    reserved: tuple[str, ...] = ()
+    anonymous: bool = True
+    offline: bool = False
+    aliases: tuple[str, ...] = ()
+    #: "403", "404" or "empty"
+    blocked_project: str = "403"
+    subdirs: tuple[str, ...] = ()
+    indexed_timestamp: str = "observed"
+    fetch: str = "eager"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    server: Server = Server()
+    cache: Cache = Cache()
+    state: State = State()
+    log: Log = Log()
+    feeds: Mapping[str, Feed] = field(default_factory=dict)
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    #: dotted key -> where its value came from ("default", "config.toml", "environment FEEDGATE__…", "command line")
+    sources: Mapping[str, str] = field(default_factory=dict)

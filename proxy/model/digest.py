@@ -1,0 +1,16 @@
+"""Digests: the names of blobs. A digest is 64 lower-case hexadecimal digits of a SHA-256, nothing else."""
+
+import re
+from typing import NewType
+
+Sha256 = NewType("Sha256", str)
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def parse_sha256(text: str) -> Sha256:
+    """Return the digest that the text spells, in either case; raise ValueError for anything else."""
+    lowered = text.lower() if text.isascii() else text
+    if not _SHA256.match(lowered):
+        raise ValueError("a SHA-256 digest is 64 hexadecimal digits")
+    return Sha256(lowered)

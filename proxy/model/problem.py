@@ -1,0 +1,75 @@
+"""Problems: what a person or a client is told when something is refused or cannot be done.
+
+The words, their statuses and titles are the table of answers (contract, section 3), here and nowhere else.
+A problem is an exception so that any room may raise it; only the inbound door turns it into an
+`application/problem+json` answer (RFC 9457). Its texts never hold a credential, and never the digest or size of
+a hidden artifact.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+#: word -> (status, title). The title is also the reason phrase, so it is short ASCII.
+TABLE: Mapping[str, tuple[int, str]] = {
+    "bad-request": (400, "Bad request"),
+    "unauthorized": (401, "Authentication required"),
+    "forbidden": (403, "Forbidden"),
+    "blocked": (403, "Blocked by policy"),
+    "held": (403, "Held by policy"),
+    "revoked": (403, "Approval revoked"),
+    "quarantined": (403, "Quarantined at the origin"),
+    "read-only": (403, "This feed is read-only"),
+    "unknown": (404, "Not found"),
+    "not-approved": (404, "Not approved"),
+    "method-not-allowed": (405, "Method not allowed"),
+    "conflict": (409, "Conflict"),
+    "precondition-failed": (412, "Precondition failed"),
+    "too-large": (413, "Too large"),
+    "unprocessable": (422, "Unprocessable"),
+    "too-many-requests": (429, "Too many requests"),
+    "internal": (500, "Internal error"),
+    "origin-refused": (502, "The origin's answer cannot be used"),
+    "digest-mismatch": (502, "The origin sent wrong bytes"),
+    "upstream-auth": (502, "The origin refused our credentials"),
+    "proxy-auth": (502, "The outbound proxy refused our credentials"),
+    "tls": (502, "TLS to the origin failed"),
+    "redirect-refused": (502, "A redirect of the origin was refused"),
+    "pinned-unavailable": (502, "Pinned digest unavailable"),
+    "origin-unavailable": (503, "The origin is unavailable"),
+    "busy": (503, "Busy"),
+    "disk-full": (503, "No space for changes"),
+    "offline": (503, "Not held and the feed is offline"),
+    "preparing": (503, "Being prepared"),
+    "loop": (508, "Loop detected"),
+}
+
+
+@dataclass(slots=True)
+class Problem(Exception):
+    """One refusal or failure, told once.
+
+    `word` is a key of TABLE; `detail` is one line for a person that says what, where and what to do next.
+    `retry_after_s` is sent for 503 and 429. The other fields appear in the document where they are set.
+    """
+
+    word: str
+    detail: str
+    feed: str | None = None
+    artifact: str | None = None
+    policy: str | None = None
+    rule: str | None = None
+    until: str | None = None
+    explain: str | None = None
+    retry_after_s: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        return TABLE[self.word][0]
+
+    @property
+    def title(self) -> str:
+        return TABLE[self.word][1]
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.detail}"
