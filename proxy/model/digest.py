@@ -14,3 +14,11 @@ def parse_sha256(text: str) -> Sha256:
     if not _SHA256.match(lowered):
         raise ValueError("a SHA-256 digest is 64 hexadecimal digits")
     return Sha256(lowered)
+
+
+def read_sha256(data: bytes | None) -> Sha256 | None:
+    """Return the digest that stored bytes spell, or None for anything else: a damaged note is no note."""
+    try:
+        return None if data is None else parse_sha256(data.decode("ascii"))
+    except ValueError:
+        return None

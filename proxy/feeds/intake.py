@@ -1,0 +1,173 @@
+"""Intake: ask the origin for one name, read what comes, keep it as a shard blob.
+
+The page and its companion (the document that adds what a poor page lacks) are asked for at the same time while
+it is not known that the page needs none, so that the first answer is complete. A page that did not change (304,
+or the same bytes from an origin without validators) costs nothing more. Reading happens in a thread, for large
+pages too: the parsers hold the GIL for a few milliseconds a piece.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from typing import Protocol
+
+from proxy.artifacts.notes import Notes
+from proxy.artifacts.store import BlobStore
+from proxy.config.settings import Upstream
+from proxy.feeds.facts import Facts
+from proxy.feeds.shards import Ask, Ingested, NameIndex, Received
+from proxy.model.clock import Clock
+from proxy.model.digest import Sha256
+from proxy.model.tally import Tally
+from proxy.upstream.errors import BadAnswer, UpstreamError
+from proxy.upstream.remote import Answer, Remote, Validators
+
+_LOG = logging.getLogger("feedgate.intake")
+#: A companion that takes longer than this after its page is left for the next refresh.
+_COMPANION_S = 10.0
+
+
+class Drifts(Protocol):
+    """First sight and digest history (state, not cache)."""
+
+    async def drifted(self, upstream: str, name: str, files: dict[str, str | None], now_ms: int) -> dict[str, str]:
+        """Record the files; return the names whose digest changed, with the reason they are held."""
+        ...
+
+
+class Intake:
+    """What one upstream's pages become."""
+
+    def __init__(
+        self, upstream: Upstream, remote: Remote, index: NameIndex, store: BlobStore, notes: Notes,
+        drifts: Drifts, clock: Clock, tally: Tally,
+    ) -> None:  # fmt: skip
+        self.notes = notes
+        self._upstream = upstream
+        self._remote = remote
+        self._index = index
+        self._store = store
+        self._drifts = drifts
+        self._clock = clock
+        self._tally = tally
+
+    async def has(self, facts: Facts) -> bool:
+        """Tell whether the shard that the facts speak of is still held."""
+        return facts.shard is not None and (
+            self._store.peek(facts.shard) is not None or await self._store.get(facts.shard) is not None
+        )
+
+    async def take(self, name: str, facts: Facts | None, now_ms: int) -> Facts:
+        """Ask for the name; return the new facts. Raises UpstreamError or BadIndex, and then nothing has changed."""
+        held = facts if facts is not None and await self.has(facts) else None
+        companion = self._companion_soon(name, held)
+        try:
+            answer = await self._ask(self._index.page(name), _validators(held))
+            return await self._taken(name, held, answer, companion, now_ms)
+        finally:
+            if companion is not None:
+                companion.cancel()
+                with contextlib.suppress(asyncio.CancelledError, UpstreamError):
+                    await companion
+
+    async def _taken(
+        self, name: str, held: Facts | None, answer: Answer, companion: "asyncio.Task[bytes | None] | None", now_ms: int
+    ) -> Facts:
+        match answer.status:
+            case 404 | 410:
+                self._tally.count("index_answers", "absent")
+                return Facts(now_ms)
+            case 304 if held is not None:
+                self._tally.count("index_answers", "unchanged")
+                return held.confirmed(now_ms)
+            case 200:
+                return await self._changed(name, held, answer, companion, now_ms)
+            case status:
+                raise BadAnswer("origin", f"the origin answered {status} for an index page")
+
+    async def _changed(
+        self, name: str, held: Facts | None, answer: Answer, companion: "asyncio.Task[bytes | None] | None", now_ms: int
+    ) -> Facts:
+        body = hashlib.sha256(answer.body).hexdigest()
+        serial = _serial(answer)
+        if held is not None and self._is_older(name, held, serial):
+            return held.confirmed(now_ms)
+        if held is not None and held.body == body and held.is_complete:
+            self._tally.count("index_answers", "unchanged")
+            return held.confirmed(now_ms)
+        page = Received(answer.url, answer.headers.get("content-type", ""), answer.body, serial)
+        previous = await self._bytes(held.shard) if held is not None and held.shard is not None else None
+        extra = await self._companion(name, companion) if self._index.needs_companion(page) else b""
+        ingested = await asyncio.to_thread(self._index.ingest, name, page, extra, previous)
+        if held is not None and self._is_older(name, held, ingested.serial):
+            return held.confirmed(now_ms)
+        shard = await self._keep(name, ingested, previous, now_ms)
+        self._tally.count("index_answers", "changed")
+        return Facts(
+            now_ms, shard, body, answer.headers.get("etag"), answer.headers.get("last-modified"),
+            ingested.serial, ingested.is_complete,
+        )  # fmt: skip
+
+    async def _keep(self, name: str, ingested: Ingested, previous: bytes | None, now_ms: int) -> Sha256:
+        for filename, why in ingested.dropped:
+            _LOG.warning("an index entry was left out", extra={"upstream": self._upstream.id, "project": name, "file": filename[:200], "why": why})  # fmt: skip
+        drifted = await self._drifts.drifted(self._upstream.id, name, dict(ingested.files), now_ms)
+        for filename, why in drifted.items():
+            self._tally.count("drift", self._upstream.id)
+            _LOG.error("a file changed under its name and is held", extra={"upstream": self._upstream.id, "project": name, "file": filename, "why": why})  # fmt: skip
+        packed = await asyncio.to_thread(self._index.pack, ingested, drifted, previous)
+        return (await self._store.put(packed)).digest
+
+    def _is_older(self, name: str, held: Facts, serial: int | None) -> bool:
+        """A 200 with a lower serial comes from a stale node of the origin's CDN: ours stays."""
+        if serial is None or held.serial is None or serial >= held.serial:
+            return False
+        self._tally.count("index_rollbacks", self._upstream.id)
+        _LOG.warning("the origin answered an older page", extra={"upstream": self._upstream.id, "project": name, "serial": serial, "held": held.serial})  # fmt: skip
+        return True
+
+    # -- companions ----------------------------------------------------------------------------------------
+
+    def _companion_soon(self, name: str, held: Facts | None) -> "asyncio.Task[bytes | None] | None":
+        """Ask beside the page unless it is known that pages need none, or likely that this one did not change."""
+        ask = self._index.companion(name) if held is None or not held.is_complete else None
+        return asyncio.create_task(self._companion_body(ask)) if ask is not None else None
+
+    async def _companion(self, name: str, started: "asyncio.Task[bytes | None] | None") -> bytes | None:
+        ask = self._index.companion(name)
+        if ask is None:
+            return b""
+        try:
+            async with asyncio.timeout(_COMPANION_S):
+                return await (started if started is not None else self._companion_body(ask))
+        except (UpstreamError, TimeoutError) as error:
+            self._tally.count("companion_failures", self._upstream.id)
+            _LOG.warning("the companion of a page did not come", extra={"upstream": self._upstream.id, "project": name, "error": str(error)})  # fmt: skip
+            return None
+
+    async def _companion_body(self, ask: Ask) -> bytes | None:
+        answer = await self._ask(ask, None)
+        return answer.body if answer.status == 200 else b""
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _ask(self, ask: Ask, validators: Validators | None) -> Answer:
+        return await self._remote.document(ask.url, accept=ask.accept, validators=validators)
+
+    async def _bytes(self, digest: Sha256) -> bytes | None:
+        blob = await self._store.get(digest)
+        return None if blob is None else await self._store.read(blob)
+
+
+def _validators(held: Facts | None) -> Validators | None:
+    if held is None or not held.is_complete or (held.etag is None and held.last_modified is None):
+        return None
+    return Validators(held.etag, held.last_modified)
+
+
+def _serial(answer: Answer) -> int | None:
+    text = answer.headers.get("x-pypi-last-serial", "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+

@@ -1,0 +1,93 @@
+"""The keeper: what a serving process asks of the process that owns the outbound door and the state.
+
+Every argument and every result is a plain value (names, digests, seconds), so the same interface is called
+directly while there is one process and over a Unix socket when there are several (design, section 4,
+Processes). Bytes never cross it: shards, documents and artifacts are blobs on disk, and a file that is still
+arriving is read as it grows.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from proxy.model.digest import Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the owner of a name offers under it: a packed shard, and how fresh that is."""
+
+    upstream: str
+    shard: Sha256
+    #: True when the origin could not be asked in time and this is the last good copy.
+    is_stale: bool
+    #: Seconds since the origin last confirmed it.
+    age_s: float
+    #: Seconds for which a server may use it without asking again.
+    fresh_for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nobody who may have the name has it."""
+
+    reason: str
+    fresh_for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRef:
+    """Which artifact: the feed and name it is asked under, the shard's upstream, and its facts from the record."""
+
+    feed: str
+    name: str
+    upstream: str
+    url: str
+    filename: str
+    sha256: Sha256 | None
+    size: int | None
+    other_hashes: tuple[tuple[str, str], ...] = ()
+
+
+class Landing(Protocol):
+    """An artifact on its way in: the size once the origin has told it, and the growing bytes."""
+
+    async def opened(self) -> int | None:
+        """Wait for the origin's header; return the total size in bytes if known. Raises Problem."""
+        ...
+
+    def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Yield the bytes as they arrive; the last 4 KiB only after the digest is right. Raises Problem."""
+        ...
+
+
+class Keeper(Protocol):
+    """The one writer of state and the one that goes out."""
+
+    def peek(self, feed: str, name: str) -> Offer | Absent | None:
+        """Return the answer at once if it is known and fresh, else None."""
+        ...
+
+    async def lookup(self, feed: str, name: str, *, refresh: bool = False) -> Offer | Absent:
+        """Return what the feed's owner of the name offers. Raises Problem (origin trouble, held owner)."""
+        ...
+
+    async def held(self, ref: ArtifactRef) -> Sha256 | None:
+        """Return the digest under which the artifact's bytes are held, if they are."""
+        ...
+
+    async def size_of(self, ref: ArtifactRef) -> int | None:
+        """Return the artifact's size, asking the origin where the index does not tell."""
+        ...
+
+    def fetch(self, ref: ArtifactRef) -> Landing:
+        """Join or start the one fetch of the artifact."""
+        ...
+
+    def is_arriving(self, ref: ArtifactRef) -> bool:
+        """Tell whether a fetch of the artifact is under way."""
+        ...
+
+    def pass_range(self, ref: ArtifactRef, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Yield bytes start..stop-1 straight from the origin, uncached and unverified (the client checks)."""
+        ...

@@ -1,0 +1,172 @@
+"""The keeper of a single process: the interface of `keeper`, called directly.
+
+It holds the catalogs of every feed, resolves a feed that is another feed's upstream, and turns a reference to an
+artifact into the one flight that fetches it.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from proxy.artifacts.flight import Flight
+from proxy.artifacts.flights import Flights
+from proxy.artifacts.notes import Notes
+from proxy.artifacts.store import BlobStore
+from proxy.feeds.keeper import Absent, ArtifactRef, Landing, Offer
+from proxy.feeds.landing import FlightLanding, RemoteSource, expected_of
+from proxy.feeds.owners import Owned, Owners
+from proxy.model.digest import Sha256, read_sha256
+from proxy.model.problem import Problem
+from proxy.upstream.errors import UpstreamError, problem_for
+from proxy.upstream.remote import Remote
+
+_LOG = logging.getLogger("feedgate.keeper")
+
+
+ArrivalHook = Callable[[ArtifactRef, Sha256], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFeed:
+    """A feed's owners and the remotes of its upstreams; an upstream that is a feed has its name instead."""
+
+    name: str
+    owners: Owners
+    remotes: Mapping[str, Remote]
+    feeds: Mapping[str, str]
+
+
+class LocalKeeper:
+    """The keeper's work in this process. Errors of the way out become problems here, once."""
+
+    def __init__(self, feeds: Mapping[str, KeptFeed], store: BlobStore, notes: Notes, flights: Flights) -> None:
+        self._feeds = feeds
+        self._store = store
+        self._notes = notes
+        self._flights = flights
+        self._arrivals: set[asyncio.Task[None]] = set()
+        #: Called with each artifact that arrived whole and verified.
+        self.on_arrival: list[ArrivalHook] = []
+
+    async def close(self) -> None:
+        """Stop what is under way; the flights are the store's and end with it."""
+        for task in tuple(self._arrivals):
+            task.cancel()
+        await asyncio.gather(*self._arrivals, return_exceptions=True)
+
+    def peek(self, feed: str, name: str) -> Offer | Absent | None:
+        owned = self._feeds[feed].owners.peek(name)
+        return None if owned is None else _answer(owned)
+
+    async def lookup(self, feed: str, name: str, *, refresh: bool = False) -> Offer | Absent:
+        try:
+            return _answer(await self._feeds[feed].owners.find(name, refresh=refresh))
+        except UpstreamError as error:
+            raise problem_for(error, feed) from error
+
+    async def held(self, ref: ArtifactRef) -> Sha256 | None:
+        if ref.sha256 is not None:
+            return ref.sha256 if await self._store.get(ref.sha256) is not None else None
+        digest = read_sha256(await self._notes.get(_arrival_note(ref)))
+        return digest if digest is not None and await self._store.get(digest) is not None else None
+
+    async def size_of(self, ref: ArtifactRef) -> int | None:
+        if ref.size is not None:
+            return ref.size
+        try:
+            answer = await (await self.remote_of(ref)).head(ref.url)
+        except UpstreamError as error:
+            raise problem_for(error, ref.feed) from error
+        if answer.status in (404, 410):
+            raise gone(ref)
+        length = answer.headers.get("content-length", "")
+        return int(length) if length.isascii() and length.isdigit() else None
+
+    def is_arriving(self, ref: ArtifactRef) -> bool:
+        return self._flights.is_flying(_flight_key(ref))
+
+    def fetch(self, ref: ArtifactRef) -> Landing:
+        return FlightLanding(self._launch(ref), ref.feed)
+
+    async def pass_range(self, ref: ArtifactRef, start: int, stop: int) -> AsyncIterator[bytes]:
+        try:
+            stream = await (await self.remote_of(ref)).open(ref.url, start=start, stop=stop)
+            async with stream:
+                if stream.status in (404, 410):
+                    raise gone(ref)
+                skip = start - stream.start
+                async for piece in within(stream.chunks(), skip, stop - start):
+                    yield piece
+        except UpstreamError as error:
+            raise problem_for(error, ref.feed) from error
+
+    async def remote_of(self, ref: ArtifactRef) -> Remote:
+        """Return the way out to the artifact's origin, through the chain of feeds that are upstreams."""
+        feed, upstream = self._feeds[ref.feed], ref.upstream
+        while (inner := feed.feeds.get(upstream)) is not None:
+            feed = self._feeds[inner]
+            owned = await feed.owners.find(ref.name)
+            if owned.upstream is None:
+                raise gone(ref)
+            upstream = owned.upstream
+        return feed.remotes[upstream]
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    def _launch(self, ref: ArtifactRef) -> Flight:
+        key = _flight_key(ref)
+        is_new = not self._flights.is_flying(key)
+        flight = self._flights.join(key, [RemoteSource(ref, self.remote_of)], expected_of(ref))
+        if is_new:
+            task = asyncio.create_task(self._arrived(flight, ref), name="arrival")
+            self._arrivals.add(task)
+            task.add_done_callback(self._arrivals.discard)
+        return flight
+
+    async def _arrived(self, flight: Flight, ref: ArtifactRef) -> None:
+        try:
+            blob = await flight.done()
+        except (UpstreamError, Problem) as error:
+            _LOG.warning("an artifact did not arrive", extra={"feed": ref.feed, "file": ref.filename, "error": str(error)})  # fmt: skip
+            return
+        if ref.sha256 is None:
+            await self._notes.set(_arrival_note(ref), blob.digest.encode("ascii"))
+        for hook in self.on_arrival:
+            await hook(ref, blob.digest)
+
+
+def gone(ref: ArtifactRef) -> Problem:
+    return Problem("unknown", f"{ref.filename} is gone at the origin", feed=ref.feed, artifact=ref.filename)
+
+
+async def within(chunks: AsyncIterator[bytes], skip: int, length: int) -> AsyncIterator[bytes]:
+    """Yield `length` bytes of a stream after skipping some: an origin may answer a range with everything."""
+    left = length
+    async for chunk in chunks:
+        if skip >= len(chunk):
+            skip -= len(chunk)
+            continue
+        piece = chunk[skip : skip + left]
+        skip, left = 0, left - len(piece)
+        yield piece
+        if left <= 0:
+            return
+
+
+def _answer(owned: Owned) -> Offer | Absent:
+    held = owned.held
+    if owned.upstream is None or held.shard is None:
+        return Absent("no upstream of this feed has it", held.fresh_for_s)
+    return Offer(owned.upstream, held.shard, held.is_stale, held.age_s, held.fresh_for_s)
+
+
+def _flight_key(ref: ArtifactRef) -> str:
+    return ref.sha256 or f"{ref.upstream} {ref.url}"
+
+
+def _arrival_note(ref: ArtifactRef) -> str:
+    return f"arrived/{ref.upstream}/{hashlib.sha256(ref.url.encode()).hexdigest()}"
+
+

@@ -1,0 +1,181 @@
+"""The catalog of an upstream whose index is sharded by name: name -> shard, as fresh as it can be.
+
+It decides nothing about what may be seen; it knows what the origin said last, when, and whether to ask again.
+One refresh per name is under way at a time, it belongs to nobody, and whoever needs the name waits for it as
+long as `freshness` says. A damaged, shrunken or older page never replaces the last good shard.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from proxy.config.settings import Upstream
+from proxy.feeds import facts as stored
+from proxy.feeds.facts import Facts
+from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide
+from proxy.feeds.intake import Intake
+from proxy.feeds.shards import BadIndex
+from proxy.model.clock import Clock
+from proxy.model.digest import Sha256
+from proxy.upstream.errors import BadAnswer, UpstreamError
+
+_LOG = logging.getLogger("feedgate.catalog")
+_REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The catalog's answer: the shard (None: the origin has no such name) and how fresh the answer is."""
+
+    shard: Sha256 | None
+    is_stale: bool
+    age_s: float
+    fresh_for_s: float
+
+
+class NameCatalog:
+    """One upstream's names. `intake` asks the origin and keeps what comes; this class remembers and decides."""
+
+    def __init__(self, upstream: Upstream, intake: Intake, clock: Clock, *, offline: bool) -> None:
+        self._upstream = upstream
+        self._intake = intake
+        self._clock = clock
+        self._offline = offline
+        self._limits = Limits(upstream.ttl_s, upstream.negative_ttl_s, upstream.stale_if_error_s)
+        self._facts: OrderedDict[str, Facts] = OrderedDict()
+        self._refreshing: dict[str, asyncio.Task[Facts]] = {}
+
+    def peek(self, name: str) -> Held | None:
+        """Return the answer if it is in memory and fresh."""
+        facts = self._facts.get(name)
+        if facts is None:
+            return None
+        if self._offline:
+            return self._held(facts, is_stale=False) if facts.is_present else None
+        match self._decide(facts):
+            case Fresh():
+                return self._held(facts, is_stale=False)
+            case Resting():
+                return self._held(facts, is_stale=True)
+            case _:
+                return None
+
+    async def find(self, name: str, *, refresh: bool = False) -> Held:
+        """Return what the upstream has under the name. Raises UpstreamError when neither it nor a copy can tell."""
+        facts = self._facts.get(name) or await self._recall(name)
+        if self._offline:
+            return self._held(facts or Facts(0), is_stale=False)
+        if facts is None:
+            return self._held(await asyncio.shield(self._refresh(name, None)), is_stale=False)
+        match Expired() if refresh and facts.is_present else self._decide(facts):
+            case Fresh():
+                return self._held(facts, is_stale=False)
+            case Resting():
+                return self._held(facts, is_stale=True)
+            case Stale(patience_s):
+                return await self._try(name, facts, patience_s)
+            case Expired():
+                return await self._must(name, facts, refresh)
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        tasks = list(self._refreshing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def forget(self, select: Callable[[str], bool]) -> None:
+        """Drop remembered answers, so that the next request asks the notes or the origin."""
+        for name in [name for name in self._facts if select(name)]:
+            del self._facts[name]
+
+    # -- deciding ------------------------------------------------------------------------------------------
+
+    def _decide(self, facts: Facts) -> Fresh | Stale | Resting | Expired:
+        return decide(
+            is_present=facts.is_present, checked_at_ms=facts.checked_at_ms, failures=facts.failures,
+            failed_at_ms=facts.failed_at_ms, now_ms=self._now_ms(), limits=self._limits,
+        )  # fmt: skip
+
+    def _held(self, facts: Facts, *, is_stale: bool) -> Held:
+        decided = self._decide(facts)
+        fresh_for = decided.fresh_for_s if isinstance(decided, Fresh) else 0.0
+        return Held(facts.shard, is_stale, age_s(facts.checked_at_ms, self._now_ms()) or 0.0, fresh_for)
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+    # -- asking --------------------------------------------------------------------------------------------
+
+    async def _try(self, name: str, facts: Facts, patience_s: float) -> Held:
+        task = self._refresh(name, facts)
+        await asyncio.wait({task}, timeout=patience_s)
+        if task.done() and not task.cancelled() and task.exception() is None:
+            return self._held(task.result(), is_stale=False)
+        return self._held(self._facts.get(name, facts), is_stale=True)
+
+    async def _must(self, name: str, facts: Facts, refresh: bool) -> Held:
+        try:
+            return self._held(await asyncio.shield(self._refresh(name, facts)), is_stale=False)
+        except UpstreamError:
+            if refresh and facts.is_present and await self._intake.has(facts):
+                return self._held(facts, is_stale=True)
+            raise
+
+    def _refresh(self, name: str, facts: Facts | None) -> "asyncio.Task[Facts]":
+        task = self._refreshing.get(name)
+        if task is None:
+            task = asyncio.create_task(self._ask(name, facts), name=f"refresh {self._upstream.id}")
+            self._refreshing[name] = task
+            task.add_done_callback(lambda done: self._refreshed(name, done))
+        return task
+
+    def _refreshed(self, name: str, task: "asyncio.Task[Facts]") -> None:
+        self._refreshing.pop(name, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.warning("refreshing a name failed", extra={"upstream": self._upstream.id, "project": name, "error": str(error)})  # fmt: skip
+
+    async def _ask(self, name: str, facts: Facts | None) -> Facts:
+        try:
+            fresh = await self._intake.take(name, facts, self._now_ms())
+        except BadIndex as bad:
+            self._failed(name, facts)
+            raise BadAnswer("origin", f"the page of {name} cannot be used: {bad}") from bad
+        except UpstreamError:
+            self._failed(name, facts)
+            raise
+        await self._remember(name, fresh)
+        return fresh
+
+    def _failed(self, name: str, facts: Facts | None) -> None:
+        if facts is not None:
+            self._put(name, facts.failed(self._now_ms()))
+
+    # -- remembering ---------------------------------------------------------------------------------------
+
+    def _note(self, name: str) -> str:
+        return f"shard/{self._upstream.id}/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+    async def _recall(self, name: str) -> Facts | None:
+        data = await self._intake.notes.get(self._note(name))
+        facts = stored.unpack(data) if data is not None else None
+        if facts is None or not await self._intake.has(facts):
+            return None
+        self._put(name, facts)
+        return facts
+
+    async def _remember(self, name: str, facts: Facts) -> None:
+        self._put(name, facts)
+        if facts.is_present:
+            await self._intake.notes.set(self._note(name), stored.pack(facts))
+        else:
+            await self._intake.notes.delete(self._note(name))
+
+    def _put(self, name: str, facts: Facts) -> None:
+        self._facts[name] = facts
+        self._facts.move_to_end(name)
+        if len(self._facts) > _REMEMBERED:
+            self._facts.popitem(last=False)

@@ -1,0 +1,136 @@
+"""Finding the owner of a name among a feed's catalogs, and remembering it.
+
+The rule is in `ownership`; here the catalogs are asked, one after the other, so that a name that belongs to a
+private upstream is never mentioned to a public one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from proxy.config.settings import Feed, Upstream
+from proxy.feeds.name_catalog import Held
+from proxy.feeds.ownership import candidates
+from proxy.model.problem import Problem
+from proxy.model.tally import Tally
+from proxy.upstream.errors import UpstreamError
+
+_LOG = logging.getLogger("feedgate.owners")
+
+
+class Catalog(Protocol):
+    """What an upstream offers, however its index is made."""
+
+    def peek(self, name: str) -> Held | None: ...
+
+    async def find(self, name: str, *, refresh: bool = False) -> Held: ...
+
+
+class Register(Protocol):
+    """The remembered owners (state)."""
+
+    async def of(self, feed: str, name: str) -> str | None: ...
+
+    async def set(self, feed: str, name: str, upstream: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """The owner's answer; `upstream` is None when nobody has the name."""
+
+    upstream: str | None
+    held: Held
+
+
+class Owners:
+    """The names of one feed."""
+
+    def __init__(self, feed: Feed, catalogs: Mapping[str, Catalog], register: Register, tally: Tally) -> None:
+        self._feed = feed
+        self._catalogs = catalogs
+        self._register = register
+        self._tally = tally
+        self._watched: dict[str, asyncio.Task[None]] = {}
+
+    def peek(self, name: str) -> Owned | None:
+        """Return the answer at once where only one upstream may have the name and its answer is fresh."""
+        able = candidates(self._feed, name)
+        if not able:
+            return Owned(None, Held(None, False, 0.0, 60.0))
+        if len(self._feed.upstreams) > 1:
+            return None
+        held = self._catalogs[able[0].id].peek(name)
+        return None if held is None else Owned(able[0].id if held.shard else None, held)
+
+    async def find(self, name: str, *, refresh: bool = False) -> Owned:
+        """Return the owner's answer. Raises UpstreamError when it cannot be known, Problem when it is held."""
+        able = candidates(self._feed, name)
+        if len(self._feed.upstreams) <= 1:
+            return await self._first(able, name, refresh)
+        remembered = await self._register.of(self._feed.name, name)
+        owner = next((upstream for upstream in able if upstream.id == remembered), None)
+        if owner is None:
+            return await self._decide(able, name, refresh)
+        held = await self._catalogs[owner.id].find(name, refresh=refresh)
+        if held.shard is not None:
+            self._watch(able[: able.index(owner)], owner, name)
+            return Owned(owner.id, held)
+        await self._refuse_successor(owner, able, name)
+        return Owned(None, held)
+
+    async def _first(self, able: tuple[Upstream, ...], name: str, refresh: bool) -> Owned:
+        lacking = Held(None, False, 0.0, 60.0)
+        for upstream in able:
+            held = await self._catalogs[upstream.id].find(name, refresh=refresh)
+            if held.shard is not None:
+                return Owned(upstream.id, held)
+            lacking = held
+        return Owned(None, lacking)
+
+    async def _decide(self, able: tuple[Upstream, ...], name: str, refresh: bool) -> Owned:
+        owned = await self._first(able, name, refresh)
+        if owned.upstream is not None:
+            await self._register.set(self._feed.name, name, owned.upstream)
+        return owned
+
+    def _watch(self, earlier: tuple[Upstream, ...], owner: Upstream, name: str) -> None:
+        """Notice, without making anybody wait, that an upstream before the owner has the name by now."""
+        asking = tuple(upstream for upstream in earlier if self._catalogs[upstream.id].peek(name) is None)
+        if asking and name not in self._watched:
+            task = asyncio.create_task(self._notice(asking, owner, name), name="watch owner")
+            self._watched[name] = task
+            task.add_done_callback(lambda _: self._watched.pop(name, None))
+
+    async def _notice(self, earlier: tuple[Upstream, ...], owner: Upstream, name: str) -> None:
+        try:
+            rival = await self._first(earlier, name, refresh=False)
+        except UpstreamError:
+            return
+        if rival.upstream is not None:
+            self._tally.count("owner_changes_held", self._feed.name)
+            _LOG.error("an earlier upstream has the name too; its owner stays", extra={"feed": self._feed.name, "project": name, "owner": owner.id, "rival": rival.upstream})  # fmt: skip
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        tasks = list(self._watched.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _refuse_successor(
+        self, owner: Upstream, able: tuple[Upstream, ...], name: str
+    ) -> None:
+        others = tuple(upstream for upstream in able if upstream.id != owner.id)
+        successor = await self._first(others, name, refresh=False)
+        if successor.upstream is None:
+            return
+        self._tally.count("owner_changes_held", self._feed.name)
+        _LOG.error("a name would change its owner and is held", extra={"feed": self._feed.name, "project": name, "owner": owner.id, "successor": successor.upstream})  # fmt: skip
+        raise Problem(
+            "held",
+            f"{name} belonged to another upstream of this feed, which no longer has it; the administrator decides "
+            "with `only` or `except` who may have the name",
+            feed=self._feed.name, artifact=name, rule="owner",
+        )  # fmt: skip

@@ -1,0 +1,73 @@
+"""What a kind of feed tells the shared rooms about its index: how a name is asked for, and what the answer means.
+
+This is the contract of an ecosystem whose index is sharded by name (PyPI's is; a channel with CEP-16 shards is).
+Implementations are pure: they turn names into asks and answers into shards, and know no network, disk or clock.
+A new ecosystem is a folder that implements it, and a line in the table of kinds (proxy.app).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One document to ask an upstream for. `url` may be relative to the upstream's own URL."""
+
+    url: str
+    accept: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A document as it came: final URL, media type, decoded body."""
+
+    url: str
+    content_type: str
+    body: bytes
+    serial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """A shard that was read from an answer and is not yet packed."""
+
+    payload: object
+    #: file name -> strongest digest the origin tells ("sha256:…"), None where it tells none.
+    files: Mapping[str, str | None]
+    serial: int | None = None
+    #: What was left out, and why: for the log.
+    dropped: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    #: False when a companion that belongs to it did not answer.
+    is_complete: bool = True
+
+
+class BadIndex(Exception):
+    """The answer is not an index page of this name; the stored one stays. The text says what is wrong."""
+
+
+class NameIndex(Protocol):
+    """The contract."""
+
+    def page(self, name: str) -> Ask:
+        """Return the ask for a name's page."""
+        ...
+
+    def companion(self, name: str) -> Ask | None:
+        """Return the ask for the document that adds what a poor page lacks, if this upstream may have one."""
+        ...
+
+    def needs_companion(self, page: Received) -> bool:
+        """Tell from its media type whether a page lacks facts that the companion has."""
+        ...
+
+    def ingest(self, name: str, page: Received, companion: bytes | None, previous: bytes | None) -> Ingested:
+        """Read a page; `previous` is the packed shard before it. Raises BadIndex.
+
+        `companion` is b"" when the origin has none, None when it belongs here and did not come.
+        """
+        ...
+
+    def pack(self, ingested: Ingested, drifted: Mapping[str, str], previous: bytes | None) -> bytes:
+        """Return the stored form. `drifted` maps file names whose digest changed to the reason they are held."""
+        ...
