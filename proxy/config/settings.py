@@ -1,7 +1,7 @@
 """The settings: frozen values that the rest of the program is built from. No I/O, no parsing.
 
-`load.py` makes them from built-in defaults, the file, the environment and the command line (contract, section 1).
-Durations are seconds (`*_s`), sizes bytes (`*_bytes`).
+`load.py` makes them from built-in defaults, the file, the environment and the command line (contract,
+section 1). Durations are seconds (`*_s`), sizes bytes (`*_bytes`).
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,18 @@ class Server:
     body_timeout_s: float = 30.0
     idle_timeout_s: float = 75.0
     write_timeout_s: float = 120.0
+
+    def base_url(self, port: int | None = None) -> str:
+        """Return the URL under which people reach this server, without a slash at its end.
+
+        `port` is the one really listened on (port 0 asks for any). Behind a proxy only `public_url` knows.
+        """
+        if self.public_url:
+            return self.public_url
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        scheme = "https" if self.tls_cert else "http"
+        return f"{scheme}://{host}:{self.port if port is None else port}{self.path_prefix}"
 
     @property
     def cache_dir(self) -> Path:
@@ -91,9 +103,9 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """One configured remote source. `urls` are mirrors of one thing, in order; or `feed` names a feed of this server."""
+    """One configured remote source: `urls` are mirrors of one thing, in order; `feed` is one of this server."""
 
-    #: Stable over restarts and edits of unrelated keys: the feed's name and the upstream's place or identity.
+    #: Stable over restarts and edits of other keys: the feed's name and a hash of the first URL or feed.
     id: str
     urls: tuple[SecretUrl, ...] = ()
     feed: str | None = None
@@ -106,7 +118,8 @@ class Upstream:
     private: bool = False
     only: tuple[str, ...] = ()
     except_: tuple[str, ...] = ()
-    #: PyPI: base URL of `/<name>/json`, or None for the upstream's sibling `/pypi/`; '' switches it off.
+    #: PyPI: base URL of `/<name>/json`, already the sibling `/pypi/` where `urls[0]` ends in `/simple/`;
+    #: None or '': there is none.
     json_api: str | None = None
     files_base: str | None = None
     ttl_s: float = 600.0
@@ -148,5 +161,8 @@ class Settings:
     log: Log = Log()
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
-    #: dotted key -> where its value came from ("default", "config.toml", "environment FEEDGATE__…", "command line")
+    #: `[upstream_defaults]`: what an upstream made later begins with. Its id means nothing.
+    upstream_defaults: Upstream = Upstream(id="")
+    #: dotted key -> where its value came from ("config.toml", "environment FEEDGATE__…", "command line",
+    #: "pip: …"); a key that is not there has its built-in default.
     sources: Mapping[str, str] = field(default_factory=dict)

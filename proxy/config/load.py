@@ -1,0 +1,143 @@
+"""Loading: built-in default < file < environment < command line, to frozen settings or to all faults at once.
+
+The only reader of settings files and of the environment (design, section 3). `load` blocks on small files and
+never on the network. What it returns remembers how it was asked, so that a reload asks again in the same
+words.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from proxy.config import schema, unavailable, validate
+from proxy.config.faults import ConfigError, Fault, RefusedError
+from proxy.config.feeds import Surroundings, read_feeds
+from proxy.config.layers import Given, Table, lay_environment, lay_text, read_file
+from proxy.config.pip import follow
+from proxy.config.routes import read_routes
+from proxy.config.schema import Key, Reader, source_of
+from proxy.config.settings import Cache, Log, Server, Settings, State, Upstream
+
+DEFAULT_FILE = "config.toml"
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to load: the file asked for and the layers above it.
+
+    `path` None means FEEDGATE_CONFIG, else ./config.toml if it is there. `overrides` are dotted keys of the command
+    line with their texts.
+    """
+
+    path: str | None
+    environ: Mapping[str, str]
+    cwd: Path
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def here(cls, path: str | None = None, overrides: Mapping[str, str] | None = None) -> "Request":
+        """Return a request in this process's environment and folder."""
+        return cls(path, dict(os.environ), Path.cwd(), dict(overrides or {}))
+
+    @property
+    def file(self) -> tuple[Path, str] | None:
+        """The file to read and its name as it was asked for; None if there is no default file."""
+        named = self.path or self.environ.get("FEEDGATE_CONFIG")
+        path = self.cwd / (named or DEFAULT_FILE)
+        if named is None and not path.exists():
+            return None
+        return path, named or DEFAULT_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings with the file they came from (None: none was there) and what a person should know of them."""
+
+    settings: Settings
+    path: Path | None
+    notes: tuple[str, ...]
+    request: Request = field(repr=False)
+
+    def again(self) -> "Loaded":
+        """Load anew from the same file, environment and command line; raise ConfigError."""
+        return load(self.request)
+
+
+def load(request: Request) -> Loaded:
+    """Return the effective settings; raise ConfigError with every fault there is."""
+    reader = Reader(request.environ)
+    tree = _layers(request, reader)
+    base = request.file[0].parent if request.file else request.cwd
+    pip = lru_cache(maxsize=1)(lambda: follow(request.environ, request.cwd))
+    settings = _settings(reader, tree, base, pip)
+    faults = [*reader.faults, *validate.faults(settings), *unavailable.refusals(settings)]
+    if faults:
+        raise ConfigError(dict.fromkeys(faults))
+    notes = [*validate.notes(settings)]
+    if any(source.startswith("pip:") or source == "default" for source in _index_sources(settings)):
+        notes += pip().notes
+    return Loaded(settings, request.file[0] if request.file else None, tuple(notes), request)
+
+
+def _index_sources(settings: Settings) -> list[str]:
+    """Return the sources of upstream URLs: a default or pip's means that pip was followed."""
+    return [source for key, source in settings.sources.items() if key.endswith("upstreams[0].url")]
+
+
+def _layers(request: Request, reader: Reader) -> Table:
+    """Return all layers in one tree; a layer that cannot be read is reported and left out."""
+    tree = Table()
+    if request.file is not None:
+        path, name = request.file
+        try:
+            tree = read_file(path, name)
+        except RefusedError as err:
+            reader.refuse(name, err, "")
+    reader.faults += lay_environment(tree, request.environ, request.cwd)
+    for key, text in request.overrides.items():
+        try:
+            lay_text(tree, tuple(key.split(".")), Given(text, COMMAND_LINE, request.cwd, is_text=True))
+        except RefusedError as err:
+            reader.refuse(key, err, COMMAND_LINE)
+    return tree
+
+
+def _settings(reader: Reader, tree: Table, base: Path, pip: Any) -> Settings:
+    reader.known(tree, schema.TABLES, "")
+    routes = read_routes(reader, tree.entries.get("routes"))
+    defaults = Upstream(id="", **_one(reader, tree, "upstream_defaults", schema.UPSTREAM_DEFAULTS))
+    feeds = read_feeds(reader, tree.entries.get("feeds"), Surroundings(defaults, routes, pip))
+    for name, message in unavailable.TABLES.items():
+        if name in tree.entries:
+            reader.faults.append(Fault(name, message, source_of(tree.entries[name])))
+    return Settings(
+        server=_server(reader, tree, base),
+        cache=Cache(**_one(reader, tree, "cache", schema.CACHE)),
+        state=State(**_one(reader, tree, "state", schema.STATE)),
+        log=Log(**_one(reader, tree, "log", schema.LOG)),
+        feeds=feeds,
+        routes=routes,
+        upstream_defaults=defaults,
+        sources=reader.sources,
+    )
+
+
+def _one(reader: Reader, tree: Table, name: str, keys: tuple[Key, ...]) -> dict[str, Any]:
+    """Return the values of one top-level table."""
+    table = reader.table(tree.entries.get(name), name)
+    reader.known(table, (key.name for key in keys), name)
+    return reader.values(keys, table, name)
+
+
+def _server(reader: Reader, tree: Table, base: Path) -> Server:
+    table = reader.table(tree.entries.get("server"), "server")
+    reader.known(table, (*(key.name for key in schema.SERVER), "tls"), "server")
+    values = reader.values(schema.SERVER, table, "server")
+    tls = reader.table(table.entries.get("tls"), "server.tls")
+    reader.known(tls, (key.name for key in schema.TLS), "server.tls")
+    values |= reader.values(schema.TLS, tls, "server.tls")
+    return Server(**({"data_dir": base / Server().data_dir} | values))

@@ -1,0 +1,78 @@
+"""Secrets: a string, `{ env = "X" }` or `{ file = "path" }`, and URLs that may hold one.
+
+A secret becomes a `Secret` or a `SecretUrl` the moment it is read, and no error here repeats what was given:
+only the name of the variable or file that should have had it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from proxy.config.faults import RefusedError, describe, nearest
+from proxy.config.layers import Given, text_of
+from proxy.model.redact import Secret, SecretUrl
+
+_FORMS = 'a string, { env = "NAME" } or { file = "path" }'
+
+
+def read_secret_text(given: Given, environ: Mapping[str, str]) -> str:
+    """Return the bare text of a secret for the caller to wrap at once; raise RefusedError."""
+    if isinstance(given.value, dict):
+        text = _read_reference(given, given.value, environ)
+    elif isinstance(given.value, str):
+        text = given.value
+    else:
+        raise RefusedError.because(f"must be {_FORMS}, not {describe(given.value)}")
+    if not text:
+        raise RefusedError.because("must not be empty")
+    if not text.isprintable():
+        raise RefusedError.because("must not hold line ends or control characters")
+    return text
+
+
+def _read_reference(given: Given, table: Mapping[str, object], environ: Mapping[str, str]) -> str:
+    unknown = [name for name in table if name not in ("env", "file")]
+    if unknown:
+        hints = ((f".{name}", "is not known" + nearest(name, ("env", "file"))) for name in unknown)
+        raise RefusedError(*hints)
+    if len(table) != 1:
+        raise RefusedError.because("needs exactly one of env and file")
+    ((form, name),) = table.items()
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise RefusedError((f".{form}", f"must be a name, not {describe(name)}"))
+    if form == "file":
+        return text_of(Path(given.base, name))
+    if name not in environ:
+        raise RefusedError((".env", f"the environment has no variable {name}"))
+    return environ[name]
+
+
+def read_secret(given: Given, environ: Mapping[str, str]) -> Secret:
+    return Secret(read_secret_text(given, environ))
+
+
+def read_secret_url(given: Given, environ: Mapping[str, str], schemes: tuple[str, ...]) -> SecretUrl:
+    """Return an absolute URL of one of the schemes, which may hold credentials and may be a reference."""
+    text = read_secret_text(given, environ)
+    check_url(text, schemes)
+    return SecretUrl(text)
+
+
+def check_url(text: str, schemes: tuple[str, ...], *, needs_host: bool = True) -> None:
+    """Raise RefusedError, without repeating the text, unless it is a URL without query and fragment."""
+    wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+    if not text.isascii() or any(char.isspace() or char == "\\" for char in text):
+        raise RefusedError.because(
+            "must be an ASCII URL without blanks and backslashes (percent-encode them)"
+        )
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError as err:
+        raise RefusedError.because("is not a URL: its host or port cannot be read") from err
+    if parts.scheme not in schemes:
+        raise RefusedError.because(f"must be a URL that begins with {wanted}")
+    if needs_host and (not host or port == 0):
+        raise RefusedError.because("is a URL without a usable host and port")
+    if parts.query or parts.fragment:
+        raise RefusedError.because("must be a URL without '?' and '#'")

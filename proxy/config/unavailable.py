@@ -1,0 +1,55 @@
+"""What the contract names and this version does not have yet: one line each, refused with words that say so.
+
+Such a setting is read and checked like any other and then refused, never ignored: a policy or a closed door
+that silently does nothing would let everything through. Whoever builds the thing deletes its line here.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from proxy.config.faults import Fault
+from proxy.config.settings import Feed, Settings
+
+
+class OfServer(NamedTuple):
+    key: str
+    is_used: Callable[[Settings], bool]
+    message: str
+
+
+class OfFeed(NamedTuple):
+    key: str
+    is_used: Callable[[Feed], bool]
+    message: str
+
+
+SERVER: tuple[OfServer, ...] = (
+    OfServer(
+        "server.workers", lambda s: s.server.workers > 1, "more than one worker is not available yet; use 1"
+    ),
+    OfServer(
+        "state.url",
+        lambda s: s.state.url is not None and not s.state.url.reveal().startswith("sqlite"),
+        'PostgreSQL is not available yet; leave it out or use "sqlite"',
+    ),
+)
+FEEDS: tuple[OfFeed, ...] = (
+    OfFeed("kind", lambda f: f.kind == "conda", "conda feeds are not available yet"),
+    OfFeed("curated_from", lambda f: bool(f.curated_from), "curated feeds are not available yet"),
+    OfFeed("policy", lambda f: f.policy is not None, "policies are not available yet"),
+    OfFeed("anonymous", lambda f: not f.anonymous, "keys are not available yet, so no feed can be closed"),
+)
+#: Whole tables: name -> message.
+TABLES = {"policies": "policies are not available yet"}
+
+
+def refusals(settings: Settings) -> Iterator[Fault]:
+    """Yield a fault for each setting of something that does not exist yet."""
+    for line in SERVER:
+        if line.is_used(settings):
+            yield Fault(line.key, line.message, settings.sources.get(line.key, ""))
+    for feed in settings.feeds.values():
+        for rule in FEEDS:
+            if rule.is_used(feed):
+                key = f"feeds.{feed.name}.{rule.key}"
+                yield Fault(key, rule.message, settings.sources.get(key, ""))
