@@ -1,0 +1,85 @@
+"""The state database: opened at the start, closed at the end, refused when in doubt.
+
+`open` settles that a sound database of the right schema is there, without SQLAlchemy (a fifth of a second to
+import); that comes with the first row, or with `warm`, in a thread.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from proxy.model.clock import Clock
+from proxy.state.errors import StateError
+from proxy.state.file import StateFile
+from proxy.state.fresh import HEAD
+
+if TYPE_CHECKING:
+    from proxy.state.rows import Rows
+
+
+class Database:
+    """The SQLite file below `<data>/state`, for one process."""
+
+    def __init__(self, folder: Path, clock: Clock, *, url: str | None = None) -> None:
+        self._file = StateFile(_path(folder, url))
+        self._clock = clock
+        self._rows: Rows | None = None
+        self._loading = asyncio.Lock()
+        self._is_open = False
+
+    @property
+    def path(self) -> Path:
+        return self._file.path
+
+    async def open(self) -> None:
+        """Make, check or upgrade the file. Raises StateError with the steps to take; nothing changed then."""
+        await asyncio.to_thread(self._prepare)
+        self._is_open = True
+
+    def _prepare(self) -> None:
+        revision = self._file.prepare()
+        if revision != HEAD:
+            from proxy.state.upgrade import upgrade
+
+            upgrade(self._file.path, revision, self._clock.now())
+
+    async def warm(self) -> None:
+        """Load what the first row needs, off the loop; call it once the server listens."""
+        await self.rows()
+
+    async def rows(self) -> "Rows":
+        """Return the rows of the open database."""
+        if self._rows is None:
+            async with self._loading:
+                if self._rows is None:
+                    if not self._is_open:
+                        raise StateError("the state database is not open")
+                    self._rows = await asyncio.to_thread(_load, self._file.path)
+        return self._rows
+
+    async def check(self) -> tuple[str, ...]:
+        """Return what is wrong in the whole file; empty means sound."""
+        return await asyncio.to_thread(self._file.check)
+
+    async def close(self) -> None:
+        """Let go of the file; harmless when it is not open."""
+        self._is_open = False
+        rows, self._rows = self._rows, None
+        if rows is not None:
+            await rows.close()
+
+
+def _load(path: Path) -> "Rows":
+    from proxy.state.rows import Rows
+
+    return Rows(path)
+
+
+def _path(folder: Path, url: str | None) -> Path:
+    """Return where the file lies: `sqlite:///path`, or `state.sqlite` in the folder."""
+    if url is None or url == "sqlite":
+        return folder / "state.sqlite"
+    scheme, _, rest = url.partition("://")
+    if scheme.partition("+")[0] != "sqlite" or not rest.startswith("/"):
+        raise StateError("[state] url: only SQLite is there so far (sqlite:///path)", ("remove the key",))
+    return folder / rest.removeprefix("/")

@@ -1,0 +1,138 @@
+"""The state database's file at a start: is it there, is it sound, is it of a schema this program knows?
+
+Answered with the standard library in a few milliseconds, before SQLAlchemy is even imported. Law
+(reliability, B09): a database that is missing where one was, damaged, locked or newer than the program
+stops the start with the steps to take; an empty one is made only where there never was one. That there was
+one is remembered by a file beside it.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from proxy.state import fresh
+from proxy.state.errors import StateError
+from proxy.state.fresh import HEAD, REVISIONS, sync_folder
+
+#: Up to this size every page is checked at the start; larger files are checked by `doctor`.
+CHECKED_BYTES = 16 * 1024**2
+_LOCK_WAIT_S = 5.0
+_MAGIC = b"SQLite format 3\0"
+_MARKER_TEXT = (
+    "This folder has, or had, a state database (state.sqlite).\n"
+    "feedgate does not start without it rather than make an empty one: restore it from a backup,\n"
+    "or, to begin anew on purpose, delete this file too.\n"
+)
+
+
+class StateFile:
+    """Where the database lies, and what is known about it without opening it for work."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.marker = path.with_name(f"{path.name}.exists")
+
+    def prepare(self) -> str:
+        """Make sure that a sound database is there; return its revision. Blocks; raises StateError."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self._refuse_if_lost()
+            fresh.make(self.path)
+        revision = self._revision()
+        if not self.marker.exists():
+            self.marker.write_text(_MARKER_TEXT)
+            sync_folder(self.path.parent)
+        return revision
+
+    def check(self) -> tuple[str, ...]:
+        """Return what SQLite finds wrong in the whole file; empty means sound. Blocks, maybe for long."""
+        try:
+            return self._examined("PRAGMA integrity_check")
+        except sqlite3.DatabaseError as err:
+            return (str(err),)
+
+    def restore_steps(self) -> tuple[str, ...]:
+        """Return what to do about a database that cannot be used."""
+        copies = sorted(self.path.parent.glob(f"{self.path.name}.before-*"))
+        steps = [
+            "stop every feedgate that uses this folder",
+            f"move {self.path} (and {self.path.name}-journal, if there) aside and keep them",
+            f"put a backup of it in its place (`feedgate restore`, or copy the file to {self.path})",
+        ]
+        if copies:
+            steps.append(f"the newest automatic copy is {copies[-1]}")
+        return (*steps, "start again")
+
+    def _refuse_if_lost(self) -> None:
+        journal = self.path.with_name(f"{self.path.name}-journal")
+        if self.marker.exists() or journal.exists():
+            raise StateError(
+                f"the state database {self.path} is missing, and there was one; no empty one is made instead",
+                (*self.restore_steps(), f"or, to begin anew on purpose, delete {self.marker} too"),
+            )
+
+    def _revision(self) -> str:
+        try:
+            self._refuse_foreign()
+            revision = self._read_revision()
+        except sqlite3.DatabaseError as err:
+            raise self._translated(err) from err
+        if revision not in REVISIONS:
+            raise StateError(
+                f"the state database {self.path} has schema {revision!r}; this program knows up to {HEAD!r}",
+                (
+                    "start the feedgate that wrote it (a newer version), or",
+                    f"restore the copy made before the upgrade ({self.path.name}.before-…)",
+                ),
+            )
+        return revision
+
+    def _refuse_foreign(self) -> None:
+        if self.path.is_symlink() or not self.path.is_file():
+            raise StateError(f"{self.path} is not a plain file", self.restore_steps())
+        with self.path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise StateError(
+                    f"{self.path} is not an SQLite database: it is damaged", self.restore_steps()
+                )
+
+    def _read_revision(self) -> str:
+        if self.path.stat().st_size <= CHECKED_BYTES:
+            faults = self._examined("PRAGMA quick_check")
+            if faults:
+                raise StateError(
+                    f"the state database {self.path} is damaged: {faults[0]}", self.restore_steps()
+                )
+        connection = self._connect()
+        try:
+            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        finally:
+            connection.close()
+        return str(rows[0][0]) if len(rows) == 1 else "none"
+
+    def _examined(self, pragma: str) -> tuple[str, ...]:
+        connection = self._connect()
+        try:
+            lines = [str(row[0]) for row in connection.execute(pragma)]
+        finally:
+            connection.close()
+        return () if lines == ["ok"] else tuple(lines) or ("no answer",)
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open it for reading and writing (a crash's journal is played back), never creating it."""
+        return sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=_LOCK_WAIT_S, isolation_level=None
+        )
+
+    def _translated(self, error: sqlite3.DatabaseError) -> StateError:
+        code = getattr(error, "sqlite_errorname", "") or ""
+        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return StateError(
+                f"the state database {self.path} has been locked by another program for {_LOCK_WAIT_S:.0f} s",
+                ("end whatever has it open (a database browser, a backup), then start again",),
+            )
+        if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+            return StateError(
+                f"the state database {self.path} cannot be opened for writing ({error})",
+                ("give this process's user the right to write the file and its folder",),
+            )
+        return StateError(f"the state database {self.path} is damaged: {error}", self.restore_steps())

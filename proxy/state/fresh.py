@@ -1,0 +1,55 @@
+"""A new state database, made at once: the schema at HEAD without the migration tool, which takes long.
+
+Only for a folder that never had one (`file.py` decides that). The migrations stay the truth: a test makes a
+database with them and compares.
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+#: Every revision that this program can open, oldest first; the last is what it works with.
+REVISIONS: Sequence[str] = ("0001",)
+HEAD = REVISIONS[-1]
+
+SCHEMA: Sequence[str] = (
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+    "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))",
+    "CREATE TABLE sightings (upstream VARCHAR NOT NULL, subdir VARCHAR NOT NULL, name VARCHAR NOT NULL, "
+    "payload BLOB NOT NULL, PRIMARY KEY (upstream, subdir, name))",
+    "CREATE TABLE snapshots (upstream VARCHAR NOT NULL, subdir VARCHAR NOT NULL, taken_ms BIGINT NOT NULL, "
+    "PRIMARY KEY (upstream, subdir))",
+    "CREATE TABLE owners (feed VARCHAR NOT NULL, name VARCHAR NOT NULL, upstream VARCHAR NOT NULL, "
+    "since_ms BIGINT NOT NULL, PRIMARY KEY (feed, name))",
+)
+
+
+def make(path: Path) -> None:
+    """Make the database under a temporary name, complete and on disk, then give it its name. Blocks."""
+    temporary = path.with_name(f"{path.name}.new")
+    for leftover in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+        leftover.unlink(missing_ok=True)
+    connection = sqlite3.connect(temporary, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=TRUNCATE")
+        connection.execute("PRAGMA synchronous=EXTRA")
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in SCHEMA:
+            connection.execute(statement)
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+    temporary.with_name(f"{temporary.name}-journal").unlink(missing_ok=True)
+    temporary.rename(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the folder's names on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

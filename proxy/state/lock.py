@@ -1,0 +1,42 @@
+"""The single-writer lock: one process per data folder.
+
+An advisory `flock` on `state/lock`, which the kernel drops with the process, whatever ends it; the pid in
+the file is for people only. Children do not inherit it (the descriptor is close-on-exec).
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from proxy.state.errors import AlreadyRunningError
+
+
+class StateLock:
+    """The right to write below one data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock or raise AlreadyRunningError at once; the folder is made if it is missing."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            holder = os.read(descriptor, 32).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise AlreadyRunningError(
+                f"another feedgate (pid {holder or 'unknown'}) is using {self._path.parent}",
+                ("stop it, or give this one another data_dir",),
+            ) from err
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back; harmless when it is not held. The file stays, so that nobody locks a ghost."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

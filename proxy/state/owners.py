@@ -1,0 +1,49 @@
+"""Which upstream of a feed a name belongs to (contract, section 1): remembered, so that none changes unseen.
+
+The rule is in `feeds/ownership`; here it is only kept. What was set is on disk.
+"""
+
+import asyncio
+from collections import OrderedDict
+
+from proxy.model.clock import Clock
+from proxy.state.database import Database
+
+#: Names in memory, those without an owner included.
+MEMORY_NAMES = 50_000
+
+
+class Owners:
+    """The remembered owners of all feeds."""
+
+    def __init__(self, database: Database, clock: Clock, *, memory_names: int = MEMORY_NAMES) -> None:
+        self._database = database
+        self._clock = clock
+        self._max = memory_names
+        self._held: OrderedDict[tuple[str, str], str | None] = OrderedDict()
+        self._turn = asyncio.Lock()
+
+    async def of(self, feed: str, name: str) -> str | None:
+        """Return the upstream's id, or None if the name has no owner yet."""
+        key = (feed, name)
+        if key in self._held:
+            self._held.move_to_end(key)
+            return self._held[key]
+        async with self._turn:
+            if key not in self._held:
+                self._keep(key, await (await self._database.rows()).owner(feed, name))
+            return self._held[key]
+
+    async def set(self, feed: str, name: str, upstream: str) -> None:
+        """Make the upstream the name's owner. Raises Problem('disk-full'); nothing has changed then."""
+        since_ms = round(self._clock.now().timestamp() * 1000)
+        async with self._turn:
+            if self._held.get((feed, name)) != upstream:
+                await (await self._database.rows()).write_owner(feed, name, upstream, since_ms)
+                self._keep((feed, name), upstream)
+
+    def _keep(self, key: tuple[str, str], upstream: str | None) -> None:
+        self._held[key] = upstream
+        self._held.move_to_end(key)
+        while len(self._held) > self._max:
+            self._held.popitem(last=False)

@@ -1,0 +1,126 @@
+"""The rows, as SQLAlchemy reads and writes them. The only module that has an engine while the server runs.
+
+One connection: the process is the only writer (`lock.py`), and reads come from memory. A write that
+returned is on disk (`synchronous=EXTRA`, rollback journal: design, section 4); a write that raised has
+changed nothing. Errors of the library end here.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from proxy.model.problem import Problem
+from proxy.state.tables import owners, sightings, snapshots
+
+#: SQLite takes 32,766 parameters; older ones 999.
+_NAMES_AT_ONCE = 500
+_PRAGMAS = (
+    "journal_mode=TRUNCATE",
+    "synchronous=EXTRA",
+    "foreign_keys=ON",
+    "busy_timeout=5000",
+    "trusted_schema=OFF",
+)
+
+
+class Rows:
+    """What the state database holds, row by row."""
+
+    def __init__(self, path: Path) -> None:
+        self._engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=1, max_overflow=0)
+        event.listen(self._engine.sync_engine, "connect", _configured)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def sightings(self, upstream: str, subdir: str, names: Iterable[str]) -> dict[str, bytes]:
+        """Return the payloads of those names that have one."""
+        wanted, found = list(names), dict[str, bytes]()
+        async with self._connected() as connection:
+            for at in range(0, len(wanted), _NAMES_AT_ONCE):
+                query = select(sightings.c.name, sightings.c.payload).where(
+                    sightings.c.upstream == upstream,
+                    sightings.c.subdir == subdir,
+                    sightings.c.name.in_(wanted[at : at + _NAMES_AT_ONCE]),
+                )
+                found.update({row.name: row.payload for row in await connection.execute(query)})
+        return found
+
+    async def write_sightings(self, upstream: str, subdir: str, payloads: Mapping[str, bytes]) -> None:
+        """Write all of them or none; on disk when it returns."""
+        rows = [
+            {"upstream": upstream, "subdir": subdir, "name": name, "payload": payload}
+            for name, payload in payloads.items()
+        ]
+        statement = insert(sightings)
+        key = [sightings.c.upstream, sightings.c.subdir, sightings.c.name]
+        await self._write(
+            statement.on_conflict_do_update(key, set_={"payload": statement.excluded.payload}), rows
+        )
+
+    async def snapshots(self) -> dict[tuple[str, str], int]:
+        """Return (upstream, subdir) -> when its first complete listing had been taken."""
+        async with self._connected() as connection:
+            rows = (await connection.execute(select(snapshots))).all()
+        return {(row.upstream, row.subdir): row.taken_ms for row in rows}
+
+    async def write_snapshot(self, upstream: str, subdir: str, taken_ms: int) -> None:
+        """Write it unless there is one already."""
+        row = {"upstream": upstream, "subdir": subdir, "taken_ms": taken_ms}
+        await self._write(insert(snapshots).on_conflict_do_nothing(), [row])
+
+    async def owner(self, feed: str, name: str) -> str | None:
+        query = select(owners.c.upstream).where(owners.c.feed == feed, owners.c.name == name)
+        async with self._connected() as connection:
+            found: str | None = (await connection.execute(query)).scalar_one_or_none()
+        return found
+
+    async def write_owner(self, feed: str, name: str, upstream: str, since_ms: int) -> None:
+        statement = insert(owners)
+        changed = {"upstream": statement.excluded.upstream, "since_ms": statement.excluded.since_ms}
+        row = {"feed": feed, "name": name, "upstream": upstream, "since_ms": since_ms}
+        await self._write(
+            statement.on_conflict_do_update([owners.c.feed, owners.c.name], set_=changed), [row]
+        )
+
+    async def _write(self, statement: Any, rows: Sequence[Mapping[str, object]]) -> None:
+        async with self._connected() as connection:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            await connection.execute(statement, rows)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as err:
+            raise problem_for(err) from err
+
+
+def problem_for(error: SQLAlchemyError) -> Problem:
+    """Return what a client is told; the driver's text goes to the log, with the traceback."""
+    code = ""
+    if isinstance(error, DBAPIError):
+        code = getattr(error.orig, "sqlite_errorname", "")
+    if code.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return Problem(
+            "disk-full", f"the state cannot be written ({code}); reading goes on", retry_after_s=30
+        )
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Problem("busy", "the state database is locked by another program", retry_after_s=5)
+    return Problem("internal", "the state database does not answer; see the log and `feedgate doctor`")
+
+
+def _configured(connection: Any, _record: object) -> None:
+    """The driver's own transactions would begin late: reads have none, and writes say `BEGIN IMMEDIATE`."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,144 @@
+"""Sighting: when this server first saw each file of a name, and which digests it has had. Pure.
+
+What the origin cannot tell again: it may say any date, and a file that changed under its name looks, there,
+as if it had always been so. A row only ever learns: first sight never moves, digests are only added, a file
+that left the index keeps its entry. Times are milliseconds since the epoch; a clock that went backwards
+makes no time smaller than one already written.
+
+Age (contract, section 4): a file of the first complete listing is as old as the origin says; one that
+appeared later counts from the later of the origin's time and its first sight.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+#: The first digests and the newest are kept; an origin that alternates for years does not grow the row.
+MAX_DIGESTS = 16
+
+
+class Had(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A digest that a file had, and since when: `\\0` and 32 bytes, or `\\1` and any other text."""
+
+    packed: bytes
+    since_ms: int
+
+    @property
+    def digest(self) -> str:
+        rest = self.packed[1:]
+        return rest.hex() if self.packed[0] == 0 else rest.decode()
+
+
+class Seen(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One file: its first sight, whether the first complete listing had it, the digests it has had."""
+
+    first_ms: int
+    is_initial: bool
+    digests: tuple[Had, ...] = ()
+
+    @property
+    def has_drifted(self) -> bool:
+        """Tell whether its present digest is another than its first."""
+        return len(self.digests) > 1 and self.digests[-1].packed != self.digests[0].packed
+
+    def counts_from_ms(self, origin_ms: int | None) -> int | None:
+        """Return the moment from which the file's age counts; None means old without a date."""
+        if self.is_initial:
+            return origin_ms
+        return self.first_ms if origin_ms is None else max(origin_ms, self.first_ms)
+
+    def age_ms(self, origin_ms: int | None, now_ms: int) -> int | None:
+        """Return the file's age, never negative; None means old without a date."""
+        start = self.counts_from_ms(origin_ms)
+        return None if start is None else max(0, now_ms - start)
+
+
+class Sighting(msgspec.Struct, array_like=True, frozen=True):
+    """All that is remembered of one name: one row per upstream, subdir and name."""
+
+    files: dict[str, Seen] = {}
+
+    def drifts(self, names: Mapping[str, object]) -> dict[str, Seen]:
+        """Return those of the given files whose present digest is another than their first."""
+        found = ((name, self.files.get(name)) for name in names)
+        return {name: seen for name, seen in found if seen is not None and seen.has_drifted}
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A file whose digest changed just now."""
+
+    file: str
+    before: str
+    after: str
+    first_ms: int
+    at_ms: int
+
+
+def pack_digest(digest: str) -> bytes:
+    """Return the stored form of a digest: 33 bytes for a SHA-256, else its text."""
+    if len(digest) == 64:
+        try:
+            return b"\0" + bytes.fromhex(digest)
+        except ValueError:
+            pass
+    return b"\1" + digest.encode()
+
+
+def merge(
+    old: Sighting | None, files: Mapping[str, str | None], now_ms: int, *, is_initial: bool
+) -> tuple[Sighting, tuple[Drift, ...]]:
+    """Return what is remembered after this listing, and what drifted; `old` itself if nothing is new.
+
+    `files` maps a file's name to its digest, or to None where the index tells none. `is_initial` says that
+    the name is part of the first complete listing; it matters only while `old` is None.
+    """
+    known = old.files if old is not None else {}
+    changed: dict[str, Seen] = {}
+    drifts: list[Drift] = []
+    for name, digest in files.items():
+        seen = known.get(name)
+        if seen is None:
+            had = (Had(pack_digest(digest), now_ms),) if digest is not None else ()
+            changed[name] = Seen(now_ms, is_initial and old is None, had)
+        elif digest is not None:
+            learned = _learn(seen, digest, now_ms)
+            if learned is not None:
+                changed[name] = learned
+                drifts += _drift(name, seen, learned)
+    if old is not None and not changed:
+        return old, ()
+    return Sighting({**known, **changed}), tuple(drifts)
+
+
+def _learn(seen: Seen, digest: str, now_ms: int) -> Seen | None:
+    """Return the file with the digest added, or None if it is the one it has."""
+    packed = pack_digest(digest)
+    if seen.digests and seen.digests[-1].packed == packed:
+        return None
+    latest_ms = seen.digests[-1].since_ms if seen.digests else seen.first_ms
+    digests = (*seen.digests, Had(packed, max(now_ms, latest_ms)))
+    if len(digests) > MAX_DIGESTS:
+        digests = (digests[0], *digests[-(MAX_DIGESTS - 1) :])
+    return Seen(seen.first_ms, seen.is_initial, digests)
+
+
+def _drift(name: str, before: Seen, after: Seen) -> list[Drift]:
+    if not before.digests:
+        return []
+    new = after.digests[-1]
+    return [Drift(name, before.digests[-1].digest, new.digest, after.first_ms, new.since_ms)]
+
+
+_decoder = msgspec.msgpack.Decoder(Sighting)
+
+
+def pack(sighting: Sighting) -> bytes:
+    """Return the row's payload."""
+    return msgspec.msgpack.encode(sighting)
+
+
+def unpack(payload: bytes) -> Sighting:
+    """Return what a row's payload says; raise ValueError for anything else."""
+    return _decoder.decode(payload)
