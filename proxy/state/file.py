@@ -15,7 +15,6 @@ from proxy.state.fresh import HEAD, REVISIONS, sync_folder
 
 #: Up to this size every page is checked at the start; larger files are checked by `doctor`.
 CHECKED_BYTES = 16 * 1024**2
-_LOCK_WAIT_S = 5.0
 _MAGIC = b"SQLite format 3\0"
 _MARKER_TEXT = (
     "This folder has, or had, a state database (state.sqlite).\n"
@@ -27,8 +26,9 @@ _MARKER_TEXT = (
 class StateFile:
     """Where the database lies, and what is known about it without opening it for work."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lock_wait_s: float = 5.0) -> None:
         self.path = path
+        self._lock_wait_s = lock_wait_s
         self.marker = path.with_name(f"{path.name}.exists")
 
     def prepare(self) -> str:
@@ -120,14 +120,17 @@ class StateFile:
     def _connect(self) -> sqlite3.Connection:
         """Open it for reading and writing (a crash's journal is played back), never creating it."""
         return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=_LOCK_WAIT_S, isolation_level=None
+            f"{self.path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._lock_wait_s,
+            isolation_level=None,
         )
 
     def _translated(self, error: sqlite3.DatabaseError) -> StateError:
         code = getattr(error, "sqlite_errorname", "") or ""
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StateError(
-                f"the state database {self.path} has been locked by another program for {_LOCK_WAIT_S:.0f} s",
+                f"another program has held the state database {self.path} locked for {self._lock_wait_s:.0f} s",
                 ("end whatever has it open (a database browser, a backup), then start again",),
             )
         if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,12 +23,14 @@ _LOG = logging.getLogger("feedgate.state")
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(path: Path, revision: str, now: datetime, *, to: str = HEAD) -> Path:
+def upgrade(
+    path: Path, revision: str, now: datetime, *, to: str = HEAD, migrations: Path = MIGRATIONS
+) -> Path:
     """Copy the database, then migrate it; return the copy. Blocks; raises StateError, unchanged then."""
     try:
         copy = copy_of(path, revision, now)
-        migrate(path, to)
-    except (OSError, sqlite3.Error, SQLAlchemyError) as err:
+        migrate(path, to, migrations)
+    except (OSError, sqlite3.Error, SQLAlchemyError, CommandError) as err:
         raise StateError(
             f"the state database {path} could not be brought from schema {revision} to {to}: {err}",
             ("it is unchanged; make room or give the right to write there, then start again",),
@@ -57,13 +60,13 @@ def copy_of(path: Path, revision: str, now: datetime) -> Path:
     return target
 
 
-def migrate(path: Path, to: str = HEAD) -> None:
+def migrate(path: Path, to: str = HEAD, migrations: Path = MIGRATIONS) -> None:
     """Run the migrations up to a revision, in one transaction."""
     engine = create_engine(f"sqlite:///{path}")
     event.listen(engine, "connect", _configured)
     event.listen(engine, "begin", _begun)
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection

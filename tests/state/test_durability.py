@@ -1,0 +1,102 @@
+"""What was acknowledged is on disk, whatever happens to the process; one process at a time has the folder."""
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from proxy.state.database import Database
+from proxy.state.errors import AlreadyRunningError
+from proxy.state.lock import StateLock
+from tests.support.clock import FakeClock
+
+
+@asynccontextmanager
+async def child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.state.child", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def line(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    return (await asyncio.wait_for(process.stdout.readline(), 60)).decode().strip()
+
+
+async def opened(folder: Path) -> Database:
+    """Open the folder's database as the next start does, and make sure that the file is sound."""
+    database = Database(folder, FakeClock())
+    await database.open()
+    assert await database.check() == ()
+    return database
+
+
+async def test_acknowledged_rows_survive_a_kill(tmp_path: Path) -> None:
+    acknowledged = []
+    async with child("record", str(tmp_path), "n", "100000") as process:
+        for _ in range(25):
+            acknowledged.append(await line(process))
+        process.kill()
+    database = await opened(tmp_path)
+    rows = await (await database.rows()).sightings("up", "", acknowledged)
+    await database.close()
+    assert set(rows) == set(acknowledged)
+
+
+async def test_no_commit_is_lost_when_several_processes_write(tmp_path: Path) -> None:
+    await (await opened(tmp_path)).close()
+    async with (
+        child("record", str(tmp_path), "a", "60") as one,
+        child("record", str(tmp_path), "b", "60") as two,
+    ):
+        assert await asyncio.gather(one.communicate(), two.communicate())
+        assert (one.returncode, two.returncode) == (0, 0)
+    database = await opened(tmp_path)
+    names = [f"{prefix}{number}" for prefix in "ab" for number in range(60)]
+    assert len(await (await database.rows()).sightings("up", "", names)) == 120
+    await database.close()
+    connection = sqlite3.connect(database.path)
+    assert connection.execute("PRAGMA journal_mode").fetchone() != ("wal",)
+    connection.close()
+
+
+async def test_a_full_disk_refuses_changes_and_reading_goes_on(tmp_path: Path) -> None:
+    async with child("fill", str(tmp_path)) as process:
+        assert [await line(process) for _ in range(4)] == ["disk-full", "read", "absent", "written"]
+    await (await opened(tmp_path)).close()
+
+
+async def test_a_second_start_is_told_who_holds_the_folder(tmp_path: Path) -> None:
+    async with child("lock", str(tmp_path)) as process:
+        assert await line(process) == "held"
+        with pytest.raises(AlreadyRunningError, match=f"pid {process.pid}"):
+            StateLock(tmp_path).acquire()
+
+
+async def test_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    async with child("lock", str(tmp_path)) as process:
+        assert await line(process) == "held"
+    lock = StateLock(tmp_path)
+    lock.acquire()
+    lock.release()
+    lock.release()
+
+
+def test_a_lock_given_back_can_be_taken_again(tmp_path: Path) -> None:
+    first, second = StateLock(tmp_path / "new"), StateLock(tmp_path / "new")
+    first.acquire()
+    with pytest.raises(AlreadyRunningError):
+        second.acquire()
+    first.release()
+    second.acquire()
+    second.release()

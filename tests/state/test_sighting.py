@@ -1,0 +1,124 @@
+"""What is remembered of a name only grows, whatever the origin and the clock do."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.state.sighting import MAX_DIGESTS, Seen, Sighting, merge, pack, unpack
+
+A, B, C = "a" * 64, "b" * 64, "md5:0123456789abcdef"
+
+names = st.sampled_from(["x-1.0.whl", "x-1.0.tar.gz", "x-2.0.whl"])
+digests = st.none() | st.sampled_from([A, B, C])
+listings = st.dictionaries(names, digests)
+moments = st.integers(min_value=0, max_value=2**42)
+histories = st.lists(st.tuples(listings, moments), min_size=1, max_size=25)
+
+
+def replayed(history: list[tuple[Mapping[str, str | None], int]]) -> list[Sighting]:
+    steps, sighting = [], None
+    for files, now_ms in history:
+        sighting, _ = merge(sighting, files, now_ms, is_initial=True)
+        steps.append(sighting)
+    return steps
+
+
+@given(histories)
+def test_first_sight_never_moves_and_no_file_is_forgotten(
+    history: list[tuple[Mapping[str, str | None], int]],
+) -> None:
+    steps = replayed(history)
+    for (files, _), sighting in zip(history, steps, strict=True):
+        assert set(files) <= set(sighting.files)
+    for earlier, later in pairwise(steps):
+        for name, seen in earlier.files.items():
+            assert later.files[name].first_ms == seen.first_ms
+            assert later.files[name].is_initial == seen.is_initial
+            assert {had.packed for had in seen.digests} <= {had.packed for had in later.files[name].digests}
+
+
+@given(histories)
+def test_times_of_a_history_do_not_go_backwards_when_the_clock_does(
+    history: list[tuple[Mapping[str, str | None], int]],
+) -> None:
+    for seen in replayed(history)[-1].files.values():
+        times = [seen.first_ms, *(had.since_ms for had in seen.digests)]
+        assert times == sorted(times)
+
+
+@given(histories, listings, moments)
+def test_the_same_listing_again_changes_nothing(
+    history: list[tuple[Mapping[str, str | None], int]], files: Mapping[str, str | None], now_ms: int
+) -> None:
+    once, _ = merge(replayed(history)[-1], files, now_ms, is_initial=False)
+    again, drifts = merge(once, files, now_ms + 1, is_initial=False)
+    assert again is once and drifts == ()
+
+
+@given(histories)
+def test_packing_loses_nothing(history: list[tuple[Mapping[str, str | None], int]]) -> None:
+    sighting = replayed(history)[-1]
+    assert unpack(pack(sighting)) == sighting
+
+
+@given(histories)
+def test_a_file_is_held_exactly_while_it_differs_from_its_first_digest(
+    history: list[tuple[Mapping[str, str | None], int]],
+) -> None:
+    first: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for files, _ in history:
+        for name, digest in files.items():
+            if digest is not None:
+                first.setdefault(name, digest)
+                last[name] = digest
+    sighting = replayed(history)[-1]
+    assert set(sighting.drifts(sighting.files)) == {name for name in first if first[name] != last[name]}
+
+
+def test_a_changed_digest_is_a_drift_that_names_both() -> None:
+    old, _ = merge(None, {"f": A}, 1000, is_initial=True)
+    new, (drift,) = merge(old, {"f": B}, 5000, is_initial=False)
+    assert (drift.file, drift.before, drift.after, drift.first_ms, drift.at_ms) == ("f", A, B, 1000, 5000)
+    assert [had.digest for had in new.files["f"].digests] == [A, B]
+
+
+def test_a_digest_told_later_is_no_drift() -> None:
+    old, _ = merge(None, {"f": None}, 1000, is_initial=True)
+    new, drifts = merge(old, {"f": A}, 5000, is_initial=False)
+    assert drifts == () and not new.files["f"].has_drifted
+
+
+def test_an_origin_that_alternates_does_not_grow_the_row() -> None:
+    sighting = None
+    for turn in range(200):
+        sighting, _ = merge(sighting, {"f": (A, B, C)[turn % 3]}, turn, is_initial=True)
+    assert sighting is not None
+    kept = sighting.files["f"].digests
+    assert len(kept) == MAX_DIGESTS and kept[0].digest == A and kept[-1].since_ms == 199
+
+
+def test_only_the_first_complete_listing_of_a_name_is_initial() -> None:
+    old, _ = merge(None, {"f": A}, 1000, is_initial=True)
+    new, _ = merge(old, {"f": A, "g": B}, 5000, is_initial=True)
+    assert new.files["f"].is_initial and not new.files["g"].is_initial
+    later, _ = merge(None, {"h": A}, 5000, is_initial=False)
+    assert not later.files["h"].is_initial
+
+
+def test_age_counts_from_the_origin_for_initial_files_and_from_first_sight_for_later_ones() -> None:
+    assert Seen(5000, True).counts_from_ms(1000) == 1000
+    assert Seen(5000, True).counts_from_ms(None) is None
+    assert Seen(5000, False).counts_from_ms(1000) == 5000
+    assert Seen(5000, False).counts_from_ms(9000) == 9000
+    assert Seen(5000, False).counts_from_ms(None) == 5000
+
+
+@given(moments, moments, st.none() | moments, st.booleans())
+def test_no_age_is_negative_when_the_clock_goes_backwards(
+    first_ms: int, now_ms: int, origin_ms: int | None, is_initial: bool
+) -> None:
+    age_ms = Seen(first_ms, is_initial).age_ms(origin_ms, now_ms)
+    assert age_ms is None or age_ms >= 0

@@ -1,0 +1,140 @@
+"""The start is refused, with steps, whenever the state is in doubt; no empty database takes its place (B09)."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from proxy.state.database import Database
+from proxy.state.errors import StateError
+from proxy.state.file import StateFile
+from tests.support.clock import FakeClock
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> StateFile:
+    file = StateFile(tmp_path / "state" / "state.sqlite")
+    file.prepare()
+    return file
+
+
+def refused(file: StateFile) -> StateError:
+    """Return why the start is refused; the folder is unchanged by that."""
+    before = {path.name: path.read_bytes() for path in file.path.parent.iterdir() if path.is_file()}
+    with pytest.raises(StateError) as caught:
+        file.prepare()
+    after = {path.name: path.read_bytes() for path in file.path.parent.iterdir() if path.is_file()}
+    assert after == before
+    return caught.value
+
+
+def test_a_new_folder_gets_a_database_in_rollback_mode(made: StateFile) -> None:
+    with sqlite3.connect(made.path) as connection:
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    connection.close()
+    assert mode != "wal" and made.marker.exists() and made.check() == ()
+
+
+def test_a_second_start_changes_nothing(made: StateFile) -> None:
+    before = made.path.read_bytes()
+    assert made.prepare() == "0001"
+    assert made.path.read_bytes() == before
+
+
+def test_a_lost_database_is_not_made_anew(made: StateFile) -> None:
+    made.path.unlink()
+    error = refused(made)
+    assert "missing" in error.what and any("backup" in step for step in error.steps)
+    assert not made.path.exists()
+
+
+def test_a_lost_database_with_its_journal_left_is_not_made_anew(made: StateFile) -> None:
+    made.marker.unlink()
+    made.path.rename(made.path.with_name("state.sqlite-journal"))
+    assert "missing" in refused(made).what
+
+
+def test_a_new_beginning_takes_deleting_the_marker_too(made: StateFile) -> None:
+    made.path.unlink()
+    made.marker.unlink()
+    assert made.prepare() == "0001"
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage" * 1000])
+def test_a_file_that_is_no_database_is_refused(made: StateFile, damage: bytes) -> None:
+    made.path.write_bytes(damage)
+    assert "damaged" in refused(made).what
+
+
+def test_damaged_pages_are_refused(made: StateFile) -> None:
+    data = bytearray(made.path.read_bytes())
+    data[4096:12288] = b"\xff" * 8192
+    made.path.write_bytes(data)
+    assert "damaged" in refused(made).what
+
+
+def test_a_cut_off_file_is_refused(made: StateFile) -> None:
+    made.path.write_bytes(made.path.read_bytes()[:5000])
+    assert "damaged" in refused(made).what
+
+
+@pytest.mark.parametrize("kind", ["directory", "symlink"])
+def test_what_is_no_plain_file_is_refused(made: StateFile, kind: str) -> None:
+    elsewhere = made.path.with_name("elsewhere")
+    shutil.copy(made.path, elsewhere)
+    made.path.unlink()
+    if kind == "directory":
+        made.path.mkdir()
+    else:
+        made.path.symlink_to(elsewhere)
+    assert "not a plain file" in refused(made).what
+
+
+def test_a_newer_schema_is_refused_and_left_alone(made: StateFile) -> None:
+    connection = sqlite3.connect(made.path)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    assert "'9999'" in refused(made).what
+
+
+def test_a_foreign_database_is_refused(made: StateFile) -> None:
+    made.path.unlink()
+    connection = sqlite3.connect(made.path)
+    connection.execute("CREATE TABLE other (a)")
+    connection.close()
+    assert "alembic_version" in refused(made).what
+
+
+def test_a_locked_database_is_refused_after_a_while(made: StateFile) -> None:
+    holder = sqlite3.connect(made.path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    try:
+        assert "locked" in refused(StateFile(made.path, lock_wait_s=0.05)).what
+    finally:
+        holder.close()
+
+
+def test_the_whole_check_tells_what_is_damaged_while_the_server_runs(made: StateFile) -> None:
+    assert made.check() == ()
+    data = bytearray(made.path.read_bytes())
+    data[8192:12288] = b"\xff" * 4096
+    made.path.write_bytes(data)
+    assert made.check() != ()
+
+
+async def test_rows_are_not_given_before_the_database_is_open(tmp_path: Path) -> None:
+    with pytest.raises(StateError):
+        await Database(tmp_path, FakeClock()).rows()
+
+
+@pytest.mark.parametrize("url", ["postgresql://h/db", "sqlite:relative"])
+def test_other_databases_are_refused_by_name(tmp_path: Path, url: str) -> None:
+    with pytest.raises(StateError, match="SQLite"):
+        Database(tmp_path, FakeClock(), url=url)
+
+
+def test_the_database_may_lie_elsewhere(tmp_path: Path) -> None:
+    assert Database(tmp_path, FakeClock(), url=f"sqlite:///{tmp_path}/x.db").path == tmp_path / "x.db"
+    assert Database(tmp_path, FakeClock(), url="sqlite:///x.db").path == tmp_path / "x.db"
