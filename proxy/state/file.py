@@ -6,6 +6,7 @@ stops the start with the steps to take; an empty one is made only where there ne
 one is remembered by a file beside it.
 """
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -33,14 +34,20 @@ class StateFile:
 
     def prepare(self) -> str:
         """Make sure that a sound database is there; return its revision. Blocks; raises StateError."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.path.exists():
-            self._refuse_if_lost()
-            fresh.make(self.path)
-        revision = self._revision()
-        if not self.marker.exists():
-            self.marker.write_text(_MARKER_TEXT)
-            sync_folder(self.path.parent)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not os.path.lexists(self.path):
+                self._refuse_if_lost()
+                fresh.make(self.path)
+            revision = self._revision()
+            if not self.marker.exists():
+                self.marker.write_text(_MARKER_TEXT)
+                sync_folder(self.path.parent)
+        except (OSError, sqlite3.Error) as err:
+            raise StateError(
+                f"the state folder {self.path.parent} cannot be used: {err}",
+                ("make room, or give this process's user the right to write there, then start again",),
+            ) from err
         return revision
 
     def check(self) -> tuple[str, ...]:
@@ -130,7 +137,7 @@ class StateFile:
         code = getattr(error, "sqlite_errorname", "") or ""
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StateError(
-                f"another program has held the state database {self.path} locked for {self._lock_wait_s:.0f} s",
+                f"another program keeps the state database {self.path} locked (for {self._lock_wait_s:.0f} s)",
                 ("end whatever has it open (a database browser, a backup), then start again",),
             )
         if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):

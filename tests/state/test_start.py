@@ -1,7 +1,9 @@
-"""The start is refused, with steps, whenever the state is in doubt; no empty database takes its place (B09)."""
+"""The start is refused, with steps, whenever the state is in doubt; no empty one takes its place (B09)."""
 
+import asyncio
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,7 +81,7 @@ def test_a_cut_off_file_is_refused(made: StateFile) -> None:
     assert "damaged" in refused(made).what
 
 
-@pytest.mark.parametrize("kind", ["directory", "symlink"])
+@pytest.mark.parametrize("kind", ["directory", "symlink", "dangling"])
 def test_what_is_no_plain_file_is_refused(made: StateFile, kind: str) -> None:
     elsewhere = made.path.with_name("elsewhere")
     shutil.copy(made.path, elsewhere)
@@ -87,7 +89,7 @@ def test_what_is_no_plain_file_is_refused(made: StateFile, kind: str) -> None:
     if kind == "directory":
         made.path.mkdir()
     else:
-        made.path.symlink_to(elsewhere)
+        made.path.symlink_to(elsewhere if kind == "symlink" else "nowhere")
     assert "not a plain file" in refused(made).what
 
 
@@ -122,6 +124,25 @@ def test_the_whole_check_tells_what_is_damaged_while_the_server_runs(made: State
     data[8192:12288] = b"\xff" * 4096
     made.path.write_bytes(data)
     assert made.check() != ()
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StateError, match="cannot be used"):
+        StateFile(tmp_path / "file" / "state.sqlite").prepare()
+
+
+async def test_a_start_does_not_pay_for_sqlalchemy(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, pathlib, sys; from proxy.state.database import Database; "
+        "from proxy.state.sightings import Sightings; from proxy.state.owners import Owners; "
+        "from proxy.model.clock import SystemClock; "
+        "asyncio.run(Database(pathlib.Path(sys.argv[1]), SystemClock()).open()); "
+        "sys.exit('sqlalchemy' in sys.modules or 'alembic' in sys.modules)"
+    )
+    for _ in ("fresh", "again"):
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(tmp_path))
+        assert await asyncio.wait_for(process.wait(), 30) == 0
 
 
 async def test_rows_are_not_given_before_the_database_is_open(tmp_path: Path) -> None:
