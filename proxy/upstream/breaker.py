@@ -1,0 +1,85 @@
+"""The breaker: when a source that fails is left alone, and for how long (A09).
+
+After five failures in a row it opens. While it is open nothing is asked; after each step exactly one
+request goes out as a probe, and its failure doubles the step up to two minutes. An origin that names a time
+itself (`Retry-After`) is left alone for that time, within the same bound. Time is the injected clock's. No
+I/O.
+"""
+
+from typing import Literal
+
+from proxy.model.clock import Clock
+
+THRESHOLD = 5
+FIRST_STEP_S = 5.0
+LONGEST_STEP_S = 120.0
+
+State = Literal["closed", "open", "half-open"]
+
+
+class Breaker:
+    """The memory of one source."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._steps = 0
+        self._open_until: float | None = None
+        self._probing = False
+        #: Why it is open, in the words of the last failure.
+        self.reason = ""
+
+    @property
+    def state(self) -> State:
+        if self._open_until is None:
+            return "closed"
+        return "half-open" if self._probing or self._clock.monotonic() >= self._open_until else "open"
+
+    @property
+    def failures(self) -> int:
+        """How many requests failed in a row."""
+        return self._failures
+
+    def wait_s(self) -> float:
+        """Return how long to leave the source alone; 0 when it may be asked now."""
+        if self._open_until is None:
+            return 0.0
+        left = self._open_until - self._clock.monotonic()
+        return max(left, 1.0) if left > 0 or self._probing else 0.0
+
+    def admit(self) -> float:
+        """Return 0 and let one request out (the probe, if the breaker is open), or the seconds to wait."""
+        wait = self.wait_s()
+        if wait == 0 and self._open_until is not None:
+            self._probing = True
+        return wait
+
+    def answered(self) -> None:
+        """The source sent a header that means something; if the body fails, one failure is enough."""
+        if self._open_until is not None:
+            self._failures = THRESHOLD - 1
+        self._open_until, self._probing = None, False
+
+    def succeeded(self) -> None:
+        """A whole answer came."""
+        self._failures = self._steps = 0
+        self._open_until, self._probing, self.reason = None, False, ""
+
+    def failed(self, reason: str, retry_after_s: int | None = None) -> None:
+        """A request failed; open if it was one too many, a probe, or the origin asked to be left alone."""
+        was_probe, self._probing = self._probing, False
+        was_open = self._open_until is not None
+        self._failures += 1
+        self.reason = reason
+        step = 0.0
+        # What was under way already when the breaker opened is no reason to step further.
+        if was_probe or (self._failures >= THRESHOLD and not was_open):
+            step = min(LONGEST_STEP_S, FIRST_STEP_S * 2 ** min(self._steps, 10))
+            self._steps += 1
+        step = max(step, min(float(retry_after_s or 0), LONGEST_STEP_S))
+        if step:
+            self._open_until = max(self._clock.monotonic() + step, self._open_until or 0.0)
+
+    def abandoned(self) -> None:
+        """The request ended without telling anything about the source (cancelled, refused by ourselves)."""
+        self._probing = False

@@ -1,0 +1,62 @@
+"""An exchange: the accounting of one request, from its slot to its end.
+
+It ends once, as a success, as a failure, or without telling anything about the origin (cancelled, refused by
+ourselves); whatever comes first counts. Slot, breaker and health hear of it here and nowhere else.
+"""
+
+from proxy.model.clock import Clock
+from proxy.upstream.breaker import Breaker
+from proxy.upstream.errors import UpstreamError
+from proxy.upstream.health import RemoteHealth
+from proxy.upstream.slots import Slot
+
+
+class Exchange:
+    """One request that was let out."""
+
+    def __init__(self, slot: Slot, breaker: Breaker, health: RemoteHealth, clock: Clock) -> None:
+        self._slot = slot
+        self._breaker = breaker
+        self._health = health
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._is_over = False
+        health.in_flight += 1
+
+    def answered(self) -> None:
+        """The header came and means something."""
+        self._health.answered(self._clock.monotonic() - self._began)
+        self._breaker.answered()
+
+    def received(self, size: int) -> None:
+        self._health.received_bytes += size
+
+    def succeed(self) -> None:
+        """The whole answer came."""
+        if self._end():
+            self._breaker.succeeded()
+            self._health.succeeded(self._clock.now())
+
+    def fail(self, error: UpstreamError) -> None:
+        """It failed; only what a moment may cure says something about the source's state."""
+        if not self._end():
+            return
+        self._health.failed(error, self._clock.now())
+        if error.curable:
+            self._breaker.failed(error.detail, error.retry_after_s)
+        else:
+            self._breaker.abandoned()
+
+    def abandon(self) -> None:
+        """Nobody wants it any more."""
+        if self._end():
+            self._breaker.abandoned()
+
+    def _end(self) -> bool:
+        """Return True the first time."""
+        if self._is_over:
+            return False
+        self._is_over = True
+        self._health.in_flight -= 1
+        self._slot.release()
+        return True

@@ -1,0 +1,104 @@
+"""Reading an answer: from a response whose header is there to a document or a stream.
+
+Which statuses mean something depends on what was asked, so every one is either named here or refused.
+"""
+
+import asyncio
+
+from proxy.config.settings import Upstream
+from proxy.model.clock import Clock
+from proxy.upstream import status
+from proxy.upstream.answer import Answer
+from proxy.upstream.body import Body
+from proxy.upstream.decode import decode
+from proxy.upstream.errors import BadAnswer, UpstreamError
+from proxy.upstream.exchange import Exchange
+from proxy.upstream.headers import length, passed
+from proxy.upstream.pace import Bandwidth
+from proxy.upstream.stream import OriginStream, Span, span_of
+from proxy.upstream.walk import Landed
+
+GONE = (404, 410)
+
+
+class Reader:
+    """Reads the answers of one upstream."""
+
+    def __init__(self, upstream: Upstream, clock: Clock) -> None:
+        self._upstream = upstream
+        self._clock = clock
+        self._bandwidth = Bandwidth(clock, upstream.bandwidth_bytes_per_s)
+
+    async def whole(self, landed: Landed, exchange: Exchange, limit: int) -> Answer:
+        response = landed.response
+        headers = passed(response.headers)
+        if response.status in (304, *GONE):
+            exchange.answered()
+            return Answer(response.status, place(landed), headers, b"")
+        if response.status != 200:
+            raise self.refused(landed)
+        exchange.answered()
+        expected = length(headers)
+        if expected is not None and expected > limit:
+            raise BadAnswer("origin", f"a document of more than {limit} bytes", origin=landed.target.origin)
+        body = self._body(landed, expected, limit)
+        raw = b"".join([chunk async for chunk in body.chunks()])
+        exchange.received(len(raw))
+        if body.has_surplus:
+            raise BadAnswer("origin", "more bytes than were announced", origin=landed.target.origin)
+        coding = headers.get("content-encoding", "")
+        plain = await asyncio.to_thread(decode, raw, coding, max_bytes=limit) if coding else raw
+        is_framed = expected is not None or "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+        return Answer(200, place(landed), headers, plain, is_framed)
+
+    def stream(
+        self,
+        landed: Landed,
+        exchange: Exchange,
+        start: int,
+        stop: int | None,
+        max_bytes: int | None,
+        *,
+        asked: str,
+    ) -> OriginStream:
+        response = landed.response
+        headers = passed(response.headers)
+        if response.status in GONE:
+            span = Span(0, 0, None)
+        elif response.status in (200, 206, 416):
+            span = span_of(response.status, headers, start, stop)
+        else:
+            raise self.refused(landed)
+        exchange.answered()
+        if response.status in (200, 206):
+            body = self._body(landed, span.expected, max_bytes)
+            return OriginStream(response.status, span, headers, body, exchange, asked=asked)
+        response.close()
+        exchange.succeed()
+        return OriginStream(response.status, span, headers, None, exchange, asked=asked)
+
+    def _body(self, landed: Landed, expected: int | None, max_bytes: int | None) -> Body:
+        return Body(
+            landed.response,
+            origin=landed.target.origin,
+            clock=self._clock,
+            rate=self._upstream.min_rate,
+            read_timeout_s=self._upstream.read_timeout_s,
+            bandwidth=self._bandwidth,
+            expected=expected,
+            max_bytes=max_bytes,
+        )
+
+    def refused(self, landed: Landed) -> UpstreamError:
+        return status.refused(
+            landed.response.status,
+            passed(landed.response.headers),
+            origin=landed.target.origin,
+            is_proxied_plainly=landed.is_proxied and landed.target.scheme == "http",
+            now=self._clock.now(),
+        )
+
+
+def place(landed: Landed) -> str:
+    """Return where an answer came from; a query may be a signature, and no relative link needs it."""
+    return landed.target.url.partition("?")[0]

@@ -1,0 +1,238 @@
+"""A remote: one configured upstream, as the rest of the program asks it.
+
+It owns its session, connections, credentials, proxy, CAs, slots and breakers; nothing of them is shared
+with another upstream (design, law 2). A request goes: sources in order → breaker → slot → walk over
+redirects → status → body. What can be cured by another try is tried here, so whoever calls gets an answer
+or the last word.
+
+`background=True` marks work that nobody waits for; it yields to people.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from proxy.config.settings import Upstream
+from proxy.model.clock import Clock
+from proxy.upstream.answer import Answer, Validators
+from proxy.upstream.auth import Credentials
+from proxy.upstream.decode import ACCEPTED
+from proxy.upstream.errors import BadAnswer, BreakerOpen, UpstreamError
+from proxy.upstream.exchange import Exchange
+from proxy.upstream.headers import passed, strong_etag
+from proxy.upstream.health import RemoteHealth
+from proxy.upstream.names import Names
+from proxy.upstream.probe import Hop, Probe
+from proxy.upstream.reader import GONE, Reader, place
+from proxy.upstream.retry import Plan
+from proxy.upstream.slots import Rank, Slots
+from proxy.upstream.sources import Source, Sources
+from proxy.upstream.stream import OriginStream, range_field
+from proxy.upstream.target import Target
+from proxy.upstream.walk import Ask, Landed, Walk
+from proxy.upstream.wire import Wire
+
+__all__ = ["Answer", "OriginStream", "Remote", "Validators"]
+
+T = TypeVar("T")
+
+
+class Remote:
+    """One upstream."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        clock: Clock,
+        names: Names,
+        environ: Mapping[str, str],
+        fields: Mapping[str, str],
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self.settings = upstream
+        self._clock = clock
+        self._fields = dict(fields)
+        self._on_close = on_close
+        self._sources = Sources(upstream.urls, clock)
+        self._slots = Slots(upstream.concurrency, upstream.read_timeout_s)
+        self._reader = Reader(upstream, clock)
+        self._wire = Wire(upstream, names, environ)
+        self._walk = Walk(
+            self._wire,
+            Credentials(upstream, environ),
+            allowed_hosts=upstream.redirect_hosts,
+            own_hosts=self._sources.own_hosts,
+        )
+        self._probe = Probe(upstream, names, self._wire)
+        self._health = RemoteHealth(upstream.id)
+
+    # -- what is asked
+
+    async def document(
+        self,
+        url: str,
+        *,
+        accept: str,
+        validators: Validators | None = None,
+        max_bytes: int | None = None,
+        index: bool = True,
+        background: bool = False,
+    ) -> Answer:
+        """Return the whole document: 200, 304 (if validators were given), 404 or 410. Raises UpstreamError.
+
+        `max_bytes` bounds the body before and after decoding (default: the upstream's `max_index_size`).
+        `index` is False for documents whose digest the caller knows.
+        """
+        conditions = {} if validators is None else validators.fields()
+        headers = {"Accept": accept, "Accept-Encoding": ACCEPTED, **conditions, **self._fields}
+        limit = self.settings.max_index_size_bytes if max_bytes is None else max_bytes
+
+        async def once(target: Target, exchange: Exchange) -> Answer:
+            landed = await self._landed(Ask("GET", target, headers, index), is_conditional=bool(conditions))
+            try:
+                answer = await self._reader.whole(landed, exchange, limit)
+            finally:
+                # Whole answers have given their connection back already; this shuts what was not read.
+                landed.response.close()
+            exchange.succeed()
+            return answer
+
+        return await self._tries(url, Rank.BACKGROUND if background else Rank.PAGE, once)
+
+    async def head(self, url: str, *, background: bool = False) -> Answer:
+        """Return the header fields of the file as it is stored: 200, 404 or 410. Raises UpstreamError."""
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._fields}
+
+        async def once(target: Target, exchange: Exchange) -> Answer:
+            landed = await self._landed(Ask("HEAD", target, headers, True))
+            landed.response.close()
+            answer = Answer(landed.response.status, place(landed), passed(landed.response.headers), b"")
+            if answer.status not in (200, *GONE):
+                raise self._reader.refused(landed)
+            exchange.answered()
+            exchange.succeed()
+            return answer
+
+        return await self._tries(url, Rank.BACKGROUND if background else Rank.PAGE, once)
+
+    async def open(
+        self,
+        url: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        if_range: str | None = None,
+        max_bytes: int | None = None,
+        background: bool = False,
+    ) -> OriginStream:
+        """Return the file's bytes `start` to `stop` (not included) as a stream: 200, 206, 404, 410 or 416.
+
+        A negative `start` asks for that many bytes at the end. `if_range` is a strong ETag. An origin may
+        answer a range with 200 and everything: then the stream's `start` is 0. The caller closes the
+        stream: it holds one of the upstream's slots. Raises UpstreamError.
+        """
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._fields}
+        asked_range = range_field(start, stop)
+        if asked_range is not None:
+            headers["Range"] = asked_range
+            if if_range is not None and strong_etag({"etag": if_range}) is not None:
+                headers["If-Range"] = if_range
+
+        async def once(target: Target, exchange: Exchange) -> OriginStream:
+            landed = await self._landed(Ask("GET", target, headers, False))
+            try:
+                return self._reader.stream(landed, exchange, start, stop, max_bytes, asked=target.url)
+            except BaseException:
+                landed.response.close()
+                raise
+
+        return await self._tries(url, Rank.BACKGROUND if background else Rank.FILE, once)
+
+    def rest(self, url: str, seconds: float) -> None:
+        """Leave a source alone that sent wrong bytes: the mirror if there are others, else this URL.
+
+        A URL without mirrors gets one more try: only a second report within `seconds` closes it.
+        `url` is what was asked (`OriginStream.asked`).
+        """
+        self._sources.rest(url, seconds)
+
+    async def probe(self, url: str | None = None) -> list[Hop]:
+        """Walk the way to a URL (default: the upstream's first) and tell how far it goes (doctor)."""
+        return await self._probe.walk(
+            self._sources.of("" if url is None else url)[0].target, self._answer_status
+        )
+
+    @property
+    def health(self) -> RemoteHealth:
+        """What is known from the requests made so far."""
+        states = self._sources.states()
+        self._health.breakers = {key: b.state for key, b in states.items() if b.state != "closed"}
+        return self._health
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        await self._wire.close()
+        if self._on_close is not None:
+            self._on_close()
+
+    # -- how it is asked
+
+    async def _tries(self, url: str, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]]) -> T:
+        sources = self._sources.of(url)
+        plan = Plan(len(sources), self.settings.retries)
+        failure: UpstreamError = BadAnswer("guard", "nothing was tried")
+        while (turn := plan.next()) is not None:
+            if turn.pause_s:
+                await asyncio.sleep(turn.pause_s)
+            try:
+                return await self._once(sources[turn.source], rank, once)
+            except UpstreamError as error:
+                # "Left alone" hides what happened a moment ago; the first cause is the better story.
+                failure = failure if isinstance(error, BreakerOpen) and failure.curable else error
+                plan.failed(error)
+        raise failure
+
+    async def _once(self, source: Source, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]]) -> T:
+        breaker = self._sources.breaker(source.key)
+        # Asked twice: nobody should queue for a source that is left alone, and the queue takes time.
+        _refuse(source, max(breaker.wait_s(), self._sources.resting_s(source)), breaker.reason)
+        slot = await self._slots.take(rank)
+        wait = breaker.admit()
+        if wait:
+            slot.release()
+        _refuse(source, wait, breaker.reason)
+        exchange = Exchange(slot, breaker, self._health, self._clock)
+        try:
+            return await once(source.target, exchange)
+        except UpstreamError as error:
+            exchange.fail(error)
+            raise
+        except BaseException:
+            exchange.abandon()
+            raise
+
+    async def _landed(self, ask: Ask, *, is_conditional: bool = False) -> Landed:
+        """Return the answer; a 304 that nobody asked for is asked again once, past whatever cache made it."""
+        landed = await self._walk.to(ask)
+        if landed.response.status == 304 and not is_conditional:
+            landed.response.close()
+            again = {**ask.headers, "Cache-Control": "no-cache"}
+            landed = await self._walk.to(Ask(ask.method, ask.target, again, ask.is_index))
+            if landed.response.status == 304:
+                landed.response.close()
+                raise BadAnswer("origin", "304 though nothing was conditional", origin=landed.target.origin)
+        return landed
+
+    async def _answer_status(self, target: Target) -> int:
+        """Return the status of a real request, whatever it is (doctor)."""
+        headers = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, **self._fields}
+        landed = await self._walk.to(Ask("GET", target, headers, True))
+        landed.response.close()
+        return landed.response.status
+
+
+def _refuse(source: Source, wait_s: float, reason: str) -> None:
+    if wait_s > 0:
+        why = f"left alone for now, after: {reason}" if reason else "left alone for now"
+        raise BreakerOpen("guard", why, origin=source.target.origin, retry_after_s=round(wait_s) or 1)

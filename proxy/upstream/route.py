@@ -1,0 +1,132 @@
+"""The route: whether a URL leaves directly or through which outbound proxy. Pure.
+
+The environment's words are read as curl and requests read them: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`,
+and `NO_PROXY` with domains (and all below them), `host:port`, addresses, CIDR networks and `*`; the
+lower-case name wins over the upper-case one. A route with a proxy of its own ignores the environment; its
+`no_proxy` has the same grammar. The mapping comes from the caller: nothing here reads the process's
+environment.
+"""
+
+import base64
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from proxy.config.settings import Route
+from proxy.model.redact import Secret
+from proxy.upstream.errors import AddressRefused, BadAnswer
+from proxy.upstream.target import DEFAULT_PORTS, Target, parse_target
+
+_SEPARATOR = re.compile(r"[\s,]+")
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundProxy:
+    """A proxy to go through. `authorization` is the whole value of `Proxy-Authorization`."""
+
+    target: Target
+    authorization: Secret | None = None
+
+    @property
+    def url(self) -> str:
+        """The proxy's URL without credentials."""
+        return self.target.origin
+
+
+def choose(route: Route, environ: Mapping[str, str], target: Target) -> OutboundProxy | None:
+    """Return the proxy for the target, or None for a direct connection.
+
+    Raises BadAnswer (hop 'proxy') when the words that apply name a proxy that cannot be used: going out
+    directly instead would be a surprise.
+    """
+    if excluded(target, route.no_proxy):
+        return None
+    if route.proxy is not None:
+        user, password = route.username, route.password
+        return _proxy(route.proxy.reveal(), user, None if password is None else password.reveal())
+    if not route.use_environment or excluded(target, _words(_variable(environ, "NO_PROXY"))):
+        return None
+    named = _variable(environ, f"{target.scheme.upper()}_PROXY") or _variable(environ, "ALL_PROXY")
+    return _proxy(named, route.username, _revealed(route.password)) if named else None
+
+
+def excluded(target: Target, no_proxy: Iterable[str]) -> bool:
+    """Tell whether an entry of NO_PROXY covers the target."""
+    return any(_covers(entry.strip().lower(), target) for entry in no_proxy)
+
+
+def _covers(entry: str, target: Target) -> bool:
+    if not entry:
+        return False
+    if entry == "*":
+        return True
+    network = _network(entry)
+    if network is not None:
+        return _is_within(target.host, network)
+    host, port = _host_and_port(entry)
+    if port is not None and port != target.port:
+        return False
+    network = _network(host)
+    if network is not None:
+        return _is_within(target.host, network)
+    domain = host.removeprefix("*").lstrip(".").removesuffix(".")
+    return bool(domain) and (target.host == domain or target.host.endswith(f".{domain}"))
+
+
+def _host_and_port(entry: str) -> tuple[str, int | None]:
+    if entry.startswith("["):
+        host, _, rest = entry[1:].partition("]")
+        port = rest.removeprefix(":")
+    else:
+        host, _, port = entry.partition(":")
+    return host, int(port) if port.isascii() and port.isdigit() else None
+
+
+def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return None
+
+
+def _is_within(host: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address in network
+
+
+def _proxy(named: str, username: str | None, password: str | None) -> OutboundProxy:
+    url = named.strip() if "://" in named else f"http://{named.strip()}"
+    try:
+        parts = urlsplit(url)
+        if parts.scheme.lower() not in DEFAULT_PORTS:
+            raise BadAnswer(
+                "proxy", "the outbound proxy is not an http or https one; others are not supported"
+            )
+        # A proxy without a port is on 80 or 443, as for curl's relatives; 1080 and 3128 must be written.
+        target = parse_target(url).at("/")
+        if username is None and parts.username is not None:
+            username, password = unquote(parts.username), unquote(parts.password or "")
+    except (AddressRefused, ValueError):
+        raise BadAnswer("proxy", "the outbound proxy's URL cannot be read") from None
+    return OutboundProxy(target, None if username is None else _basic(username, password or ""))
+
+
+def _basic(username: str, password: str) -> Secret:
+    return Secret("Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii"))
+
+
+def _variable(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name.lower(), environ.get(name, "")).strip()
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _SEPARATOR.split(text) if word]
+
+
+def _revealed(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.reveal()

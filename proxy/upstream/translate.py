@@ -1,0 +1,119 @@
+"""Translation: what aiohttp, ssl and the socket layer raise, as one of our errors. Pure.
+
+aiohttp's own texts are not passed on: the one for a refused CONNECT holds the proxy's URL with its
+password, and its repr the header (reliability, section 0, item 7). Callers raise the result outside the
+`except` block, so that the original is not even its context.
+"""
+
+import os
+import ssl
+
+import aiohttp
+
+from proxy.upstream.connector import Attempt
+from proxy.upstream.errors import (
+    AddressRefused,
+    BadAnswer,
+    ProxyAuthRefused,
+    Silent,
+    TlsFailed,
+    Truncated,
+    Unreachable,
+    UpstreamError,
+)
+
+#: What a request or the reading of its answer may raise.
+RAISED = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
+
+
+def translate(error: BaseException, attempt: Attempt, origin: str) -> UpstreamError:
+    """Return our error for one that was raised before the header was there."""
+    if attempt.refused is not None:
+        return AddressRefused("guard", attempt.refused, origin=origin)
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return _connect_refused(error.status, origin)
+        case aiohttp.ConnectionTimeoutError():
+            return Unreachable(attempt.hop, _slow(attempt), origin=origin)
+        case aiohttp.ClientConnectorDNSError():
+            return Unreachable("name", "the name cannot be resolved", origin=origin)
+        case aiohttp.ClientConnectorError() | ssl.SSLError():
+            return _connect_failed(error, attempt, origin)
+        case aiohttp.InvalidURL():
+            return AddressRefused("guard", "a URL that cannot be asked for", origin=origin)
+        case aiohttp.ClientResponseError():
+            return BadAnswer(
+                "origin", "an answer that is not HTTP, or whose header is too large", origin=origin
+            )
+        case TimeoutError():
+            return Silent("origin", "no answer within the read timeout", origin=origin)
+        case aiohttp.ServerDisconnectedError():
+            return Unreachable("origin", "the connection was closed without an answer", origin=origin)
+        case OSError():
+            return Unreachable("origin", f"the connection broke: {_reason(error)}", origin=origin)
+        case ValueError():
+            return BadAnswer("guard", "a request that cannot be written", origin=origin)
+        case _:
+            return Unreachable("tcp", "no usable connection", origin=origin)
+
+
+def translate_body(error: BaseException, origin: str) -> UpstreamError:
+    """Return our error for one that was raised while the body was read."""
+    match error:
+        case TimeoutError():
+            return Silent("origin", "no more bytes within the read timeout", origin=origin)
+        case aiohttp.ClientPayloadError() if _is_malformed(error):
+            return BadAnswer("origin", "a body whose framing is broken", origin=origin)
+        case _:
+            return Truncated("origin", "the connection ended before the body did", origin=origin)
+
+
+def _connect_refused(status: int, origin: str) -> UpstreamError:
+    if status == 407:
+        return ProxyAuthRefused("proxy", "the outbound proxy refused our credentials (407)", origin=origin)
+    detail = f"the outbound proxy answered {status} instead of opening a tunnel"
+    return (Unreachable if status >= 500 or status == 429 else BadAnswer)("proxy", detail, origin=origin)
+
+
+def _connect_failed(error: Exception, attempt: Attempt, origin: str) -> UpstreamError:
+    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, ssl.SSLError):
+        cause = error.os_error if cause is error else cause
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return TlsFailed("tls", f"the certificate is refused: {cause.verify_message}", origin=origin)
+        case ssl.SSLError():
+            return TlsFailed("tls", f"TLS failed: {_tls_reason(cause, attempt)}", origin=origin)
+        case OSError():
+            return Unreachable(attempt.hop, f"no connection: {_reason(cause)}", origin=origin)
+        case _:
+            return Unreachable(attempt.hop, "no connection", origin=origin)
+
+
+def _tls_reason(error: ssl.SSLError, attempt: Attempt) -> str:
+    reason = (error.reason or "the other side ended the handshake").replace("_", " ").lower()
+    hint = " (does the outbound proxy answer instead of opening a tunnel?)" if attempt.is_proxied else ""
+    return reason + hint
+
+
+def _slow(attempt: Attempt) -> str:
+    match attempt.hop:
+        case "name":
+            return "the name was not resolved within the connect timeout"
+        case "proxy":
+            return "the outbound proxy gave no connection within the connect timeout"
+        case _:
+            return "no connection within the connect timeout"
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's words for the error number; aiohttp's own text may name addresses."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
+
+
+def _is_malformed(error: aiohttp.ClientPayloadError) -> bool:
+    """Tell broken framing from an early end: only the first has a parser's complaint that is no length."""
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.http_exceptions.HttpProcessingError) and not isinstance(
+        cause, aiohttp.http_exceptions.ContentLengthError | aiohttp.http_exceptions.TransferEncodingError
+    )
