@@ -137,7 +137,7 @@ class StateFile:
         code = getattr(error, "sqlite_errorname", "") or ""
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StateError(
-                f"another program keeps the state database {self.path} locked (for {self._lock_wait_s:.0f} s)",
+                f"another program keeps the state database {self.path} locked for {self._lock_wait_s:.0f} s",
                 ("end whatever has it open (a database browser, a backup), then start again",),
             )
         if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
