@@ -1,0 +1,191 @@
+"""The HTML form of a project page, read (PEP 503, 592, 629, 658, 714, 740, 792; sheet, section 8).
+
+A 200 with HTML need not be a page: portals and proxies answer so. The rule, in this order:
+
+1. An empty, undecodable, absurdly nested or cut-off document is bad. It is cut off when it opens `<html>` or
+`<body>`
+   and closes neither behind its last anchor, or ends inside a tag or an anchor.
+2. A repository-version meta makes it a page; another major version is bad.
+3. A `<title>` or `<h1>` "Links for <this project>" makes it a page, which may then be empty.
+4. A file of this project among its anchors makes it a page.
+5. Files of other projects only, and no `<form>`: a flat link page that has nothing of this project.
+6. Everything else is bad.
+
+The file's name is the last component of its URL, as clients take it; the anchor's text is ignored.
+"""
+
+import re
+from collections.abc import Iterator
+
+from selectolax.lexbor import LexborHTMLParser
+
+from proxy.pypi import facts
+from proxy.pypi.distribution import Distribution
+from proxy.pypi.intake import BadPage, Intake, Parsed, Place
+from proxy.pypi.links import BadLink, Links, filename_of, fragment_hashes
+from proxy.pypi.names import is_valid, kind_of, normalize
+from proxy.pypi.order import in_order
+from proxy.pypi.project import Project
+
+_Attributes = dict[str, str | None]
+
+_VERSION = re.compile(r"\s*(\d{1,4})\.(\d{1,4})\s*\Z", re.ASCII)
+_SERIAL = re.compile(rb"<!--\s*SERIAL\s+(\d{1,18})\s*-->\s*\Z")
+_TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)")
+_FLAT = frozenset(
+    {b"a", b"br", b"p", b"li", b"tr", b"td", b"th", b"dt", b"dd", b"meta", b"link", b"hr", b"img", b"input"}
+)
+#: The parser's cost grows with the square of the depth: 20,000 levels take half a second, 100,000 twelve.
+_MAX_DEPTH = 2000
+_MAX_TAG = 64 * 1024
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "windows-1252"})
+
+
+def parse(body: bytes, place: Place, charset: str | None = None) -> Parsed:
+    """Return the project of an HTML page; raise BadPage. A page of 4,400 links takes some 40 ms of CPU."""
+    text = _text(body, charset)
+    _refuse_cut(text)
+    _refuse_deep(body)
+    document = LexborHTMLParser(text)
+    metas = {
+        node.attributes.get("name") or "": node.attributes.get("content") for node in document.css("meta")
+    }
+    api_version = _api_version(metas.get("pypi:repository-version"))
+    intake = Intake(place, _links(document, place))
+    files = in_order(_files(document, intake))
+    if not files and api_version is None and not _is_titled(document, place.name):
+        _refuse_strange(document, intake)
+    return Parsed(_project(place.name, files, metas, api_version, _serial(body)), intake.dropped)
+
+
+def _project(
+    name: str,
+    files: tuple[Distribution, ...],
+    metas: _Attributes,
+    api_version: str | None,
+    serial: int | None,
+) -> Project:
+    return Project(
+        name=name,
+        files=files,
+        status=facts.status_of(metas.get("pypi:project-status")),
+        status_reason=facts.line_of(metas.get("pypi:project-status-reason")),
+        serial=serial,
+        api_version=api_version or "1.0",
+    )
+
+
+def _files(document: LexborHTMLParser, intake: Intake) -> Iterator[Distribution]:
+    for node in document.css("a"):
+        attributes = node.attributes
+        href = attributes.get("href")
+        if href is not None and (file := _file(href, attributes, intake)) is not None:
+            yield file
+
+
+def _file(href: str, attributes: _Attributes, intake: Intake) -> Distribution | None:
+    url = intake.absolute(href, href)
+    filename = filename_of(url) if url else None
+    # Links that lead elsewhere on the site are no files and not worth a word.
+    if url is None or filename is None or (kind_of(filename) is None and "#" not in href):
+        return None
+    try:
+        hashes = fragment_hashes(href)
+    except BadLink as err:
+        intake.drop(filename, str(err))
+        return None
+    admitted = intake.admit(filename, url, hashes.get("sha256"))
+    if admitted is None:
+        return None
+    return Distribution(
+        filename=filename,
+        url=admitted.url,
+        path=admitted.path,
+        hashes=hashes,
+        kind=admitted.kind,
+        version=admitted.version,
+        size=facts.size_of_text(attributes.get("data-size")),
+        upload_time=facts.upload_time_of(attributes.get("data-upload-time")),
+        requires_python=facts.requires_python_of(attributes.get("data-requires-python")),
+        yanked="data-yanked" in attributes and facts.yanked_of(attributes["data-yanked"] or True),
+        core_metadata=facts.core_metadata_of_text(
+            attributes.get("data-core-metadata") or attributes.get("data-dist-info-metadata")
+        ),
+        provenance=intake.resolved(attributes.get("data-provenance")),
+    )
+
+
+def _text(body: bytes, charset: str | None) -> str:
+    if not body.strip():
+        raise BadPage("an empty body")
+    known = (charset or "utf-8").lower()
+    if known not in _CHARSETS:
+        raise BadPage(f"an unknown charset {known[:40]!r}")
+    try:
+        text = body.decode(known)
+    except UnicodeDecodeError as err:
+        raise BadPage(f"not {known} text") from err
+    return text.removeprefix("\ufeff")
+
+
+def _refuse_cut(text: str) -> None:
+    lowered = text.lower()
+    anchor, closed = lowered.rfind("<a "), lowered.rfind("</a")
+    if "<html" in lowered[:4096] or "<body" in lowered[:4096]:
+        whole = max(lowered.rfind("</html"), lowered.rfind("</body")) > anchor
+    else:
+        whole = anchor <= closed and lowered.rfind("<") < lowered.rfind(">")
+    if not whole and ("<" in text):
+        raise BadPage("an HTML document that is cut off")
+
+
+def _refuse_deep(body: bytes) -> None:
+    structure = body.count(b"<") - body.count(b"</") - body.count(b"<a ") - body.count(b"<br")
+    if structure <= _MAX_DEPTH:
+        return
+    depth: dict[bytes, int] = {}
+    for match in _TAG.finditer(body):
+        tag = match[2].lower()
+        if tag not in _FLAT:
+            depth[tag] = max(0, depth.get(tag, 0) + (-1 if match[1] else 1))
+            if not match[1] and sum(depth.values()) > _MAX_DEPTH:
+                raise BadPage("an HTML document that is nested too deep")
+
+
+def _api_version(text: str | None) -> str | None:
+    if text is None:
+        return None
+    match = _VERSION.match(text)
+    if match is None or match[1] != "1":
+        raise BadPage(f"repository version {text[:20]!r} is not 1.x")
+    return f"{match[1]}.{match[2]}"
+
+
+def _links(document: LexborHTMLParser, place: Place) -> Links:
+    base = document.css_first("base[href]")
+    try:
+        return Links(place.url, base.attributes.get("href") if base else None)
+    except BadLink as err:
+        raise BadPage(f"its <base> is unusable: {err}") from err
+
+
+def _is_titled(document: LexborHTMLParser, name: str) -> bool:
+    for selector in ("title", "h1"):
+        node = document.css_first(selector)
+        words = node.text(strip=True) if node else ""
+        titled = words[10:].strip() if words.lower().startswith("links for ") else ""
+        if is_valid(titled) and normalize(titled) == name:
+            return True
+    return False
+
+
+def _refuse_strange(document: LexborHTMLParser, intake: Intake) -> None:
+    if not intake.distributions:
+        raise BadPage("an HTML document that is no page of an index")
+    if document.css_first("form") is not None:
+        raise BadPage("an HTML document with a form and no file of the project")
+
+
+def _serial(body: bytes) -> int | None:
+    match = _SERIAL.search(body[-200:])
+    return int(match[1]) if match else None

@@ -1,0 +1,159 @@
+"""The JSON form of a project page, read (PEP 691, 700, 714, 740, 792; sheet, section 9).
+
+Strict about being a page (an object with `files`, major version 1, this project's name), tolerant about every
+fact in it. Private keys (`_…`) and `namespaces`, which means another repository's names, are left out; other
+keys of a file that this program does not know are kept, so that nothing is lost that a client may use.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from proxy.pypi import facts
+from proxy.pypi.distribution import Distribution
+from proxy.pypi.intake import BadPage, Intake, Parsed, Place
+from proxy.pypi.links import BadLink, Links, checked_hashes
+from proxy.pypi.names import is_valid, normalize
+from proxy.pypi.order import in_order
+from proxy.pypi.project import Project
+
+_KNOWN = frozenset(
+    (
+        *("filename", "url", "hashes", "requires-python", "size", "upload-time", "yanked", "core-metadata"),
+        # Aliases of core-metadata (PEP 714), and a signature that no index has any more.
+        *(
+            "data-core-metadata",
+            "dist-info-metadata",
+            "data-dist-info-metadata",
+            "provenance",
+            "gpg-sig",
+            "namespaces",
+        ),
+    )
+)
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\Z", re.ASCII)
+_MISSING: dict[str, object] = {}
+
+
+class _Page(msgspec.Struct):
+    files: list[object]
+    meta: object = None
+    name: object = None
+    versions: object = None
+    project_status: object = msgspec.field(default=None, name="project-status")
+
+
+_DECODER = msgspec.json.Decoder(_Page)
+
+
+def parse(body: bytes, place: Place) -> Parsed:
+    """Return the project of a JSON page; raise BadPage. A page of 4,400 files takes some 40 ms of CPU."""
+    page = _page(body)
+    meta = page.meta if isinstance(page.meta, dict) else _MISSING
+    api_version = _api_version(meta.get("api-version"))
+    _refuse_other(page.name, place.name)
+    intake = Intake(place, Links(place.url))
+    files = in_order(_files(page.files, intake))
+    if page.files and not files and not intake.distributions:
+        raise BadPage("none of its entries is a file")
+    status = page.project_status if page.project_status is not None else meta.get("project-status")
+    marker = status if isinstance(status, dict) else {"status": status}
+    project = Project(
+        name=place.name,
+        files=files,
+        versions=_versions(page.versions),
+        status=facts.status_of(marker.get("status")),
+        status_reason=facts.line_of(marker.get("reason")),
+        serial=facts.size_of(meta.get("_last-serial")),
+        api_version=api_version,
+    )
+    return Parsed(project, intake.dropped)
+
+
+def _page(body: bytes) -> _Page:
+    if not body.strip():
+        raise BadPage("an empty body")
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as err:
+        raise BadPage(f"not a JSON page: {err}") from err
+    except RecursionError as err:
+        raise BadPage("a JSON document that is nested too deep") from err
+
+
+def _api_version(value: object) -> str:
+    if value is None:
+        return "1.0"
+    match = _VERSION.match(str(value).strip())
+    if match is None or match[1] != "1":
+        raise BadPage(f"api-version {str(value)[:20]!r} is not 1.x")
+    return match[0]
+
+
+def _refuse_other(name: object, asked: str) -> None:
+    if isinstance(name, str) and (not is_valid(name) or normalize(name) != asked):
+        raise BadPage(f"the page of another project, {name[:80]!r}")
+
+
+def _versions(value: object) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else []
+    return tuple(
+        dict.fromkeys(text for text in listed if isinstance(text, str) and facts.line_of(text) == text)
+    )
+
+
+def _files(entries: list[object], intake: Intake) -> Iterator[Distribution]:
+    for entry in entries:
+        if not isinstance(entry, dict):
+            intake.drop("?", "an entry that is no object")
+        elif (file := _file(entry, intake)) is not None:
+            yield file
+
+
+def _file(entry: dict[str, object], intake: Intake) -> Distribution | None:
+    filename, href, hashes = entry.get("filename"), entry.get("url"), entry.get("hashes")
+    if not isinstance(filename, str) or not isinstance(href, str):
+        intake.drop(filename if isinstance(filename, str) else "?", "an entry without a name or a link")
+        return None
+    url = intake.absolute(href, filename)
+    if url is None:
+        return None
+    try:
+        digests = checked_hashes(hashes) if isinstance(hashes, dict) else {}
+    except BadLink as err:
+        intake.drop(filename, str(err))
+        return None
+    admitted = intake.admit(filename, url, digests.get("sha256"))
+    if admitted is None:
+        return None
+    return Distribution(
+        filename=filename,
+        url=admitted.url,
+        path=admitted.path,
+        hashes=digests,
+        kind=admitted.kind,
+        version=admitted.version,
+        size=facts.size_of(entry.get("size")),
+        upload_time=facts.upload_time_of(entry.get("upload-time")),
+        requires_python=facts.requires_python_of(facts.text_of(entry.get("requires-python"))),
+        yanked=facts.yanked_of(entry.get("yanked")),
+        core_metadata=facts.core_metadata_of(_core_metadata(entry)),
+        provenance=intake.resolved(entry.get("provenance")),
+        extra=_extra(entry),
+    )
+
+
+def _core_metadata(entry: dict[str, object]) -> object:
+    for key in ("core-metadata", "data-dist-info-metadata", "dist-info-metadata"):
+        if (value := entry.get(key)) is not None:
+            return value
+    return None
+
+
+def _extra(entry: dict[str, object]) -> dict[str, object]:
+    unknown = entry.keys() - _KNOWN
+    if not unknown:
+        return {}
+    kept = ((key, entry[key]) for key in sorted(unknown) if not key.startswith("_"))
+    return {key: value for key, value in kept if facts.is_portable(value)}

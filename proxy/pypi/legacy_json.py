@@ -1,0 +1,219 @@
+"""The JSON API, written for a feed: `/pypi/<name>/json` and `/pypi/<name>/<version>/json` (sheet, section 17).
+
+Rendered from the files that are visible, so it lists what the simple page lists and nothing else. `info`
+describes the version that the origin would choose among those: it is the origin's own where that is of the
+same version, else made from METADATA, else only name and version. `releases` is left out of a version's
+document, as at the origin.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+import msgspec
+import orjson
+from packaging.metadata import parse_email
+
+from proxy.pypi.distribution import Distribution
+from proxy.pypi.facts import is_plain, size_of
+from proxy.pypi.names import FileKind
+from proxy.pypi.order import in_order
+from proxy.pypi.project import Project
+from proxy.pypi.published import href
+from proxy.pypi.versions import latest, parse_version, visible_versions
+
+_PACKAGE_TYPES = {
+    ".egg": "bdist_egg",
+    ".exe": "bdist_wininst",
+    ".msi": "bdist_msi",
+    ".rpm": "bdist_rpm",
+    ".dmg": "bdist_dmg",
+}
+#: METADATA's field, `info`'s key. Lists stay lists where the origin has lists.
+_TEXTS = {
+    "author": "author",
+    "author_email": "author_email",
+    "description": "description",
+    "description_content_type": "description_content_type",
+    "download_url": "download_url",
+    "home_page": "home_page",
+    "license": "license",
+    "license_expression": "license_expression",
+    "maintainer": "maintainer",
+    "maintainer_email": "maintainer_email",
+    "summary": "summary",
+}
+_LISTS = {
+    "classifiers": "classifiers",
+    "dynamic": "dynamic",
+    "license_files": "license_files",
+    "platforms": "platform",
+    "provides_extra": "provides_extra",
+    "requires_dist": "requires_dist",
+}
+
+
+class _Upstream(msgspec.Struct):
+    """What is taken from the origin's document."""
+
+    info: dict[str, object] = {}
+    vulnerabilities: list[object] = []
+    last_serial: object = None
+
+
+_DECODER = msgspec.json.Decoder(_Upstream)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where `info` may come from: the origin's document, or METADATA of a wheel of the version shown."""
+
+    upstream: bytes | None = None
+    metadata: bytes | None = None
+
+
+def shown_version(project: Project) -> str | None:
+    """Return the version that `/pypi/<name>/json` describes: PyPI's choice among the visible ones."""
+    return latest((text, _is_yanked(files)) for text, files in _releases(project).items())
+
+
+def render(project: Project, prefix: str, sources: Sources, version: str | None = None) -> bytes | None:
+    """Return the document of the project, or of one version; None when nothing of it is visible.
+
+    `prefix` leads from the document to the feed, or is the feed's public URL with a trailing slash.
+    """
+    releases = _releases(project)
+    shown = shown_version(project) if version is None else _visible(releases, version)
+    if shown is None:
+        return None
+    upstream = _upstream(sources.upstream)
+    is_same = _is_version(upstream.info.get("version"), shown)
+    serial = project.serial if project.serial is not None else upstream.last_serial
+    document: dict[str, object] = {
+        "info": _info(
+            project, shown, releases[shown], upstream if is_same else _Upstream(), sources.metadata
+        ),
+        "last_serial": size_of(serial) or 0,
+    }
+    if version is None:
+        document["releases"] = {
+            text: [_file(file, prefix) for file in files] for text, files in releases.items()
+        }
+    document["urls"] = [_file(file, prefix) for file in releases[shown]]
+    document["vulnerabilities"] = upstream.vulnerabilities if is_same else []
+    return orjson.dumps(document)
+
+
+def _releases(project: Project) -> dict[str, list[Distribution]]:
+    """Return the visible files by version, in order; files without a version have no place in this API."""
+    files = [file for file in in_order(project.files) if file.version is not None]
+    spelled = {
+        parse_version(text): text for text in visible_versions(project.versions, [f.version for f in files])
+    }
+    grouped = groupby(files, key=lambda file: parse_version(file.version or ""))
+    return {spelled[version]: list(group) for version, group in grouped}
+
+
+def _visible(releases: Mapping[str, object], version: str) -> str | None:
+    return next((text for text in releases if _is_version(version, text)), None)
+
+
+def _is_version(told: object, version: str) -> bool:
+    return (
+        isinstance(told, str)
+        and (known := parse_version(told)) is not None
+        and known == parse_version(version)
+    )
+
+
+def _is_yanked(files: list[Distribution]) -> bool:
+    return all(file.is_yanked for file in files)
+
+
+def _upstream(body: bytes | None) -> _Upstream:
+    """Return what the origin said, or nothing: this API must not fail because the origin's does."""
+    try:
+        told = _Upstream() if body is None else _DECODER.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _Upstream()
+    info = {key: value for key, value in told.info.items() if is_plain(value)}
+    return _Upstream(info, list(filter(is_plain, told.vulnerabilities)), told.last_serial)
+
+
+def _info(
+    project: Project, version: str, files: list[Distribution], upstream: _Upstream, metadata: bytes | None
+) -> dict[str, object]:
+    reasons = [file.yanked for file in files if isinstance(file.yanked, str)]
+    is_yanked = _is_yanked(files)
+    ours: dict[str, object] = {
+        "requires_python": next((file.requires_python for file in files if file.requires_python), None),
+        "yanked": is_yanked,
+        "yanked_reason": reasons[0] if is_yanked and reasons else None,
+    }
+    told = upstream.info or (_info_of_metadata(metadata) if metadata is not None else {})
+    return {**_empty_info(), "name": project.name, **told, "version": version, **ours}
+
+
+def _empty_info() -> dict[str, object]:
+    texts = dict.fromkeys(_TEXTS.values())
+    return {**texts, **dict.fromkeys(_LISTS.values()), "keywords": None, "project_urls": None}
+
+
+def _info_of_metadata(metadata: bytes) -> dict[str, object]:
+    """Return the keys of `info` that METADATA has; lenient, because old files break the rules."""
+    raw: Mapping[str, object] = {**parse_email(metadata)[0]}
+    info = {key: raw[field] for field, key in {**_TEXTS, **_LISTS, "name": "name"}.items() if raw.get(field)}
+    keywords, urls = raw.get("keywords"), raw.get("project_urls")
+    if isinstance(keywords, list):
+        info["keywords"] = ",".join(keywords)
+    if isinstance(urls, dict) and urls:
+        info["project_urls"] = urls
+    return info
+
+
+def _file(file: Distribution, prefix: str) -> dict[str, object]:
+    """Return the file object; what is not known is null, for here every key is expected."""
+    time = file.upload_time
+    entry: dict[str, object] = {
+        "comment_text": None,
+        "digests": file.hashes,
+        "downloads": -1,
+        "filename": file.filename,
+        "has_sig": False,
+        "md5_digest": file.hashes.get("md5"),
+        "packagetype": _package_type(file),
+        "python_version": _python_version(file),
+        "requires_python": file.requires_python,
+        "size": file.size,
+        "upload_time": None if time is None else time[:19],
+        "upload_time_iso_8601": time,
+        "url": href(file, prefix),
+        "yanked": file.is_yanked,
+        "yanked_reason": file.yanked if isinstance(file.yanked, str) else None,
+    }
+    if file.core_metadata is not False:
+        entry["core-metadata"] = file.core_metadata
+    return entry
+
+
+def _package_type(file: Distribution) -> str:
+    match file.kind:
+        case FileKind.WHEEL | FileKind.VARIANT_WHEEL:
+            return "bdist_wheel"
+        case FileKind.OTHER:
+            suffix = file.filename[file.filename.rfind(".") :].lower()
+            return _PACKAGE_TYPES.get(suffix, "bdist_dumb")
+        case _:
+            return "sdist"
+
+
+def _python_version(file: Distribution) -> str:
+    match file.kind:
+        case FileKind.WHEEL:
+            return file.filename.split("-")[-3]
+        case FileKind.VARIANT_WHEEL:
+            return file.filename.split("-")[-4]
+        case FileKind.SDIST:
+            return "source"
+        case _:
+            return "any"
