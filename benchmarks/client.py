@@ -1,0 +1,105 @@
+"""Our own client: `python -m benchmarks.client <what> <arguments as JSON>`, one JSON object on stdout.
+
+Raw asyncio: a client library would be what is measured. `herd` is any number of clients on one cold file;
+`crowd` is slow readers, and meanwhile a probe that asks for a small file.
+"""
+
+import asyncio
+import json
+import socket
+import statistics
+import sys
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+_PIECE = 64 * 1024
+FIRST_BYTES = 1_000_000
+
+
+async def ask(
+    url: str, *, receive_buffer: int | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, int]:
+    """Send a GET, read the header, return the streams and the length; raise RuntimeError unless it is 200."""
+    parts = urlsplit(url)
+    connection = socket.socket()
+    if receive_buffer is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, (parts.hostname, parts.port))
+    reader, writer = await asyncio.open_connection(sock=connection, limit=_PIECE)
+    writer.write(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    if " 200 " not in head.split("\r\n", 1)[0]:
+        raise RuntimeError(f"{url}: {head}")
+    lengths = [
+        line.split(":")[1] for line in head.split("\r\n") if line.lower().startswith("content-length:")
+    ]
+    return reader, writer, int(lengths[0])
+
+
+async def fetch(url: str, began: float) -> dict[str, float]:
+    """Read it all; return when the first megabyte and the whole were there, in seconds since `began`."""
+    reader, writer, length = await ask(url)
+    got, first_s = 0, 0.0
+    while data := await reader.read(_PIECE):
+        got += len(data)
+        if not first_s and got >= min(FIRST_BYTES, length):
+            first_s = time.monotonic() - began
+    writer.close()
+    if got != length:
+        raise RuntimeError(f"{url}: {got} of {length} bytes")
+    return {"first_s": first_s, "total_s": time.monotonic() - began}
+
+
+async def herd(url: str, clients: int) -> dict[str, Any]:
+    """Let so many clients ask at once for one file."""
+    began = time.monotonic()
+    each = await asyncio.gather(*(fetch(url, began) for _ in range(clients)))
+    firsts = sorted(one["first_s"] for one in each)
+    return {
+        "leader_first_s": firsts[0],
+        "median_first_s": statistics.median(firsts),
+        "total_s": max(one["total_s"] for one in each),
+    }
+
+
+async def crowd(url: str, probe: str, readers: int, seconds: float, bytes_per_s: int) -> dict[str, Any]:
+    """Let slow readers read for a while, and a probe ask for a small file meanwhile."""
+    until = time.monotonic() + seconds
+    slow = [asyncio.create_task(_slow(url, until, bytes_per_s)) for _ in range(readers)]
+    probes = await _probes(probe, until)
+    got = await asyncio.gather(*slow, return_exceptions=True)
+    answered = [count for count in got if isinstance(count, int) and count > 0]
+    return {
+        "answered": len(answered),
+        "bytes": sum(answered),
+        "probe_p50_s": statistics.median(probes),
+        "probe_p99_s": sorted(probes)[int(len(probes) * 0.99)],
+        "probes": len(probes),
+    }
+
+
+async def _slow(url: str, until: float, bytes_per_s: int) -> int:
+    reader, writer, length = await ask(url, receive_buffer=8192)
+    got, piece = 0, bytes_per_s // 10
+    while time.monotonic() < until and got < length:
+        got += len(await reader.readexactly(min(piece, length - got)))
+        await asyncio.sleep(0.1)
+    writer.transport.abort()
+    return got
+
+
+async def _probes(url: str, until: float) -> list[float]:
+    times = []
+    while time.monotonic() < until:
+        began = time.monotonic()
+        await fetch(url, began)
+        times.append(time.monotonic() - began)
+        await asyncio.sleep(0.05)
+    return times
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[2])
+    print(json.dumps(asyncio.run(herd(**given) if sys.argv[1] == "herd" else crowd(**given))))
