@@ -12,6 +12,7 @@ from proxy.model.clock import Clock
 from proxy.state.errors import StateError
 from proxy.state.file import StateFile
 from proxy.state.fresh import HEAD
+from proxy.state.lock import StateLock
 
 if TYPE_CHECKING:
     from proxy.state.rows import Rows
@@ -22,6 +23,7 @@ class Database:
 
     def __init__(self, folder: Path, clock: Clock, *, url: str | None = None) -> None:
         self._file = StateFile(_path(folder, url))
+        self._lock = StateLock(folder)
         self._clock = clock
         self._rows: Rows | None = None
         self._loading = asyncio.Lock()
@@ -32,9 +34,21 @@ class Database:
         return self._file.path
 
     async def open(self) -> None:
-        """Make, check or upgrade the file. Raises StateError with the steps to take; nothing changed then."""
-        await asyncio.to_thread(self._prepare)
+        """Take the folder's lock; make, check or upgrade the file.
+
+        Raises StateError with the steps to take (AlreadyRunningError if another process has the folder);
+        nothing has changed then.
+        """
+        await asyncio.to_thread(self._take)
         self._is_open = True
+
+    def _take(self) -> None:
+        self._lock.acquire()
+        try:
+            self._prepare()
+        except BaseException:
+            self._lock.release()
+            raise
 
     def _prepare(self) -> None:
         revision = self._file.prepare()
@@ -62,11 +76,12 @@ class Database:
         return await asyncio.to_thread(self._file.check)
 
     async def close(self) -> None:
-        """Let go of the file; harmless when it is not open."""
+        """Let go of the file and of the lock; harmless when it is not open."""
         self._is_open = False
         rows, self._rows = self._rows, None
         if rows is not None:
             await rows.close()
+        self._lock.release()
 
 
 def _load(path: Path) -> "Rows":

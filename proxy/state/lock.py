@@ -8,7 +8,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from proxy.state.errors import AlreadyRunningError
+from proxy.state.errors import AlreadyRunningError, StateError
 
 
 class StateLock:
@@ -20,8 +20,14 @@ class StateLock:
 
     def acquire(self) -> None:
         """Take the lock or raise AlreadyRunningError at once; the folder is made if it is missing."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as err:
+            raise StateError(
+                f"the state folder {self._path.parent} cannot be used: {err}",
+                ("give this process's user the right to write there, or name another data_dir",),
+            ) from err
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:

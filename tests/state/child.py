@@ -8,7 +8,7 @@ from pathlib import Path
 from proxy.model.clock import SystemClock
 from proxy.model.problem import Problem
 from proxy.state.database import Database
-from proxy.state.lock import StateLock
+from proxy.state.rows import Rows
 from proxy.state.sightings import Sightings
 
 
@@ -23,6 +23,14 @@ async def record(database: Database, prefix: str, count: str) -> None:
     for number in range(int(count)):
         await sightings.record("up", "", f"{prefix}{number}", {"f": "a" * 64}, number)
         said(f"{prefix}{number}")
+
+
+async def write(folder: Path, prefix: str, count: str) -> None:
+    """Write rows without the lock, as no second process is meant to."""
+    rows = Rows(folder / "state.sqlite")
+    for number in range(int(count)):
+        await rows.write_sightings("up", "", {f"{prefix}{number}": b"payload"})
+    await rows.close()
 
 
 async def fill(database: Database) -> None:
@@ -45,14 +53,15 @@ async def fill(database: Database) -> None:
 
 
 async def main(what: str, folder: Path, *rest: str) -> None:
-    if what == "lock":
-        lock = StateLock(folder)
-        lock.acquire()
-        said("held")
-        await asyncio.Event().wait()
+    if what == "write":
+        await write(folder, *rest)
+        return
     database = Database(folder, SystemClock())
     await database.open()
-    if what == "fill":
+    if what == "hold":
+        said("held")
+        await asyncio.Event().wait()
+    elif what == "fill":
         await fill(database)
     else:
         await record(database, *rest)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from proxy.state.database import Database
-from proxy.state.errors import AlreadyRunningError
+from proxy.state.errors import AlreadyRunningError, StateError
 from proxy.state.lock import StateLock
 from tests.support.clock import FakeClock
 
@@ -56,8 +56,8 @@ async def test_acknowledged_rows_survive_a_kill(tmp_path: Path) -> None:
 async def test_no_commit_is_lost_when_several_processes_write(tmp_path: Path) -> None:
     await (await opened(tmp_path)).close()
     async with (
-        child("record", str(tmp_path), "a", "60") as one,
-        child("record", str(tmp_path), "b", "60") as two,
+        child("write", str(tmp_path), "a", "60") as one,
+        child("write", str(tmp_path), "b", "60") as two,
     ):
         assert await asyncio.gather(one.communicate(), two.communicate())
         assert (one.returncode, two.returncode) == (0, 0)
@@ -77,19 +77,27 @@ async def test_a_full_disk_refuses_changes_and_reading_goes_on(tmp_path: Path) -
 
 
 async def test_a_second_start_is_told_who_holds_the_folder(tmp_path: Path) -> None:
-    async with child("lock", str(tmp_path)) as process:
+    async with child("hold", str(tmp_path)) as process:
         assert await line(process) == "held"
         with pytest.raises(AlreadyRunningError, match=f"pid {process.pid}"):
-            StateLock(tmp_path).acquire()
+            await Database(tmp_path, FakeClock()).open()
+
+
+async def test_a_refused_start_leaves_the_folder_to_the_next_one(tmp_path: Path) -> None:
+    await (await opened(tmp_path)).close()
+    database = tmp_path / "state.sqlite"
+    sound = database.read_bytes()
+    database.write_bytes(b"")
+    with pytest.raises(StateError, match="damaged"):
+        await Database(tmp_path, FakeClock()).open()
+    database.write_bytes(sound)
+    await (await opened(tmp_path)).close()
 
 
 async def test_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
-    async with child("lock", str(tmp_path)) as process:
+    async with child("hold", str(tmp_path)) as process:
         assert await line(process) == "held"
-    lock = StateLock(tmp_path)
-    lock.acquire()
-    lock.release()
-    lock.release()
+    await (await opened(tmp_path)).close()
 
 
 def test_a_lock_given_back_can_be_taken_again(tmp_path: Path) -> None:
@@ -99,4 +107,5 @@ def test_a_lock_given_back_can_be_taken_again(tmp_path: Path) -> None:
         second.acquire()
     first.release()
     second.acquire()
+    second.release()
     second.release()
