@@ -162,8 +162,9 @@ async def _joined(
     finally:
         for way in ways:
             way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        # First, because the next lines may be cancelled too when the proxy is ended.
         far_writer.close()
+        await asyncio.gather(*ways, return_exceptions=True)
         with contextlib.suppress(OSError):
             await far_writer.wait_closed()
 
