@@ -4,15 +4,15 @@ Host, port, workers, folders, the state's place and tls need a restart (contract
 old ones stay in force, so `applied` gives settings that a running server can really have.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from proxy.config.schema import SERVER, TLS, Key
 from proxy.config.settings import Settings
 from proxy.config.show import Entry, entries
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """Dotted keys whose values differ."""
 
     applicable: tuple[str, ...] = ()

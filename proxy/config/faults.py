@@ -22,7 +22,7 @@ class Fault:
 
     def __str__(self) -> str:
         place = f" ({self.source})" if self.source else ""
-        return f"{self.key}: {self.message}{place}"
+        return printable(f"{self.key}: {self.message}{place}")
 
 
 class ConfigError(Exception):
@@ -49,6 +49,11 @@ class RefusedError(Exception):
         return cls(("", message))
 
 
+def printable(text: str) -> str:
+    """Return the text with everything escaped that could steer a terminal or not be written at all."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def quote(value: object) -> str:
     """Return a value as an error may show it: bounded, printable, without credentials."""
     if not isinstance(value, str):
@@ -57,7 +62,7 @@ def quote(value: object) -> str:
     if "@" in text:
         return "this value"
     text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-    return ascii(text) if not text.isprintable() else f'"{text}"'
+    return f'"{printable(text)}"'
 
 
 def describe(value: object) -> str:
@@ -84,7 +89,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     import difflib
 
     names = sorted(known)
-    close = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1, cutoff=0.6)
+    spelt = name.lower() if any("-" in known_name for known_name in names) else name.lower().replace("-", "_")
+    close = difflib.get_close_matches(spelt, names, n=1, cutoff=0.6)
     if close:
         return f', did you mean "{close[0]}"?'
     return f" (there is {', '.join(names)})" if 0 < len(names) <= 6 else ""

@@ -88,7 +88,7 @@ def _read_upstreams(
         _check_entry(reader, entry, f"{here}[{number}]", kind)
         read.append(read_upstream(reader, entry, f"{here}[{number}]", around.defaults, around.routes))
     try:
-        return with_ids(name, [upstream for upstream in read if upstream])
+        return with_ids(name, read)
     except RefusedError as err:
         reader.refuse(here, err, source_of(node))
         return ()

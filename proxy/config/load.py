@@ -29,8 +29,8 @@ COMMAND_LINE = "command line"
 class Request:
     """What to load: the file asked for and the layers above it.
 
-    `path` None means FEEDGATE_CONFIG, else ./config.toml if it is there. `overrides` are dotted keys of the command
-    line with their texts.
+    `path` None means FEEDGATE_CONFIG, else ./config.toml if it is there. `overrides` are dotted keys of the
+    command line with their texts.
     """
 
     path: str | None

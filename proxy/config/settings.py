@@ -103,7 +103,7 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """One configured remote source: `urls` are mirrors of one thing, in order; `feed` is one of this server."""
+    """One configured remote source: `urls` are mirrors of one thing, in order; or `feed` is one of ours."""
 
     #: Stable over restarts and edits of other keys: the feed's name and a hash of the first URL or feed.
     id: str

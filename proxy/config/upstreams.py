@@ -38,13 +38,17 @@ _OUTSIDE = (
 
 def read_upstream(
     reader: Reader, given: Given, place: str, defaults: Upstream, routes: Mapping[str, Route]
-) -> Upstream | None:
-    """Return one upstream, still without its id; None if it has no usable source."""
+) -> Upstream:
+    """Return one upstream, still without its id.
+
+    One without a usable source (which is reported) is empty but keeps its place, so that later faults count.
+    """
+    nothing = Upstream(id="")
     if isinstance(given.value, str):
         given = given.part({"url": given.value})
     if not isinstance(given.value, dict):
         reader.fault(place, f"must be a table or a URL, not {describe(given.value)}", given.source)
-        return None
+        return nothing
     table = reader.table(given, place)
     reader.known(table, (*_OWN, *(key.name for key in (*UPSTREAM, *UPSTREAM_DEFAULTS))), place)
     values = reader.values((*UPSTREAM, *UPSTREAM_DEFAULTS), table, place)
@@ -53,13 +57,13 @@ def read_upstream(
     values["auth"] = _read_auth(reader, table, f"{place}.auth", auth)
     values |= _read_client_cert(reader, table, place)
     if not _has_one_source(reader, table, place, given.source):
-        return None
+        return nothing
     if "feed" in values:
         for name in _OUTSIDE:
             if name in table.entries:
                 reader.fault(f"{place}.{name}", "means nothing where the upstream is a feed of this server")
     elif not urls:
-        return None
+        return nothing
     return replace(defaults, urls=urls, **_with_slashes(values, urls))
 
 
@@ -148,6 +152,9 @@ def with_ids(feed: str, upstreams: list[Upstream]) -> tuple[Upstream, ...]:
     whole: dict[Upstream, int] = {}
     result = []
     for place, upstream in enumerate(upstreams):
+        if not upstream.urls and upstream.feed is None:
+            result.append(upstream)
+            continue
         if upstream in whole:
             raise RefusedError((f"[{place}]", f"is the same upstream as upstreams[{whole[upstream]}]"))
         whole[upstream] = place
