@@ -1,0 +1,38 @@
+"""`feedgate init`: write the commented config.toml that is shipped with the program, say what comes next."""
+
+from pathlib import Path
+
+import typer
+
+from proxy.cli.options import AsJson, ConfigFile, asked_file
+from proxy.cli.output import fail, print_json
+from proxy.config.load import DEFAULT_FILE
+
+TEMPLATE = Path(__file__).parent / "templates" / "config.toml"
+
+
+def init(context: typer.Context, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Write a commented config.toml with one open PyPI feed; an existing file is left alone."""
+    name = asked_file(context, config) or DEFAULT_FILE
+    path = Path(name)
+    try:
+        with path.open("xb") as stream:
+            stream.write(TEMPLATE.read_bytes())
+    except FileExistsError as err:
+        message = f"{name} is already there and was left as it is; name another with --config"
+        raise typer.Exit(fail(message, as_json=as_json)) from err
+    except (OSError, ValueError) as err:
+        reason = err.strerror if isinstance(err, OSError) else "not a usable path"
+        raise typer.Exit(fail(f"{name} cannot be written: {reason}", as_json=as_json)) from err
+    steps = _next_steps(name)
+    if as_json:
+        print_json({"ok": True, "file": str(path.absolute()), "next": steps})
+        return
+    print(f"wrote {name}. Next:")
+    for step in steps:
+        print(f"  {step}")
+
+
+def _next_steps(name: str) -> list[str]:
+    option = "" if name == DEFAULT_FILE else f" --config {name}"
+    return [f"feedgate check-config{option}", f"feedgate serve{option}", f"feedgate snippet pypi{option}"]

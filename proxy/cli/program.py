@@ -1,0 +1,58 @@
+"""The whole command line: every command in its own file, put together here.
+
+Exit status: 0 done, 1 refused or failed, 2 usage or configuration.
+"""
+
+from collections.abc import Sequence
+
+import typer
+
+import proxy
+from proxy.cli import cache, check_config, doctor, feed, init, reload, serve, snippet
+from proxy.cli.options import ConfigFile
+
+program = typer.Typer(
+    name="feedgate",
+    help="A package gateway: verified, cached feeds for conda and PyPI clients.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"feedgate {proxy.__version__}")
+        raise typer.Exit
+
+
+@program.callback()
+def before(
+    context: typer.Context,
+    config: ConfigFile = None,
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Remember the file named before the command."""
+    context.obj = config
+
+
+program.command("init")(init.init)
+program.command("serve")(serve.serve)
+program.command("reload")(reload.reload)
+program.command("check-config")(check_config.check_config)
+program.command("snippet")(snippet.snippet)
+program.command("doctor")(doctor.doctor)
+program.add_typer(feed.commands, name="feed")
+program.add_typer(cache.commands, name="cache")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the words as a command and return its exit status."""
+    try:
+        program(list(argv), prog_name="feedgate")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

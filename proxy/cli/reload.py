@@ -1,0 +1,35 @@
+"""`feedgate reload`: make the running server read its settings anew, and say what came of it."""
+
+from typing import Annotated
+
+import typer
+
+from proxy.cli import running
+from proxy.cli.options import AsJson, ConfigFile, DataDir, load_or_exit
+from proxy.cli.output import FAILED, fail, print_error, print_json
+
+
+def reload(
+    context: typer.Context,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds to wait for the answer.")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Apply changed settings to the running server: to all of it, or, if they have an error, to nothing."""
+    settings = load_or_exit(context, config, {"server.data_dir": data_dir}, as_json=as_json).settings
+    state_dir = settings.server.state_dir
+    try:
+        server = running.find(state_dir)
+        if server is None:
+            message = f"no server runs on {settings.server.data_dir}; start one with `feedgate serve`"
+            raise typer.Exit(fail(message, as_json=as_json))
+        answer = running.reload(server, state_dir, timeout)
+    except running.NotReachableError as err:
+        raise typer.Exit(fail(str(err), as_json=as_json)) from err
+    if as_json:
+        print_json({"ok": answer.ok, "messages": list(answer.messages)})
+    for message in answer.messages if not as_json else ():
+        print(message) if answer.ok else print_error(message)
+    if not answer.ok:
+        raise typer.Exit(FAILED)
