@@ -83,7 +83,7 @@ def _host(host: str) -> str:
     """Return the host as it is looked up: an IPv6 address, or an ASCII name or IPv4 address."""
     if ":" in host:
         try:
-            return str(ipaddress.IPv6Address(host))
+            return str(ipaddress.IPv6Address(host.replace("%", "?")))
         except ValueError:
             raise AddressRefused("guard", "a host that is no IPv6 address (zones are not allowed)") from None
     try:
