@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from proxy.state.database import Database
 from proxy.state.errors import AlreadyRunningError, StateError
 from proxy.state.lock import StateLock
 from tests.support.clock import FakeClock
+from tests.support.length import sized
 
 
 @asynccontextmanager
@@ -44,7 +45,7 @@ async def opened(folder: Path) -> Database:
 async def test_acknowledged_rows_survive_a_kill(tmp_path: Path) -> None:
     acknowledged = []
     async with child("record", str(tmp_path), "n", "100000") as process:
-        for _ in range(25):
+        for _ in range(sized(25, 1000)):
             acknowledged.append(await line(process))
         process.kill()
     database = await opened(tmp_path)
@@ -55,15 +56,16 @@ async def test_acknowledged_rows_survive_a_kill(tmp_path: Path) -> None:
 
 async def test_no_commit_is_lost_when_several_processes_write(tmp_path: Path) -> None:
     await (await opened(tmp_path)).close()
-    async with (
-        child("write", str(tmp_path), "a", "60") as one,
-        child("write", str(tmp_path), "b", "60") as two,
-    ):
-        assert await asyncio.gather(one.communicate(), two.communicate())
-        assert (one.returncode, two.returncode) == (0, 0)
+    writers, commits = "abcd"[: sized(2, 4)], sized(60, 2500)
+    async with AsyncExitStack() as stack:
+        processes = [
+            await stack.enter_async_context(child("write", str(tmp_path), name, str(commits)))
+            for name in writers
+        ]
+        assert await asyncio.gather(*(process.wait() for process in processes)) == [0] * len(writers)
     database = await opened(tmp_path)
-    names = [f"{prefix}{number}" for prefix in "ab" for number in range(60)]
-    assert len(await (await database.rows()).sightings("up", "", names)) == 120
+    names = [f"{name}{number}" for name in writers for number in range(commits)]
+    assert len(await (await database.rows()).sightings("up", "", names)) == len(names)
     await database.close()
     connection = sqlite3.connect(database.path)
     assert connection.execute("PRAGMA journal_mode").fetchone() != ("wal",)
