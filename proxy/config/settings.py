@@ -16,6 +16,8 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Server:
+    """`[server]`: where to listen, where data lies, how long to wait."""
+
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
@@ -54,18 +56,24 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
+    """`[cache]`: the files on disk that may be fetched again."""
+
     max_size_bytes: int = 50 * GIB
     scrub_s: float = 7 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class State:
+    """`[state]`: where what the origin cannot tell again is kept."""
+
     #: None means SQLite below data_dir.
     url: SecretUrl | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
+    """`[log]`."""
+
     level: str = "info"
     format: str = "auto"
 
@@ -137,6 +145,8 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
+    """`[feeds.NAME]`: open with `upstreams`, or curated with `curated_from`."""
+
     name: str
     kind: str
     upstreams: tuple[Upstream, ...] = ()
@@ -155,6 +165,8 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    """Everything that was configured."""
+
     server: Server = Server()
     cache: Cache = Cache()
     state: State = State()
