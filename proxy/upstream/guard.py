@@ -20,6 +20,11 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
 _THIS_HOST = ipaddress.IPv4Network("0.0.0.0/8")
+#: RFC 5737 and 3849: nobody's network, so nothing inside can be reached there. Closed build networks put their
+#: relays of public hosts on such addresses.
+_DOCUMENTATION = tuple(
+    ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+)
 #: The spellings that inet_aton understands and ipaddress does not: 2130706433, 0x7f.1, 0177.0.0.1, 127.1.
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\Z")
 _LOCAL_NAMES = frozenset({"localhost", "ip6-localhost", "ip6-loopback", "localhost.localdomain"})
@@ -53,7 +58,7 @@ def refusal(address: str, *, allow_private: bool) -> str | None:
     found = _unwrapped(found)
     if _is_never(found):
         return "a link-local, multicast or unspecified address, which is never asked"
-    if found.is_global or allow_private:
+    if found.is_global or allow_private or any(found in network for network in _DOCUMENTATION):
         return None
     return _closed("a loopback address" if found.is_loopback else "a private or reserved address")
 

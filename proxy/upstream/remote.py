@@ -183,10 +183,11 @@ class Remote:
         plan = Plan(len(sources), self.settings.retries)
         failure: UpstreamError = BadAnswer("guard", "nothing was tried")
         while (turn := plan.next()) is not None:
-            if turn.pause_s:
+            source = sources[turn.source]
+            if turn.pause_s and not self._wait_s(source):
                 await asyncio.sleep(turn.pause_s)
             try:
-                return await self._once(sources[turn.source], rank, once)
+                return await self._once(source, rank, once)
             except UpstreamError as error:
                 # "Left alone" hides what happened a moment ago; the first cause is the better story.
                 failure = failure if isinstance(error, BreakerOpen) and failure.curable else error
@@ -196,7 +197,7 @@ class Remote:
     async def _once(self, source: Source, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]]) -> T:
         breaker = self._sources.breaker(source.key)
         # Asked twice: nobody should queue for a source that is left alone, and the queue takes time.
-        _refuse(source, max(breaker.wait_s(), self._sources.resting_s(source)), breaker.reason)
+        _refuse(source, self._wait_s(source), breaker.reason)
         slot = await self._slots.take(rank)
         wait = breaker.admit()
         if wait:
@@ -211,6 +212,9 @@ class Remote:
         except BaseException:
             exchange.abandon()
             raise
+
+    def _wait_s(self, source: Source) -> float:
+        return max(self._sources.breaker(source.key).wait_s(), self._sources.resting_s(source))
 
     async def _landed(self, ask: Ask, *, is_conditional: bool = False) -> Landed:
         """Return the answer; a 304 that nobody asked for is asked again once, past whatever cache made it."""

@@ -76,24 +76,39 @@ def _connect_refused(status: int, origin: str) -> UpstreamError:
 
 
 def _connect_failed(error: Exception, attempt: Attempt, origin: str) -> UpstreamError:
-    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
-    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, ssl.SSLError):
-        cause = error.os_error if cause is error else cause
+    cause = _cause(error)
     match cause:
         case ssl.SSLCertVerificationError():
             return TlsFailed("tls", f"the certificate is refused: {cause.verify_message}", origin=origin)
         case ssl.SSLError():
             return TlsFailed("tls", f"TLS failed: {_tls_reason(cause, attempt)}", origin=origin)
+        case ConnectionResetError() if not cause.errno:
+            # asyncio's own, for a connection that ended while TLS was being agreed on.
+            detail = f"the connection ended in the TLS handshake{_hint(attempt)}"
+            return Unreachable("tls", detail, origin=origin)
         case OSError():
             return Unreachable(attempt.hop, f"no connection: {_reason(cause)}", origin=origin)
         case _:
             return Unreachable(attempt.hop, "no connection", origin=origin)
 
 
+def _cause(error: Exception) -> Exception:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return error.certificate_error
+        case aiohttp.ClientConnectorError():
+            return error.os_error
+        case _:
+            return error
+
+
 def _tls_reason(error: ssl.SSLError, attempt: Attempt) -> str:
     reason = (error.reason or "the other side ended the handshake").replace("_", " ").lower()
-    hint = " (does the outbound proxy answer instead of opening a tunnel?)" if attempt.is_proxied else ""
-    return reason + hint
+    return reason + _hint(attempt)
+
+
+def _hint(attempt: Attempt) -> str:
+    return " (does the outbound proxy answer instead of opening a tunnel?)" if attempt.is_proxied else ""
 
 
 def _slow(attempt: Attempt) -> str:

@@ -214,7 +214,8 @@ class Origin:
         self._tasks.add(task)
         self._writers.add(writer)
         self.connections += 1
-        writer.transport.set_write_buffer_limits(0)
+        # Not 0: asyncio's TLS transport pauses at a size >= high, and an empty buffer would never resume.
+        writer.transport.set_write_buffer_limits(high=1, low=0)
         try:
             await self._converse(reader, writer, self.connections)
         except (GoneError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
