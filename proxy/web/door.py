@@ -1,0 +1,184 @@
+"""The inbound door: from a request that the parser accepted to its answer, in one order for everybody.
+
+Canonical path, route, loop guard, body rules, handler, answer, record. A handler never sees a request whose
+path has two readings, that came back to this server, or that hides a body where none belongs (E11).
+"""
+
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from multidict import istr
+
+from proxy.model.clock import Clock
+from proxy.model.problem import Problem
+from proxy.web.access import AccessLog
+from proxy.web.exchange import CLOSE, COMPLETE, KEEP, Exchange
+from proxy.web.inbound import Inbound
+from proxy.web.metrics import Metrics
+from proxy.web.outbound import BlobAnswer, Outbound
+from proxy.web.path import Refused, Target, parse_target, render
+from proxy.web.respond import Responder
+from proxy.web.routes import Found, NotAllowed, Routes, Unknown
+from proxy.web.text import mask_keys, printable_target
+from proxy.web.trust import Trust
+
+VIA = istr("Via")
+TRANSFER_ENCODING = istr("Transfer-Encoding")
+#: How many targets are remembered with their route; longer ones than this are not worth it.
+MAX_KNOWN = 4096
+MAX_KNOWN_CHARS = 300
+
+_BODILESS = frozenset({"GET", "HEAD"})
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A target that has been canonical and routed before: what a request for it needs."""
+
+    found: Found
+    query: str
+    route: str
+    path: str
+    described: str
+
+
+class Door:
+    """Answers requests. `via_token` is what our own outbound requests carry in Via."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        responder: Responder,
+        trust: Trust,
+        access: AccessLog,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        via_token: str,
+    ) -> None:
+        self._routes = routes
+        self._responder = responder
+        self._trust = trust
+        self._access = access
+        self._metrics = metrics
+        self._monotonic = clock.monotonic
+        self._via_token = via_token
+        self._known: dict[tuple[str, str], Known] = {}
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; raises only what went wrong in our own code."""
+        exchange, responder = cast(Exchange, request), self._responder
+        try:
+            outbound = await self._ask(exchange)
+            if type(outbound) is not BlobAnswer or not responder.respond_at_once(exchange, outbound):
+                await responder.respond(exchange, outbound)
+        except Problem as problem:
+            if exchange.has_answered:
+                raise
+            await responder.respond(exchange, problem)
+        finally:
+            self._note(exchange)
+        return KEEP if exchange.stays_open and exchange.end == COMPLETE else CLOSE
+
+    def fail(self, exchange: Exchange, status: int, error: BaseException | None) -> None:
+        """Tell of a request that could not be read, or of a handler that broke."""
+        if status < 500:
+            self._metrics.unreadable_requests += 1
+            _logger.debug("unreadable request from %s: %s", exchange.client, error)
+            exchange.route = "unreadable"
+            self._responder.refuse(exchange, Problem("bad-request", _unreadable(error)))
+            self._note(exchange)
+            return
+        if isinstance(error, Problem) or exchange.end != COMPLETE:
+            _logger.warning("%s %s was aborted: %s", exchange.method, exchange.shown_path, error)
+        else:
+            _logger.error("%s %s failed", exchange.method, exchange.shown_path, exc_info=error)
+        if exchange.has_answered:
+            exchange.connection.abort()
+            return
+        detail = f"the server made a mistake; its log tells more under request {exchange.request_id}"
+        self._responder.refuse(exchange, Problem("internal", detail))
+
+    def _ask(self, exchange: Exchange) -> Awaitable[Outbound]:
+        known = self._known.get((exchange.method, exchange.target)) or self._look_up(exchange)
+        exchange.route = known.route
+        exchange.shown_path = known.path
+        exchange.described = known.described
+        if exchange.has_body:
+            _check_body(exchange)
+        headers = exchange.headers
+        if VIA in headers and self._via_token in ",".join(headers.getall(VIA)):
+            raise Problem("loop", "the request comes from this server itself; check the feed's upstreams")
+        connection = exchange.connection
+        base_url = connection.base_url
+        if connection.is_trusted:
+            client = self._trust.judge(connection.client, base_url, headers)
+            exchange.client, base_url = client.address, client.base_url
+        found = known.found
+        inbound = Inbound(
+            exchange.method,
+            found.segments,
+            found.params,
+            known.query,
+            headers,
+            exchange.client,
+            exchange.request_id,
+            base_url,
+            exchange.read_body,
+        )
+        return found.route.handler(inbound)
+
+    def _look_up(self, exchange: Exchange) -> Known:
+        target = parse_target(exchange.target)
+        if isinstance(target, Refused):
+            exchange.route, exchange.shown_path = "refused", printable_target(exchange.target)
+            raise Problem("bad-request", target.reason)
+        exchange.route, exchange.shown_path = "unknown", mask_keys(render(target.segments))
+        known = self._route(exchange, target)
+        if len(exchange.target) <= MAX_KNOWN_CHARS:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[exchange.method, exchange.target] = known
+        return known
+
+    def _route(self, exchange: Exchange, target: Target) -> Known:
+        match self._routes.find(exchange.method, target.segments):
+            case Unknown():
+                raise Problem("unknown", "there is nothing at this address; / lists the feeds")
+            case NotAllowed(allow):
+                raise Problem(
+                    "method-not-allowed", f"this address answers {allow} only", headers={"Allow": allow}
+                )
+            case Found() as found:
+                route, path = found.route.pattern, exchange.shown_path
+                described = self._access.describe(exchange.method, path, route)
+                return Known(found, target.query, route, path, described)
+
+    def _note(self, exchange: Exchange) -> None:
+        ended = self._monotonic()
+        exchange.connection.finish(ended)
+        self._metrics.note_request(
+            exchange.route, exchange.status, exchange.cache, exchange.sent_bytes, ended - exchange.started
+        )
+        if not exchange.described:
+            exchange.described = self._access.describe(exchange.method, exchange.shown_path, exchange.route)
+        self._access.record(exchange, ended)
+
+
+def _check_body(exchange: Exchange) -> None:
+    """Refuse a body that may be the start of another request: on GET and HEAD, or chunked in HTTP/1.0."""
+    if exchange.method in _BODILESS:
+        raise Problem("bad-request", "a GET or HEAD has no body")
+    if exchange.is_http_1_0 and TRANSFER_ENCODING in exchange.headers:
+        raise Problem("bad-request", "HTTP/1.0 has no Transfer-Encoding")
+
+
+def _unreadable(error: BaseException | None) -> str:
+    if isinstance(error, LineTooLong):
+        return "a line of the request is too long"
+    return "the request is not well-formed HTTP/1.1"

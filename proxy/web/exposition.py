@@ -1,0 +1,121 @@
+"""The text of /metrics: what `metrics.py` counted, as Prometheus reads it.
+
+prometheus-client is imported at the first scrape (50 ms that the start does not pay), and a registry of our
+own is used, so that nothing else in the process adds to it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from proxy.web.metrics import BUCKETS_S, Latency, Metrics
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def render(metrics: Metrics) -> bytes:
+    """Return the whole text; takes milliseconds and is meant for a thread."""
+    from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Counts(metrics))
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return generate_latest(registry)
+
+
+class Counts:
+    """A collector over the counts; each dict is copied first, since the loop goes on counting meanwhile."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._requests()
+        yield from self._origins()
+        yield from self._connections()
+        yield from self._registered()
+
+    def _requests(self) -> Iterable[Metric]:
+        from prometheus_client.metrics_core import CounterMetricFamily
+
+        requests = CounterMetricFamily(
+            "feedgate_requests", "Requests answered.", labels=("route", "status", "cache")
+        )
+        sent = CounterMetricFamily("feedgate_sent_bytes", "Body bytes sent to clients.", labels=("route",))
+        sums: defaultdict[str, int] = defaultdict(int)
+        times: defaultdict[str, Latency] = defaultdict(Latency)
+        for (route, status, cache), tally in dict(self._metrics.requests).items():
+            requests.add_metric((route, str(status), cache), tally.requests)
+            sums[route] += tally.sent_bytes
+            times[route].merge(tally.latency)
+        for route, count in sums.items():
+            sent.add_metric((route,), count)
+        yield requests
+        yield sent
+        yield _histogram("feedgate_request_seconds", "Time to answer.", "route", times)
+
+    def _origins(self) -> Iterable[Metric]:
+        from prometheus_client.metrics_core import CounterMetricFamily
+
+        yield _histogram(
+            "feedgate_origin_seconds", "Time of an origin.", "upstream", dict(self._metrics.origin_latency)
+        )
+        errors = CounterMetricFamily(
+            "feedgate_origin_errors", "Requests to an origin that failed.", labels=("upstream", "error")
+        )
+        for (upstream, error), count in dict(self._metrics.origin_errors).items():
+            errors.add_metric((upstream, error), count)
+        yield errors
+
+    def _connections(self) -> Iterable[Metric]:
+        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
+        metrics = self._metrics
+        cut = CounterMetricFamily(
+            "feedgate_cut_connections", "Connections ended at a deadline.", labels=("phase",)
+        )
+        for phase, count in dict(metrics.cut_connections).items():
+            cut.add_metric((phase,), count)
+        yield cut
+        yield CounterMetricFamily(
+            "feedgate_shed_connections", "Idle connections ended near a limit.", metrics.shed_connections
+        )
+        yield CounterMetricFamily(
+            "feedgate_unreadable_requests", "Requests that were not HTTP.", metrics.unreadable_requests
+        )
+        yield GaugeMetricFamily("feedgate_connections", "Open client connections.", metrics.connections)
+        yield GaugeMetricFamily("feedgate_loop_lag_seconds", "Lag of the event loop.", metrics.loop_lag_s)
+        yield GaugeMetricFamily(
+            "feedgate_loop_lag_worst_seconds", "Worst lag since the start.", metrics.worst_loop_lag_s
+        )
+
+    def _registered(self) -> Iterable[Metric]:
+        from prometheus_client.metrics_core import GaugeMetricFamily
+
+        for gauge in list(self._metrics.gauges):
+            labels = (gauge.label,) if gauge.label else ()
+            family = GaugeMetricFamily(f"feedgate_{gauge.name}", gauge.help, labels=labels)
+            for value, number in gauge.read().items():
+                family.add_metric((value,) if gauge.label else (), number)
+            yield family
+
+
+def _histogram(
+    name: str, help_text: str, label: str, latencies: Mapping[str, Latency]
+) -> HistogramMetricFamily:
+    from prometheus_client.metrics_core import HistogramMetricFamily
+
+    family = HistogramMetricFamily(name, help_text, labels=(label,))
+    for value, latency in latencies.items():
+        total, buckets = 0, []
+        for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), latency.counts, strict=True):
+            total += count
+            buckets.append((bound, total))
+        family.add_metric((value,), buckets, latency.sum_s)
+    return family

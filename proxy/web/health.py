@@ -1,0 +1,128 @@
+"""The server's own pages: health, readiness, metrics, and the one page that lists the feeds.
+
+None of them asks an origin. `/readyz` and the list show what the app tells at that moment; the page needs no
+script, loads nothing and escapes everything, which its Content-Security-Policy holds it to.
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
+
+import orjson
+
+from proxy.model.digest import Sha256
+from proxy.web import exposition
+from proxy.web.inbound import Inbound
+from proxy.web.metrics import Metrics
+from proxy.web.outbound import REVALIDATE, Bytes, Cache, Document, Outbound
+from proxy.web.routes import Route
+
+_JSON = "application/json"
+_PAGE = (Path(__file__).parent / "pages" / "index.html").read_text(encoding="utf-8")
+_STYLE = _PAGE.partition("<style>")[2].partition("</style>")[0]
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_HEADERS = (("Content-Security-Policy", _POLICY),)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether requests can be served, and what is missing if not."""
+
+    is_ready: bool
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Paste:
+    """A text to paste: for which client, and its lines."""
+
+    client: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedCard:
+    """What the page tells of a feed; the texts are plain and may hold anything."""
+
+    name: str
+    kind: str
+    url: str
+    pastes: tuple[Paste, ...]
+    note: str = ""
+
+
+#: Given the server's URL as the client sees it.
+ListFeeds = Callable[[str], Sequence[FeedCard]]
+
+
+class Health:
+    """The handlers; each part is asked when a request comes."""
+
+    def __init__(self, readiness: Callable[[], Readiness], feeds: ListFeeds, metrics: Metrics) -> None:
+        self._readiness = readiness
+        self._feeds = feeds
+        self._metrics = metrics
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return these lines of the table; probes come past the path prefix too."""
+        return (
+            Route(("GET",), "/", self.index),
+            Route(("GET",), "/healthz", self.healthz, everywhere=True),
+            Route(("GET",), "/readyz", self.readyz, everywhere=True),
+            Route(("GET",), "/metrics", self.metrics, everywhere=True),
+        )
+
+    async def healthz(self, inbound: Inbound) -> Outbound:
+        """The process answers."""
+        return Bytes(body=b'{"status":"ok"}\n', content_type=_JSON)
+
+    async def readyz(self, inbound: Inbound) -> Outbound:
+        """The server can do its work, as far as that depends on this machine."""
+        readiness = self._readiness()
+        fields = {"status": "ready" if readiness.is_ready else "not ready", "missing": readiness.missing}
+        status = 200 if readiness.is_ready else 503
+        return Bytes(body=orjson.dumps(fields) + b"\n", content_type=_JSON, status=status)
+
+    async def metrics(self, inbound: Inbound) -> Outbound:
+        """The counts, as Prometheus reads them."""
+        text = await asyncio.to_thread(exposition.render, self._metrics)
+        return Bytes(body=text, content_type=exposition.MEDIA_TYPE)
+
+    async def index(self, inbound: Inbound) -> Outbound:
+        """The list of feeds with the lines to paste."""
+        body = render_index(self._feeds(inbound.base_url)).encode()
+        return Document(
+            digest=Sha256(hashlib.sha256(body).hexdigest()),
+            body=body,
+            size=len(body),
+            content_type="text/html; charset=utf-8",
+            cache_control=REVALIDATE,
+            headers=_HEADERS,
+            cache=Cache.NONE,
+        )
+
+
+def render_index(feeds: Sequence[FeedCard]) -> str:
+    """Return the page."""
+    listed = "\n".join(_card(feed) for feed in feeds) or "<p>No feed is configured yet.</p>"
+    return Template(_PAGE).substitute(feeds=listed)
+
+
+def _card(feed: FeedCard) -> str:
+    pastes = "".join(
+        f"<h3>{escape(paste.client)}</h3>\n<pre>{escape(paste.text)}</pre>\n" for paste in feed.pastes
+    )
+    note = f"<p>{escape(feed.note)}</p>\n" if feed.note else ""
+    return (
+        f"<section>\n<h2>{escape(feed.name)} <small>{escape(feed.kind)}</small></h2>\n"
+        f"<p><code>{escape(feed.url)}</code></p>\n{note}{pastes}</section>"
+    )

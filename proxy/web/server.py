@@ -1,0 +1,179 @@
+"""The listening server: sockets, TLS, connections, and a stop that lets answers finish.
+
+aiohttp's low-level `Server` under our own connections; its defaults for time (an hour for a header, none
+for the rest) are replaced by the settings' (reliability, section 0 item 11). Stopping: no new connection,
+idle ones end, the rest finish within `stop_timeout`, what is left then is aborted.
+"""
+
+import asyncio
+import itertools
+import secrets
+import ssl
+from typing import cast
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from proxy.config.settings import Server as ServerSettings
+from proxy.model.clock import Clock
+from proxy.web.connection import Connection, Phase
+from proxy.web.deadlines import Limits, Watch
+from proxy.web.door import Door
+from proxy.web.exchange import Exchange
+from proxy.web.metrics import Metrics
+from proxy.web.respond import Responder
+from proxy.web.trust import Trust
+
+MAX_LINE_BYTES = 8190
+MAX_HEADER_FIELDS = 100
+BACKLOG = 1024
+#: How long the aborted rest may take to unwind.
+UNWIND_S = 2.0
+
+
+class Listener(web.Server):
+    """Makes a `Connection` per client and an `Exchange` per request."""
+
+    def __init__(
+        self, door: Door, watch: Watch, trust: Trust, settings: ServerSettings, clock: Clock
+    ) -> None:
+        super().__init__(
+            door.handle,
+            request_factory=self._exchange,
+            keepalive_timeout=settings.idle_timeout_s,
+            lingering_time=settings.body_timeout_s,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADER_FIELDS,
+            access_log=None,
+            auto_decompress=False,
+        )
+        self._door = door
+        self._watch = watch
+        self._trust = trust
+        self._body_timeout_s = settings.body_timeout_s
+        self._run = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+        self.monotonic = clock.monotonic
+
+    def __call__(self) -> Connection:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def opened(self, connection: Connection) -> None:
+        wire = connection.wire
+        peer, own = (wire.get_extra_info("peername"), wire.get_extra_info("sockname")) if wire else ("", "")
+        connection.client = str(peer[0]) if peer else ""
+        connection.is_trusted = self._trust.is_trusted(connection.client)
+        scheme = "https" if connection.is_secure else "http"
+        connection.base_url = self._trust.local_url(scheme, str(own[0]), int(own[1])) if own else ""
+        self._watch.opened(connection)
+
+    def closed(self, connection: Connection) -> None:
+        self._watch.closed(connection)
+
+    def failed(self, exchange: Exchange, status: int, error: BaseException | None) -> None:
+        self._door.fail(exchange, status, error)
+
+    def _exchange(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        connection = cast(Connection, protocol)
+        request_id = f"{self._run}-{next(self._numbers):x}"
+        exchange = Exchange(
+            message, payload, connection, writer, task, self.monotonic(), request_id, self._body_timeout_s
+        )
+        connection.begin(exchange)
+        return cast(web.BaseRequest, exchange)
+
+
+class WebServer:
+    """Listens from `start` to `stop`."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        door: Door,
+        responder: Responder,
+        trust: Trust,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._door = door
+        self._responder = responder
+        self._trust = trust
+        self._clock = clock
+        self._watch = Watch(Limits.of(settings), clock, metrics)
+        self._listener: Listener | None = None
+        self._listening: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Bind and accept; raises OSError or ssl.SSLError for what cannot be used."""
+        settings = self._settings
+        context = await asyncio.to_thread(_tls, settings) if settings.tls_cert else None
+        self._listener = Listener(self._door, self._watch, self._trust, settings, self._clock)
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._listener,
+            settings.host,
+            settings.port,
+            ssl=context,
+            backlog=BACKLOG,
+            reuse_address=True,
+            ssl_handshake_timeout=settings.header_timeout_s if context else None,
+            ssl_shutdown_timeout=settings.header_timeout_s if context else None,
+        )
+        self._watch.start()
+
+    @property
+    def port(self) -> int:
+        """Return the port that is listened on."""
+        if self._listening is None:
+            return self._settings.port
+        return int(self._listening.sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Return the server's own URL, without a trailing slash."""
+        scheme = "https" if self._settings.tls_cert else "http"
+        return self._trust.local_url(scheme, self._settings.host, self.port)
+
+    async def stop(self) -> None:
+        """Stop accepting, let answers finish, end the rest."""
+        if self._listening is None or self._listener is None:
+            return
+        self._responder.is_draining = True
+        self._listening.close()
+        for connection in tuple(self._watch.connections):
+            if connection.phase is Phase.IDLE:
+                connection.force_close()
+            elif connection.phase is Phase.HANDLER:
+                connection.close()
+        try:
+            async with asyncio.timeout(self._settings.stop_timeout_s):
+                await self._watch.is_empty.wait()
+        except TimeoutError:
+            await self._end_the_rest()
+        await self._watch.stop()
+        self._listening = None
+
+    async def _end_the_rest(self) -> None:
+        for connection in tuple(self._watch.connections):
+            connection.cut()
+        if self._listener is not None:
+            await self._listener.shutdown(UNWIND_S)
+
+
+def _tls(settings: ServerSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if settings.tls_cert is not None:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    return context

@@ -1,0 +1,45 @@
+"""Text from outside made fit to print: names, agents and targets are data (E22).
+
+What could move a cursor, hide or reorder text (control characters, ANSI, bidi marks, lone surrogates, any
+other unprintable) is written as an escape. Printable text of any script stays as it is where that is asked
+for.
+"""
+
+import re
+from urllib.parse import unquote
+
+MAX_PRINTED_CHARS = 300
+
+_KEY = re.compile(r"/t/[^/]+", re.IGNORECASE)
+_AUTHORITY = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+
+
+def escape_line(text: str) -> str:
+    """Return the text as one line in which only printable characters stand for themselves."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def escape_ascii(text: str, limit: int = MAX_PRINTED_CHARS) -> str:
+    """Return the text, cut at the limit, in printable ASCII; everything else is an escape."""
+    if text.isascii() and text.isprintable() and len(text) <= limit:
+        return text
+    shown = "".join(char if char.isascii() and char.isprintable() else _escape(char) for char in text[:limit])
+    return f"{shown}..." if len(text) > limit else shown
+
+
+def mask_keys(path: str) -> str:
+    """Return a decoded path with every `/t/KEY` masked."""
+    return _KEY.sub("/t/***", path) if "/t/" in path.lower() else path
+
+
+def printable_target(target: str) -> str:
+    """Return what a log may show of a refused raw target: no authority, query, key or control."""
+    path = _AUTHORITY.sub("", target.partition("?")[0].partition("#")[0])
+    once = unquote(path, errors="surrogateescape")
+    return escape_ascii(mask_keys(unquote(once, errors="surrogateescape") if "/t/" not in once else once))
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
