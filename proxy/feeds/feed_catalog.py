@@ -3,6 +3,8 @@
 Loops of feeds are a configuration error, so the chain ends.
 """
 
+from collections.abc import Callable
+
 from proxy.feeds.name_catalog import Held
 from proxy.feeds.owners import Owned, Owners
 
@@ -20,8 +22,13 @@ class FeedCatalog:
     async def find(self, name: str, *, refresh: bool = False) -> Held:
         return _held(await self._owners.find(name, refresh=refresh))
 
+    async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None:
+        owned = await self._owners.find(name)
+        if owned.upstream is not None:
+            await self._owners.amend(owned.upstream, name, edit)
+
 
 def _held(owned: Owned) -> Held:
     if owned.upstream is not None:
         return owned.held
-    return Held(None, owned.held.is_stale, owned.held.age_s, owned.held.fresh_for_s)
+    return Held(None, owned.held.how, owned.held.age_s, owned.held.fresh_for_s)

@@ -10,20 +10,24 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+from collections.abc import Callable
 from typing import Protocol
+
+import msgspec
 
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Upstream
 from proxy.feeds.facts import Facts
 from proxy.feeds.shards import Ask, Ingested, NameIndex, Received
-from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.tally import Tally
 from proxy.upstream.errors import BadAnswer, UpstreamError
 from proxy.upstream.remote import Answer, Remote, Validators
 
 _LOG = logging.getLogger("feedgate.intake")
+#: The largest real page is some 5 MB; whatever is larger than this is none.
+_PAGE_BYTES = 16 * 1024**2
 #: A companion that takes longer than this after its page is left for the next refresh.
 _COMPANION_S = 10.0
 
@@ -31,7 +35,9 @@ _COMPANION_S = 10.0
 class Drifts(Protocol):
     """First sight and digest history (state, not cache)."""
 
-    async def drifted(self, upstream: str, name: str, files: dict[str, str | None], now_ms: int) -> dict[str, str]:
+    async def drifted(
+        self, upstream: str, name: str, files: dict[str, str | None], now_ms: int
+    ) -> dict[str, str]:
         """Record the files; return the names whose digest changed, with the reason they are held."""
         ...
 
@@ -41,7 +47,7 @@ class Intake:
 
     def __init__(
         self, upstream: Upstream, remote: Remote, index: NameIndex, store: BlobStore, notes: Notes,
-        drifts: Drifts, clock: Clock, tally: Tally,
+        drifts: Drifts, tally: Tally,
     ) -> None:  # fmt: skip
         self.notes = notes
         self._upstream = upstream
@@ -49,7 +55,6 @@ class Intake:
         self._index = index
         self._store = store
         self._drifts = drifts
-        self._clock = clock
         self._tally = tally
 
     async def has(self, facts: Facts) -> bool:
@@ -57,6 +62,14 @@ class Intake:
         return facts.shard is not None and (
             self._store.peek(facts.shard) is not None or await self._store.get(facts.shard) is not None
         )
+
+    async def amended(self, facts: Facts, edit: Callable[[bytes], bytes | None]) -> Facts | None:
+        """Return facts that speak of the edited shard; None where there is nothing to edit."""
+        data = await self._bytes(facts.shard) if facts.shard is not None else None
+        edited = await asyncio.to_thread(edit, data) if data is not None else None
+        if edited is None:
+            return None
+        return msgspec.structs.replace(facts, shard=(await self._store.put(edited)).digest)
 
     async def take(self, name: str, facts: Facts | None, now_ms: int) -> Facts:
         """Ask for the name; return the new facts. Raises UpstreamError or BadIndex, and then nothing has changed."""
@@ -72,7 +85,12 @@ class Intake:
                     await companion
 
     async def _taken(
-        self, name: str, held: Facts | None, answer: Answer, companion: "asyncio.Task[bytes | None] | None", now_ms: int
+        self,
+        name: str,
+        held: Facts | None,
+        answer: Answer,
+        companion: "asyncio.Task[bytes | None] | None",
+        now_ms: int,
     ) -> Facts:
         match answer.status:
             case 404 | 410:
@@ -87,7 +105,12 @@ class Intake:
                 raise BadAnswer("origin", f"the origin answered {status} for an index page")
 
     async def _changed(
-        self, name: str, held: Facts | None, answer: Answer, companion: "asyncio.Task[bytes | None] | None", now_ms: int
+        self,
+        name: str,
+        held: Facts | None,
+        answer: Answer,
+        companion: "asyncio.Task[bytes | None] | None",
+        now_ms: int,
     ) -> Facts:
         body = hashlib.sha256(answer.body).hexdigest()
         serial = _serial(answer)
@@ -111,11 +134,23 @@ class Intake:
 
     async def _keep(self, name: str, ingested: Ingested, previous: bytes | None, now_ms: int) -> Sha256:
         for filename, why in ingested.dropped:
-            _LOG.warning("an index entry was left out", extra={"upstream": self._upstream.id, "project": name, "file": filename[:200], "why": why})  # fmt: skip
+            _LOG.warning(
+                "an index entry was left out: upstream %s, project %s, file %s, why %s",
+                self._upstream.id,
+                name,
+                filename[:200],
+                why,
+            )
         drifted = await self._drifts.drifted(self._upstream.id, name, dict(ingested.files), now_ms)
         for filename, why in drifted.items():
             self._tally.count("drift", self._upstream.id)
-            _LOG.error("a file changed under its name and is held", extra={"upstream": self._upstream.id, "project": name, "file": filename, "why": why})  # fmt: skip
+            _LOG.error(
+                "a file changed under its name and is held: upstream %s, project %s, file %s, why %s",
+                self._upstream.id,
+                name,
+                filename,
+                why,
+            )
         packed = await asyncio.to_thread(self._index.pack, ingested, drifted, previous)
         return (await self._store.put(packed)).digest
 
@@ -124,7 +159,13 @@ class Intake:
         if serial is None or held.serial is None or serial >= held.serial:
             return False
         self._tally.count("index_rollbacks", self._upstream.id)
-        _LOG.warning("the origin answered an older page", extra={"upstream": self._upstream.id, "project": name, "serial": serial, "held": held.serial})  # fmt: skip
+        _LOG.warning(
+            "the origin answered an older page: upstream %s, project %s, serial %s, held %s",
+            self._upstream.id,
+            name,
+            serial,
+            held.serial,
+        )
         return True
 
     # -- companions ----------------------------------------------------------------------------------------
@@ -143,7 +184,12 @@ class Intake:
                 return await (started if started is not None else self._companion_body(ask))
         except (UpstreamError, TimeoutError) as error:
             self._tally.count("companion_failures", self._upstream.id)
-            _LOG.warning("the companion of a page did not come", extra={"upstream": self._upstream.id, "project": name, "error": str(error)})  # fmt: skip
+            _LOG.warning(
+                "the companion of a page did not come: upstream %s, project %s, error %s",
+                self._upstream.id,
+                name,
+                str(error),
+            )
             return None
 
     async def _companion_body(self, ask: Ask) -> bytes | None:
@@ -153,7 +199,8 @@ class Intake:
     # -- parts ---------------------------------------------------------------------------------------------
 
     async def _ask(self, ask: Ask, validators: Validators | None) -> Answer:
-        return await self._remote.document(ask.url, accept=ask.accept, validators=validators)
+        most = min(self._upstream.max_index_size_bytes, _PAGE_BYTES)
+        return await self._remote.document(ask.url, accept=ask.accept, validators=validators, max_bytes=most)
 
     async def _bytes(self, digest: Sha256) -> bytes | None:
         blob = await self._store.get(digest)
@@ -169,5 +216,3 @@ def _validators(held: Facts | None) -> Validators | None:
 def _serial(answer: Answer) -> int | None:
     text = answer.headers.get("x-pypi-last-serial", "")
     return int(text) if text.isascii() and text.isdigit() else None
-
-

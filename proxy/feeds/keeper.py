@@ -8,9 +8,20 @@ arriving is read as it grows.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from proxy.model.digest import Sha256
+
+
+class How(StrEnum):
+    """How an answer about a name was come by."""
+
+    HIT = "hit"
+    STALE = "stale"
+    MISS = "miss"
+    REVALIDATED = "revalidated"
+    REPLACED = "replaced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +30,8 @@ class Offer:
 
     upstream: str
     shard: Sha256
-    #: True when the origin could not be asked in time and this is the last good copy.
-    is_stale: bool
+    #: STALE: the origin could not be asked in time and this is the last good copy.
+    how: How
     #: Seconds since the origin last confirmed it.
     age_s: float
     #: Seconds for which a server may use it without asking again.

@@ -17,6 +17,7 @@ class RemoteSource:
     def __init__(self, ref: ArtifactRef, remote_of: Callable[[ArtifactRef], Awaitable[Remote]]) -> None:
         self._ref = ref
         self._remote_of = remote_of
+        self._asked = ref.url
 
     def name(self) -> str:
         return self._ref.upstream
@@ -30,10 +31,11 @@ class RemoteSource:
                 "unknown", f"{self._ref.filename} is gone at the origin",
                 feed=self._ref.feed, artifact=self._ref.filename,
             )  # fmt: skip
+        self._asked = stream.asked
         return stream
 
     async def wrong_bytes(self, detail: str) -> None:
-        (await self._remote_of(self._ref)).rest(self._ref.url, _REST_S)
+        (await self._remote_of(self._ref)).rest(self._asked, _REST_S)
 
 
 class FlightLanding:

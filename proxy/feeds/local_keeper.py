@@ -36,12 +36,15 @@ class KeptFeed:
     owners: Owners
     remotes: Mapping[str, Remote]
     feeds: Mapping[str, str]
+    offline: bool = False
 
 
 class LocalKeeper:
     """The keeper's work in this process. Errors of the way out become problems here, once."""
 
-    def __init__(self, feeds: Mapping[str, KeptFeed], store: BlobStore, notes: Notes, flights: Flights) -> None:
+    def __init__(
+        self, feeds: Mapping[str, KeptFeed], store: BlobStore, notes: Notes, flights: Flights
+    ) -> None:
         self._feeds = feeds
         self._store = store
         self._notes = notes
@@ -102,6 +105,10 @@ class LocalKeeper:
         except UpstreamError as error:
             raise problem_for(error, ref.feed) from error
 
+    def remote(self, feed: str, upstream: str) -> Remote:
+        """Return the way out of one upstream of a feed."""
+        return self._feeds[feed].remotes[upstream]
+
     async def remote_of(self, ref: ArtifactRef) -> Remote:
         """Return the way out to the artifact's origin, through the chain of feeds that are upstreams."""
         feed, upstream = self._feeds[ref.feed], ref.upstream
@@ -111,7 +118,15 @@ class LocalKeeper:
             if owned.upstream is None:
                 raise gone(ref)
             upstream = owned.upstream
+        if feed.offline:
+            raise Problem(
+                "unknown", "not held, and this feed is offline", feed=ref.feed, artifact=ref.filename
+            )
         return feed.remotes[upstream]
+
+    async def amend(self, ref: ArtifactRef, edit: Callable[[bytes], bytes | None]) -> None:
+        """Change the held shard in which the artifact is listed by what was learned of the artifact."""
+        await self._feeds[ref.feed].owners.amend(ref.upstream, ref.name, edit)
 
     # -- parts ---------------------------------------------------------------------------------------------
 
@@ -129,7 +144,9 @@ class LocalKeeper:
         try:
             blob = await flight.done()
         except (UpstreamError, Problem) as error:
-            _LOG.warning("an artifact did not arrive", extra={"feed": ref.feed, "file": ref.filename, "error": str(error)})  # fmt: skip
+            _LOG.warning(
+                "an artifact did not arrive: feed %s, file %s, error %s", ref.feed, ref.filename, str(error)
+            )
             return
         if ref.sha256 is None:
             await self._notes.set(_arrival_note(ref), blob.digest.encode("ascii"))
@@ -159,7 +176,7 @@ def _answer(owned: Owned) -> Offer | Absent:
     held = owned.held
     if owned.upstream is None or held.shard is None:
         return Absent("no upstream of this feed has it", held.fresh_for_s)
-    return Offer(owned.upstream, held.shard, held.is_stale, held.age_s, held.fresh_for_s)
+    return Offer(owned.upstream, held.shard, held.how, held.age_s, held.fresh_for_s)
 
 
 def _flight_key(ref: ArtifactRef) -> str:
@@ -168,5 +185,3 @@ def _flight_key(ref: ArtifactRef) -> str:
 
 def _arrival_note(ref: ArtifactRef) -> str:
     return f"arrived/{ref.upstream}/{hashlib.sha256(ref.url.encode()).hexdigest()}"
-
-

@@ -17,6 +17,7 @@ from proxy.feeds import facts as stored
 from proxy.feeds.facts import Facts
 from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide
 from proxy.feeds.intake import Intake
+from proxy.feeds.keeper import How
 from proxy.feeds.shards import BadIndex
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
@@ -31,7 +32,7 @@ class Held:
     """The catalog's answer: the shard (None: the origin has no such name) and how fresh the answer is."""
 
     shard: Sha256 | None
-    is_stale: bool
+    how: How
     age_s: float
     fresh_for_s: float
 
@@ -54,12 +55,12 @@ class NameCatalog:
         if facts is None:
             return None
         if self._offline:
-            return self._held(facts, is_stale=False) if facts.is_present else None
+            return self._held(facts, How.HIT) if facts.is_present else None
         match self._decide(facts):
             case Fresh():
-                return self._held(facts, is_stale=False)
+                return self._held(facts, How.HIT)
             case Resting():
-                return self._held(facts, is_stale=True)
+                return self._held(facts, How.STALE)
             case _:
                 return None
 
@@ -67,18 +68,24 @@ class NameCatalog:
         """Return what the upstream has under the name. Raises UpstreamError when neither it nor a copy can tell."""
         facts = self._facts.get(name) or await self._recall(name)
         if self._offline:
-            return self._held(facts or Facts(0), is_stale=False)
+            return self._held(facts or Facts(0), How.HIT)
         if facts is None:
-            return self._held(await asyncio.shield(self._refresh(name, None)), is_stale=False)
+            return self._held(await asyncio.shield(self._refresh(name, None)), How.MISS)
         match Expired() if refresh and facts.is_present else self._decide(facts):
             case Fresh():
-                return self._held(facts, is_stale=False)
+                return self._held(facts, How.HIT)
             case Resting():
-                return self._held(facts, is_stale=True)
+                return self._held(facts, How.STALE)
             case Stale(patience_s):
                 return await self._try(name, facts, patience_s)
             case Expired():
                 return await self._must(name, facts, refresh)
+
+    async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None:
+        """Change the held shard of a name by what was learned since; until the origin's page changes."""
+        facts = self._facts.get(name) or await self._recall(name)
+        if facts is not None and (amended := await self._intake.amended(facts, edit)) is not None:
+            await self._remember(name, amended)
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -100,10 +107,13 @@ class NameCatalog:
             failed_at_ms=facts.failed_at_ms, now_ms=self._now_ms(), limits=self._limits,
         )  # fmt: skip
 
-    def _held(self, facts: Facts, *, is_stale: bool) -> Held:
+    def _asked(self, before: Facts, after: Facts) -> Held:
+        return self._held(after, How.REVALIDATED if before.shard == after.shard else How.REPLACED)
+
+    def _held(self, facts: Facts, how: How) -> Held:
         decided = self._decide(facts)
         fresh_for = decided.fresh_for_s if isinstance(decided, Fresh) else 0.0
-        return Held(facts.shard, is_stale, age_s(facts.checked_at_ms, self._now_ms()) or 0.0, fresh_for)
+        return Held(facts.shard, how, age_s(facts.checked_at_ms, self._now_ms()) or 0.0, fresh_for)
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
@@ -114,15 +124,15 @@ class NameCatalog:
         task = self._refresh(name, facts)
         await asyncio.wait({task}, timeout=patience_s)
         if task.done() and not task.cancelled() and task.exception() is None:
-            return self._held(task.result(), is_stale=False)
-        return self._held(self._facts.get(name, facts), is_stale=True)
+            return self._asked(facts, task.result())
+        return self._held(self._facts.get(name, facts), How.STALE)
 
     async def _must(self, name: str, facts: Facts, refresh: bool) -> Held:
         try:
-            return self._held(await asyncio.shield(self._refresh(name, facts)), is_stale=False)
+            return self._asked(facts, await asyncio.shield(self._refresh(name, facts)))
         except UpstreamError:
             if refresh and facts.is_present and await self._intake.has(facts):
-                return self._held(facts, is_stale=True)
+                return self._held(facts, How.STALE)
             raise
 
     def _refresh(self, name: str, facts: Facts | None) -> "asyncio.Task[Facts]":
@@ -136,7 +146,12 @@ class NameCatalog:
     def _refreshed(self, name: str, task: "asyncio.Task[Facts]") -> None:
         self._refreshing.pop(name, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.warning("refreshing a name failed", extra={"upstream": self._upstream.id, "project": name, "error": str(error)})  # fmt: skip
+            _LOG.warning(
+                "refreshing a name failed: upstream %s, project %s, error %s",
+                self._upstream.id,
+                name,
+                str(error),
+            )
 
     async def _ask(self, name: str, facts: Facts | None) -> Facts:
         try:

@@ -6,11 +6,12 @@ private upstream is never mentioned to a public one.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from proxy.config.settings import Feed, Upstream
+from proxy.feeds.keeper import How
 from proxy.feeds.name_catalog import Held
 from proxy.feeds.ownership import candidates
 from proxy.model.problem import Problem
@@ -26,6 +27,8 @@ class Catalog(Protocol):
     def peek(self, name: str) -> Held | None: ...
 
     async def find(self, name: str, *, refresh: bool = False) -> Held: ...
+
+    async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None: ...
 
 
 class Register(Protocol):
@@ -58,7 +61,7 @@ class Owners:
         """Return the answer at once where only one upstream may have the name and its answer is fresh."""
         able = candidates(self._feed, name)
         if not able:
-            return Owned(None, Held(None, False, 0.0, 60.0))
+            return Owned(None, Held(None, How.HIT, 0.0, 60.0))
         if len(self._feed.upstreams) > 1:
             return None
         held = self._catalogs[able[0].id].peek(name)
@@ -81,7 +84,7 @@ class Owners:
         return Owned(None, held)
 
     async def _first(self, able: tuple[Upstream, ...], name: str, refresh: bool) -> Owned:
-        lacking = Held(None, False, 0.0, 60.0)
+        lacking = Held(None, How.HIT, 0.0, 60.0)
         for upstream in able:
             held = await self._catalogs[upstream.id].find(name, refresh=refresh)
             if held.shard is not None:
@@ -110,7 +113,17 @@ class Owners:
             return
         if rival.upstream is not None:
             self._tally.count("owner_changes_held", self._feed.name)
-            _LOG.error("an earlier upstream has the name too; its owner stays", extra={"feed": self._feed.name, "project": name, "owner": owner.id, "rival": rival.upstream})  # fmt: skip
+            _LOG.error(
+                "an earlier upstream has the name too; its owner stays: feed %s, project %s, owner %s, rival %s",
+                self._feed.name,
+                name,
+                owner.id,
+                rival.upstream,
+            )
+
+    async def amend(self, upstream: str, name: str, edit: Callable[[bytes], bytes | None]) -> None:
+        """Change the held shard of a name by what was learned since."""
+        await self._catalogs[upstream].amend(name, edit)
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -119,15 +132,19 @@ class Owners:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _refuse_successor(
-        self, owner: Upstream, able: tuple[Upstream, ...], name: str
-    ) -> None:
+    async def _refuse_successor(self, owner: Upstream, able: tuple[Upstream, ...], name: str) -> None:
         others = tuple(upstream for upstream in able if upstream.id != owner.id)
         successor = await self._first(others, name, refresh=False)
         if successor.upstream is None:
             return
         self._tally.count("owner_changes_held", self._feed.name)
-        _LOG.error("a name would change its owner and is held", extra={"feed": self._feed.name, "project": name, "owner": owner.id, "successor": successor.upstream})  # fmt: skip
+        _LOG.error(
+            "a name would change its owner and is held: feed %s, project %s, owner %s, successor %s",
+            self._feed.name,
+            name,
+            owner.id,
+            successor.upstream,
+        )
         raise Problem(
             "held",
             f"{name} belonged to another upstream of this feed, which no longer has it; the administrator decides "

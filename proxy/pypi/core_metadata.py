@@ -18,6 +18,12 @@ def same_core_metadata(one: bytes, other: bytes) -> bool:
     return one == other or _steering(one) == _steering(other)
 
 
+def names_project(metadata: bytes, project: str) -> bool:
+    """Tell whether the bytes are a METADATA of the normalised project, and not some page that answers to any URL."""
+    raw: RawMetadata = parse_email(metadata)[0]
+    return "metadata_version" in raw and _name(raw.get("name", "")) == project
+
+
 def _steering(metadata: bytes) -> tuple[object, ...]:
     # Lenient on purpose: old files break the rules of `Metadata.from_email`.
     raw: RawMetadata = parse_email(metadata)[0]

@@ -1,0 +1,177 @@
+"""The composition root: builds every object, owns their life, swaps the site on a reload.
+
+Start: state (and its lock), store, feeds, listen. Stop: stop listening, let answers finish, close in the reverse order. A
+reload applies a changed file whole, or, if anything in it is wrong, leaves everything as it was and says so.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+from proxy.base import Base, make_base
+from proxy.config.changes import applied, changes
+from proxy.config.faults import ConfigError
+from proxy.config.load import Loaded
+from proxy.config.settings import Settings
+from proxy.model.clock import Clock
+from proxy.site import Site, build_site
+from proxy.state.errors import StateError
+from proxy.state.running import write_reloaded, write_running
+from proxy.web.access import AccessLog
+from proxy.web.door import Door
+from proxy.web.health import Health, Readiness
+from proxy.web.kinds.pypi import PypiEndpoints
+from proxy.web.log import LogPipe, is_json
+from proxy.web.metrics import Metrics
+from proxy.web.respond import Responder
+from proxy.web.routes import Routes
+from proxy.web.server import WebServer
+from proxy.web.showcase import banner, feed_cards
+from proxy.web.telemetry import register, watch_loop
+from proxy.web.trust import Trust
+from proxy.web.variants import Variants
+
+_LOG = logging.getLogger("feedgate")
+
+
+class App:
+    """One server, from `start` to `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        clock: Clock | None = None,
+        out: TextIO = sys.stdout,
+    ) -> None:
+        self.settings = settings
+        self.base: Base = make_base(settings, environ, clock)
+        self.metrics = Metrics()
+        self.site: Site = build_site(settings, self.base)
+        self._out = out
+        self._is_ready = False
+        self._watching: asyncio.Task[None] | None = None
+        self._retired: set[asyncio.Task[None]] = set()
+        self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
+        self._web = self._web_server(settings)
+
+    def _web_server(self, settings: Settings) -> WebServer:
+        base, metrics = self.base, self.metrics
+        health = Health(self._readiness, lambda url: feed_cards(self.site.settings, url), metrics)
+        pypi = PypiEndpoints(lambda name: self.site.pypi_feed(name), lambda: self.site.keeper)
+        routes = Routes((*health.routes(), *pypi.routes()), settings.server.path_prefix)
+        trust = Trust(settings.server)
+        responder = Responder(Variants(), base.clock)
+        door = Door(
+            routes, responder, trust, self._access, metrics, base.clock, via_token=base.door.via_token
+        )
+        return WebServer(settings.server, door, responder, trust, metrics, base.clock)
+
+    @property
+    def url(self) -> str:
+        """The server's own URL, without a trailing slash."""
+        return self._web.url
+
+    async def start(self) -> None:
+        """Open (which takes the data folder's lock), listen. Raises StateError, OSError or ssl.SSLError, and then nothing is left running."""
+        try:
+            await self.base.start()
+            register(self.metrics, self.base.store, self.base.flights, self.base.door, self.base.tally)
+            self._watching = asyncio.create_task(watch_loop(self.metrics, self.base.clock), name="loop lag")
+            self._is_ready = True
+            await self._web.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Let answers finish within `stop_timeout`, then close everything; may be called after a failed start."""
+        self._is_ready = False
+        await self._web.stop()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        await self.site.close()
+        await asyncio.gather(*self._retired, return_exceptions=True)
+        await self.base.close()
+        await self._access.close()
+
+    def apply(self, settings: Settings) -> tuple[str, ...]:
+        """Swap in the site of changed settings; return what of the change needs a restart, in words."""
+        differing = changes(self.settings, settings)
+        self.settings = applied(self.settings, settings)
+        site = build_site(self.settings, self.base, self.site)
+        retired, self.site = self.site, site
+        task = asyncio.create_task(retired.close(site), name="retire site")
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+        return tuple(
+            f"{key} needs a restart; the former value stays in force" for key in differing.needs_restart
+        )
+
+    def _readiness(self) -> Readiness:
+        return Readiness(self._is_ready, () if self._is_ready else ("starting or stopping",))
+
+
+async def _serve(settings: Settings, loaded: Loaded) -> int:
+    app = App(settings, loaded.request.environ)
+    stopping = asyncio.Event()
+    reloading = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, reloading.set)
+    await app.start()
+    try:
+        await asyncio.to_thread(
+            write_running, settings.server.state_dir, app.url, loaded.path, app.base.clock.now()
+        )
+        print(banner(settings, app.url), flush=True)
+        current = loaded
+        while not stopping.is_set():
+            waits = {asyncio.create_task(stopping.wait()), asyncio.create_task(reloading.wait())}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            if reloading.is_set():
+                reloading.clear()
+                current = await _reload(app, current)
+    finally:
+        _LOG.info("stopping")
+        await app.stop()
+    return 0
+
+
+async def _reload(app: App, current: Loaded) -> Loaded:
+    """Apply the file anew, or say why not; the answer is for `feedgate reload`."""
+    try:
+        loaded = await asyncio.to_thread(current.again)
+        restart = app.apply(loaded.settings)
+    except ConfigError as error:
+        messages = tuple(str(fault) for fault in error.faults)
+        _LOG.error("the changed settings have errors; the former stay in force: %s", "; ".join(messages))
+        loaded, is_ok = current, False
+    else:
+        messages = ("the changed settings are in force", *restart)
+        _LOG.info("; ".join(messages))
+        is_ok = True
+    await asyncio.to_thread(
+        write_reloaded, app.settings.server.state_dir, app.base.clock.now(), is_ok, messages
+    )
+    return loaded
+
+
+def run(settings: Settings, loaded: Loaded) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    pipe = LogPipe(settings.log)
+    try:
+        return asyncio.run(_serve(settings, loaded))
+    except (StateError, OSError) as error:
+        print(f"feedgate: {error}", file=sys.stderr)
+        return 1
+    finally:
+        pipe.close()

@@ -1,0 +1,81 @@
+"""What lives as long as the process, whatever the settings of feeds become: doors, stores, state, flights."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from proxy.artifacts.flights import Flights
+from proxy.artifacts.notes import Notes
+from proxy.artifacts.store import BlobStore
+from proxy.config.settings import Settings
+from proxy.feeds.documents import Documents
+from proxy.feeds.pypi.shard import PypiView
+from proxy.feeds.views import Views
+from proxy.model.clock import Clock, SystemClock
+from proxy.model.tally import Tally
+from proxy.state.database import Database
+from proxy.state.owners import Owners
+from proxy.state.sightings import Sightings
+from proxy.upstream.door import Door
+
+_DOCUMENT_BYTES = 32 * 1024**2
+#: Records in memory: some 600 bytes each.
+_VIEW_RECORDS = 40_000
+
+
+@dataclass(slots=True)
+class Base:
+    """Built once; `start` and `close` own the order of life."""
+
+    clock: Clock
+    tally: Tally
+    store: BlobStore
+    notes: Notes
+    flights: Flights
+    database: Database
+    sightings: Sightings
+    owners: Owners
+    door: Door
+    documents: Documents
+    pypi_views: Views[PypiView]
+    _warming: "asyncio.Task[None] | None" = field(default=None)
+
+    async def start(self) -> None:
+        """Open what must be open before the first request. Raises StateError."""
+        await self.database.open()
+        await self.notes.start()
+        await self.store.start()
+        self._warming = asyncio.create_task(self.database.warm(), name="warm database")
+
+    async def close(self) -> None:
+        """Close everything, what others stand on last."""
+        if self._warming is not None:
+            await asyncio.gather(self._warming, return_exceptions=True)
+        await self.flights.close()
+        await self.documents.close()
+        await self.door.close()
+        await self.store.close()
+        await self.notes.close()
+        await self.database.close()
+
+
+def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | None = None) -> Base:
+    """Build what the settings' `[server]`, `[cache]` and `[state]` say."""
+    clock = clock or SystemClock()
+    tally = Tally()
+    cache = settings.server.cache_dir
+    store = BlobStore(
+        cache / "blobs",
+        clock,
+        max_bytes=settings.cache.max_size_bytes,
+        scrub_s=settings.cache.scrub_s,
+        tally=tally,
+    )
+    notes = Notes(cache / "notes", clock)
+    url = settings.state.url.reveal() if settings.state.url is not None else None
+    database = Database(settings.server.state_dir, clock, url=url)
+    return Base(
+        clock=clock, tally=tally, store=store, notes=notes, flights=Flights(store, clock), database=database,
+        sightings=Sightings(database), owners=Owners(database, clock), door=Door(clock, environ=environ),
+        documents=Documents(store, notes, max_bytes=_DOCUMENT_BYTES), pypi_views=Views(max_records=_VIEW_RECORDS),
+    )  # fmt: skip

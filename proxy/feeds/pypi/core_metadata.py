@@ -1,0 +1,200 @@
+"""A wheel's METADATA without the wheel: the origin's side file, or exact bytes read out of the wheel (PEP 658).
+
+Order: what is known by digest; the wheel if it is held; the origin's `.metadata`, advertised or not; the wheel's
+central directory by range reads; the whole wheel. Bytes whose digest the index does not tell are compared with
+the wheel's own as soon as that arrives, and replaced by them if they differ.
+"""
+
+import asyncio
+import hashlib
+import logging
+from urllib.parse import urlsplit, urlunsplit
+
+from proxy.artifacts.blob import Blob
+from proxy.artifacts.notes import Notes
+from proxy.artifacts.store import BlobStore
+from proxy.feeds.keeper import ArtifactRef
+from proxy.feeds.local_keeper import LocalKeeper, gone
+from proxy.feeds.pypi.shard import with_core_metadata
+from proxy.model.digest import Sha256, read_sha256
+from proxy.model.problem import Problem
+from proxy.model.tally import Tally
+from proxy.pypi.core_metadata import names_project
+from proxy.pypi.wheel_metadata import NoMetadata, metadata_from_file, metadata_from_ranges
+from proxy.upstream.errors import UpstreamError, problem_for
+
+_LOG = logging.getLogger("feedgate.metadata")
+_MOST_BYTES = 10 * 1024**2
+
+
+class CoreMetadata:
+    """The METADATA of wheels, each made once."""
+
+    def __init__(self, keeper: LocalKeeper, store: BlobStore, notes: Notes, tally: Tally) -> None:
+        self._keeper = keeper
+        self._store = store
+        self._notes = notes
+        self._tally = tally
+        self._making: dict[str, asyncio.Task[Sha256]] = {}
+        keeper.on_arrival.append(self._compare)
+
+    async def get(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
+        """Return the digest of the METADATA blob, which is held. Raises Problem."""
+        if advertised is not None and await self._store.get(advertised) is not None:
+            return advertised
+        noted = read_sha256(await self._notes.get(_note(ref)))
+        if noted is not None and await self._store.get(noted) is not None:
+            return noted
+        return await asyncio.shield(self._make_once(ref, advertised))
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        tasks = list(self._making.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- making --------------------------------------------------------------------------------------------
+
+    def _make_once(self, ref: ArtifactRef, advertised: Sha256 | None) -> "asyncio.Task[Sha256]":
+        key = _note(ref)
+        task = self._making.get(key)
+        if task is None:
+            task = asyncio.create_task(self._make(ref, advertised), name="core metadata")
+            self._making[key] = task
+            task.add_done_callback(lambda done: self._made(key, done))
+        return task
+
+    def _made(self, key: str, task: "asyncio.Task[Sha256]") -> None:
+        self._making.pop(key, None)
+        if not task.cancelled():
+            task.exception()
+
+    async def _make(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
+        try:
+            body, how = await self._find(ref, advertised)
+        except UpstreamError as error:
+            raise problem_for(error, ref.feed) from error
+        digest = (await self._store.put(body)).digest
+        self._tally.count("core_metadata", how)
+        if digest != advertised:
+            await self._notes.set(_note(ref), digest.encode("ascii"))
+        if advertised is not None and digest != advertised:
+            await self._amend(ref, digest)
+        return digest
+
+    async def _amend(self, ref: ArtifactRef, digest: Sha256 | None) -> None:
+        """Let the page say what is served: clients check the digest, and give up where it differs."""
+        await self._keeper.amend(ref, lambda shard: with_core_metadata(shard, ref.filename, digest))
+
+    async def _find(self, ref: ArtifactRef, advertised: Sha256 | None) -> tuple[bytes, str]:
+        held = await self._held(ref)
+        if held is not None:
+            return await self._from_wheel(held, ref), "wheel"
+        side = await self._side_file(ref, advertised)
+        if side is not None:
+            return side, "origin"
+        try:
+            return await self._by_ranges(ref), "ranges"
+        except (NoMetadata, UpstreamError) as error:
+            _LOG.info("no METADATA of %s by ranges, so the whole wheel is fetched: %s", ref.filename, error)
+        return await self._from_wheel(await self._whole(ref), ref), "fetched"
+
+    async def _from_wheel(self, wheel: Blob, ref: ArtifactRef) -> bytes:
+        try:
+            return await asyncio.to_thread(_from_file, wheel, ref)
+        except Problem:
+            await self._amend(ref, None)
+            raise
+
+    async def _held(self, ref: ArtifactRef) -> Blob | None:
+        digest = await self._keeper.held(ref)
+        return None if digest is None else await self._store.get(digest)
+
+    async def _side_file(self, ref: ArtifactRef, advertised: Sha256 | None) -> bytes | None:
+        remote = await self._keeper.remote_of(ref)
+        try:
+            answer = await remote.document(side_url(ref.url), accept="*/*", max_bytes=_MOST_BYTES)
+        except UpstreamError as error:
+            _LOG.info("the origin's METADATA did not come: file %s, error %s", ref.filename, str(error))
+            return None
+        if answer.status != 200:
+            return None
+        if advertised is not None:
+            if hashlib.sha256(answer.body).hexdigest() == advertised:
+                return answer.body
+            self._tally.count("core_metadata_wrong", ref.upstream)
+            _LOG.error(
+                "the origin's METADATA is not what its index says; made from the wheel: file %s", ref.filename
+            )
+            return None
+        return answer.body if names_project(answer.body, ref.name) else None
+
+    async def _by_ranges(self, ref: ArtifactRef) -> bytes:
+        remote = await self._keeper.remote_of(ref)
+        length = await self._keeper.size_of(ref)
+        if length is None:
+            raise NoMetadata("the origin does not tell the wheel's size")
+
+        async def read(start: int, stop: int) -> bytes:
+            async with await remote.open(ref.url, start=start, stop=stop) as stream:
+                if stream.status != 206 or stream.start != start:
+                    raise NoMetadata("the origin does not answer ranges")
+                parts = [piece async for piece in stream.chunks()]
+            body = b"".join(parts)
+            if len(body) != stop - start:
+                raise NoMetadata("the origin answered another range")
+            return body
+
+        return await metadata_from_ranges(ref.filename, length, read)
+
+    async def _whole(self, ref: ArtifactRef) -> Blob:
+        landing = self._keeper.fetch(ref)
+        async for _ in landing.read():
+            pass
+        blob = await self._held(ref)
+        if blob is None:
+            raise Problem("busy", f"{ref.filename} could not be kept to read its METADATA", retry_after_s=30)
+        return blob
+
+    # -- comparing -----------------------------------------------------------------------------------------
+
+    async def _compare(self, ref: ArtifactRef, digest: Sha256) -> None:
+        """A METADATA that no digest covered must be the one in the verified wheel."""
+        noted = read_sha256(await self._notes.get(_note(ref)))
+        blob = await self._store.get(digest) if noted is not None else None
+        if noted is None or blob is None:
+            return
+        try:
+            body = await asyncio.to_thread(_from_file, blob, ref)
+        except Problem:
+            return
+        unproven = await self._store.get(noted)
+        if unproven is None or await self._store.read(unproven) != body:
+            self._tally.count("core_metadata_wrong", ref.upstream)
+            _LOG.error("a METADATA differed from its wheel's and is replaced: file %s", ref.filename)
+            right = (await self._store.put(body)).digest
+            await self._notes.set(_note(ref), right.encode("ascii"))
+            await self._store.remove(noted)
+
+
+def side_url(url: str) -> str:
+    """Return the URL of a file's `.metadata`: the suffix belongs to the path, in front of a query."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path}.metadata", fragment=""))
+
+
+def _from_file(blob: Blob, ref: ArtifactRef) -> bytes:
+    try:
+        with blob.path.open("rb") as wheel:
+            return metadata_from_file(ref.filename, wheel, blob.size)
+    except NoMetadata as bad:
+        raise Problem(
+            "unknown", f"{ref.filename} holds no METADATA: {bad}", feed=ref.feed, artifact=ref.filename
+        ) from bad
+    except FileNotFoundError as evicted:
+        raise gone(ref) from evicted
+
+
+def _note(ref: ArtifactRef) -> str:
+    return f"metadata/{ref.sha256 or hashlib.sha256(f'{ref.upstream} {ref.url}'.encode()).hexdigest()}"

@@ -1,0 +1,240 @@
+"""A PyPI feed as the inbound door sees it: pages, files and side documents, all read from one view of a project.
+
+The way of a request: name -> what the keeper offers -> view -> document, or path -> name -> view -> gate ->
+record -> blob. Nothing here goes out; nothing here decides what is visible (that is the view's).
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from proxy.artifacts.blob import Blob
+from proxy.artifacts.store import BlobStore
+from proxy.config.settings import Feed
+from proxy.feeds.documents import Document, Documents
+from proxy.feeds.keeper import Absent, ArtifactRef, Keeper, Offer
+from proxy.feeds.pypi import shard as stored
+from proxy.feeds.pypi.keeper import PypiKeeper
+from proxy.feeds.pypi.shard import PypiView, view_of
+from proxy.feeds.view import gate
+from proxy.feeds.views import Views
+from proxy.model.digest import Sha256, parse_sha256
+from proxy.model.problem import Problem
+from proxy.pypi import legacy_json, render_html, render_json
+from proxy.pypi.distribution import Distribution, metadata_hashes
+from proxy.pypi.names import FileKind, projects_of
+from proxy.pypi.negotiate import Form
+
+#: Part of every document's key: raise it when a renderer changes its bytes.
+RENDERERS = 1
+_SUFFIX = ".metadata"
+#: Each may cost a page; the likeliest come first.
+_MOST_CANDIDATES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A project page in one form, and how it was come by."""
+
+    document: Document
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A file that passed the gate."""
+
+    view: PypiView
+    record: Distribution
+    ref: ArtifactRef
+
+
+class PypiFeed:
+    """One feed of kind "pypi"."""
+
+    def __init__(
+        self, feed: Feed, keeper: Keeper, pypi: PypiKeeper, store: BlobStore, views: Views[PypiView],
+        documents: Documents, *, public_url: str | None,
+    ) -> None:  # fmt: skip
+        self.settings = feed
+        self._keeper = keeper
+        self._pypi = pypi
+        self._store = store
+        self._views = views
+        self._documents = documents
+        base = f"{public_url.rstrip('/')}/pypi/{feed.name}/" if public_url else None
+        #: Attestation documents need an absolute https URL (PEP 740); without one they are linked relatively.
+        self._provenance_base = base if base is not None and base.startswith("https://") else None
+        self._public_base = base
+
+    # -- pages ---------------------------------------------------------------------------------------------
+
+    async def page(self, name: str, form: Form) -> Page:
+        """Return a project's page. Raises Problem: unknown, or the origin's trouble."""
+        view, offer = await self.view(name)
+        if view is None or isinstance(offer, Absent):
+            raise self._unknown(name, offer)
+        kind = "json" if form.is_json else "html"
+        key = f"pypi-{kind}-{RENDERERS}-{self.settings.name}-{view.key}-{self._provenance_base or ''}"
+        document = self._documents.peek(key)
+        if document is None:
+            render = (render_json if form.is_json else render_html).render
+            document = await self._documents.get(
+                key, lambda: render(view.listing, provenance_base=self._provenance_base)
+            )
+        return Page(document, offer)
+
+    async def json(self, name: str, version: str | None) -> Page:
+        """Return the legacy JSON document of a project or of one version. Raises Problem."""
+        view, offer = await self.view(name)
+        if view is None or isinstance(offer, Absent) or view.verdict is not None:
+            raise self._unknown(name, offer)
+        told = await self._pypi.information(self.settings.name, offer.upstream, name, version)
+        shown = version or legacy_json.shown_version(view.listing)
+        sources = legacy_json.Sources(
+            told, None if told is not None else await self._metadata_of(view, shown)
+        )
+        prefix = self._public_base or ("../../" if version is None else "../../../")
+        body = await asyncio.to_thread(legacy_json.render, view.listing, prefix, sources, version)
+        if body is None:
+            raise self._unknown(f"{name} {version}", offer)
+        return Page(Document(Sha256(hashlib.sha256(body).hexdigest()), body), offer)
+
+    async def _metadata_of(self, view: PypiView, version: str | None) -> bytes | None:
+        """Return the METADATA of a wheel of the version, for an origin whose JSON API tells nothing of it."""
+        wheels = (f for f in view.listing.files if f.version == version and f.kind is FileKind.WHEEL)
+        wheel = next(wheels, None)
+        if wheel is None:
+            return None
+        try:
+            return await self._store.read(await self.metadata(f"{wheel.path}{_SUFFIX}"))
+        except Problem:
+            return None
+
+    async def names(self, form: Form) -> Blob:
+        """Return the list of names. Raises Problem('preparing') until there is one."""
+        digest = await self._pypi.names(self.settings.name, "json" if form.is_json else "html")
+        blob = await self._store.get(digest)
+        if blob is None:
+            raise Problem(
+                "preparing", "the list of names is being made", feed=self.settings.name, retry_after_s=30
+            )
+        return blob
+
+    async def provenance(self, name: str, filename: str) -> bytes:
+        """Return the attestation document of a file that the view shows. Raises Problem."""
+        view, offer = await self.view(name)
+        record = (
+            next((f for f in view.listing.files if f.filename == filename), None)
+            if view is not None
+            else None
+        )
+        if view is None or record is None or record.provenance is None:
+            raise self._unknown(f"{name}: attestations of {filename}", offer)
+        return await self._pypi.provenance(self._ref(view, record), record.provenance)
+
+    async def view(self, name: str, *, refresh: bool = False) -> tuple[PypiView | None, Offer | Absent]:
+        """Return the feed's view of a normalised name, None where nobody has it."""
+        offer = None if refresh else self._keeper.peek(self.settings.name, name)
+        if offer is None:
+            offer = await self._keeper.lookup(self.settings.name, name, refresh=refresh)
+        if isinstance(offer, Absent):
+            return None, offer
+        key = (self.settings.name, offer.shard)
+        view = self._views.get(key)
+        if view is None:
+            view = await self._load(name, offer)
+            if view is None:
+                if refresh:
+                    raise Problem(
+                        "busy",
+                        f"the index of {name} could not be kept",
+                        feed=self.settings.name,
+                        retry_after_s=5,
+                    )
+                return await self.view(name, refresh=True)
+            self._views.put(key, view, 8 + len(view.kept))
+        return view, offer
+
+    async def _load(self, name: str, offer: Offer) -> PypiView | None:
+        blob = await self._store.get(offer.shard)
+        data = await self._store.read(blob) if blob is not None else None
+        shard = await asyncio.to_thread(stored.unpack, data) if data is not None else None
+        return (
+            None if shard is None else view_of(self.settings.name, name, offer.upstream, offer.shard, shard)
+        )
+
+    # -- files ---------------------------------------------------------------------------------------------
+
+    async def locate(self, path: str) -> Located:
+        """Return the file behind a feed path, if it may be downloaded. Raises Problem.
+
+        Works without a page having been asked for: the file's name tells which projects it may belong to, and
+        their views decide. A file that a page listed and the origin lost makes the page be asked for once.
+        """
+        filename = path.rpartition("/")[2]
+        trouble: Problem | None = None
+        for name in projects_of(filename)[:_MOST_CANDIDATES]:
+            try:
+                view, _ = await self.view(name)
+            except Problem as problem:
+                trouble = trouble or problem
+                continue
+            if view is None:
+                continue
+            record = gate(view, path)
+            if record is not None:
+                return Located(view, record, self._ref(view, record))
+        if trouble is not None:
+            raise trouble
+        raise Problem(
+            "unknown", "no project of this feed lists this file", feed=self.settings.name, artifact=filename
+        )
+
+    async def blob(self, located: Located) -> Blob | None:
+        """Return the file's bytes if they are held."""
+        ref = located.ref
+        if ref.sha256 is not None:
+            return self._store.peek(ref.sha256) or await self._store.find(ref.sha256)
+        digest = await self._keeper.held(ref)
+        return None if digest is None else await self._store.find(digest)
+
+    def stream(self, blob: Blob, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+        """Yield a held file that was not verified since the start; its end leaves only when it proved right."""
+        return self._store.stream(blob, start, stop)
+
+    async def refreshed(self, located: Located) -> None:
+        """Ask the page again, after the origin had no such file any more."""
+        await self.view(located.view.name, refresh=True)
+
+    async def metadata(self, path: str) -> Blob:
+        """Return a wheel's METADATA by the wheel's path plus ".metadata". Raises Problem."""
+        located = await self.locate(path.removesuffix(_SUFFIX))
+        if located.record.kind is not FileKind.WHEEL:
+            raise Problem(
+                "unknown",
+                "only wheels have a METADATA file",
+                feed=self.settings.name,
+                artifact=located.record.filename,
+            )
+        told = metadata_hashes(located.record.core_metadata).get("sha256")
+        digest = await self._pypi.core_metadata(located.ref, parse_sha256(told) if told else None)
+        blob = await self._store.get(digest)
+        if blob is None:
+            raise Problem("busy", "the METADATA could not be kept", feed=self.settings.name, retry_after_s=5)
+        return blob
+
+    def _ref(self, view: PypiView, record: Distribution) -> ArtifactRef:
+        sha256 = record.sha256
+        others = tuple((name, value) for name, value in record.hashes.items() if name != "sha256")
+        return ArtifactRef(
+            self.settings.name, view.name, view.upstream, record.url, record.filename,
+            Sha256(sha256) if sha256 else None, record.size, others,
+        )  # fmt: skip
+
+    def _unknown(self, name: str, offer: Offer | Absent) -> Problem:
+        detail = f"this feed has no project {name}"
+        if isinstance(offer, Absent):
+            detail = f"{detail}: {offer.reason}"
+        return Problem("unknown", detail, feed=self.settings.name, artifact=name)

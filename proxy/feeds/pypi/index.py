@@ -1,0 +1,103 @@
+"""PyPI's index as the shared rooms know it: one page a project, and the JSON API as its companion.
+
+The page is asked for in the JSON form with explicit weights, because an origin that offers the HTML form first
+would win a tie. An HTML page lacks sizes, upload times and yank reasons; the JSON API has them.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import msgspec
+
+from proxy.config.settings import Upstream
+from proxy.feeds.pypi import shard as stored
+from proxy.feeds.shards import Ask, BadIndex, Ingested, Received
+from proxy.pypi.enrich import carry_over, enrich
+from proxy.pypi.names import FileKind
+from proxy.pypi.page import BadPage, parse
+from proxy.pypi.project import Project
+
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+#: A real page has a bracket in 25 bytes at the most.
+_BYTES_PER_MARK = 8
+_FLAT = (".html", ".htm")
+
+
+class PypiIndex:
+    """One upstream's index (shards.NameIndex)."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._url = upstream.urls[0].reveal()
+        self._json_api = upstream.json_api
+        self._files_base = upstream.files_base
+
+    def page(self, name: str) -> Ask:
+        """A flat page of links is one document for every name; an index has a page for each."""
+        if self._url.endswith(_FLAT):
+            return Ask(self._url, "text/html")
+        return Ask(f"{self._url.rstrip('/')}/{quote(name)}/", ACCEPT)
+
+    def companion(self, name: str) -> Ask | None:
+        if not self._json_api:
+            return None
+        return Ask(f"{self._json_api.rstrip('/')}/{quote(name)}/json", "application/json")
+
+    def needs_companion(self, page: Received) -> bool:
+        return bool(self._json_api) and "json" not in page.content_type.lower()
+
+    def ingest(self, name: str, page: Received, companion: bytes | None, previous: bytes | None) -> Ingested:
+        _refuse_dense(page.body)
+        try:
+            parsed = parse(
+                page.body, page.content_type, page.url, name, index_url=self._url, files_base=self._files_base
+            )
+        except BadPage as bad:
+            raise BadIndex(str(bad)) from bad
+        project, is_complete = _completed(parsed.project, companion, previous)
+        project = _with_metadata_offered(project)
+        files = {file.filename: strongest(file.hashes) for file in project.files}
+        serial = page.serial if page.serial is not None else project.serial
+        return Ingested(project, files, serial, parsed.dropped, is_complete)
+
+    def pack(self, ingested: Ingested, drifted: Mapping[str, str], previous: bytes | None) -> bytes:
+        assert isinstance(ingested.payload, Project)
+        old = stored.unpack(previous) if previous is not None and drifted else None
+        return stored.pack(stored.keep_first(ingested.payload, drifted, old))
+
+
+def _refuse_dense(body: bytes) -> None:
+    """Refuse a body that is nothing but structure: it would become hundreds of bytes of memory for each of its own."""
+    marks = body.count(b"{") + body.count(b"[") + body.count(b"<")
+    if marks > 1000 and marks * _BYTES_PER_MARK > len(body):
+        raise BadIndex("more brackets than text")
+
+
+def _completed(project: Project, companion: bytes | None, previous: bytes | None) -> tuple[Project, bool]:
+    """Add what the companion knows, or what the shard before knew where the companion did not come."""
+    if companion:
+        with contextlib.suppress(BadPage):
+            return enrich(project, companion), True
+    elif companion is not None:
+        return project, True
+    old = stored.unpack(previous) if previous is not None else None
+    return (project if old is None else carry_over(project, old.project)), False
+
+
+def _with_metadata_offered(project: Project) -> Project:
+    """Offer `.metadata` for every wheel: what the origin does not have is made from the wheel (PEP 658)."""
+    files = tuple(
+        msgspec.structs.replace(file, core_metadata=True)
+        if file.kind is FileKind.WHEEL and file.core_metadata is False
+        else file
+        for file in project.files
+    )
+    return msgspec.structs.replace(project, files=files)
+
+
+def strongest(hashes: Mapping[str, str]) -> str | None:
+    """Return the best digest as "algorithm:hex", None where the origin tells none."""
+    for algorithm in ("sha256", "sha512", "sha384", "blake2b_256", "md5"):
+        if algorithm in hashes:
+            return f"{algorithm}:{hashes[algorithm]}"
+    return None

@@ -1,0 +1,55 @@
+"""The PyPI kind's own part of the keeper of a single process."""
+
+from collections.abc import Mapping
+
+from proxy.feeds.keeper import ArtifactRef
+from proxy.feeds.local_keeper import LocalKeeper, gone
+from proxy.feeds.pypi.core_metadata import CoreMetadata
+from proxy.feeds.pypi.information import Information
+from proxy.feeds.pypi.project_list import ProjectList
+from proxy.model.digest import Sha256
+from proxy.upstream.errors import BadAnswer, UpstreamError, problem_for
+
+_PROVENANCE_BYTES = 4 * 1024**2
+
+
+class LocalPypiKeeper:
+    """`proxy.feeds.pypi.keeper`, called directly."""
+
+    def __init__(
+        self, keeper: LocalKeeper, metadata: CoreMetadata,
+        lists: Mapping[str, ProjectList], information: Mapping[str, Information],
+    ) -> None:  # fmt: skip
+        self._keeper = keeper
+        self._metadata = metadata
+        self._lists = lists
+        self._information = information
+
+    async def core_metadata(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
+        return await self._metadata.get(ref, advertised)
+
+    async def names(self, feed: str, form: str) -> Sha256:
+        return await self._lists[feed].get(form)
+
+    async def information(self, feed: str, upstream: str, name: str, version: str | None) -> bytes | None:
+        return await self._information[feed].get(upstream, name, version)
+
+    async def provenance(self, ref: ArtifactRef, url: str) -> bytes:
+        try:
+            remote = await self._keeper.remote_of(ref)
+            answer = await remote.document(
+                url, accept="application/vnd.pypi.integrity.v1+json", max_bytes=_PROVENANCE_BYTES
+            )
+            if answer.status != 200:
+                raise gone(ref)
+            if "json" not in answer.headers.get("content-type", ""):
+                raise BadAnswer("origin", "the attestation document is not JSON")
+        except UpstreamError as error:
+            raise problem_for(error, ref.feed) from error
+        return answer.body
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        await self._metadata.close()
+        for listed in self._lists.values():
+            await listed.close()

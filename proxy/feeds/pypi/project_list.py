@@ -1,0 +1,154 @@
+"""The list of a feed's names, for the few clients that want it (`poetry search`, mirrors, people).
+
+No project page ever needs it. The origin is asked for its root list only once a client has asked for ours, in the
+background, and at most every few hours; until it is there the answer is 503 with Retry-After.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from proxy.artifacts.notes import Notes
+from proxy.artifacts.store import BlobStore
+from proxy.child.run import ChildFailed, run_in_child
+from proxy.config.settings import Feed, Upstream
+from proxy.feeds.pypi.index import ACCEPT
+from proxy.model.clock import Clock
+from proxy.model.digest import Sha256
+from proxy.model.problem import Problem
+from proxy.upstream.remote import Remote
+
+_LOG = logging.getLogger("feedgate.names")
+_REFRESH_S = 6 * 3600.0
+_RETRY_S = 600.0
+_MOST_BYTES = 512 * 1024**2
+
+
+class _Noted(msgspec.Struct, frozen=True, array_like=True):
+    at_ms: int
+    html: Sha256
+    json: Sha256
+
+
+_DECODER = msgspec.msgpack.Decoder(_Noted)
+
+
+class ProjectList:
+    """One feed's list. `inner` gives the list of a feed that is an upstream of this one."""
+
+    def __init__(
+        self, feed: Feed, remotes: Mapping[str, Remote], inner: Callable[[str], "ProjectList"],
+        store: BlobStore, notes: Notes, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._feed = feed
+        self._remotes = remotes
+        self._inner = inner
+        self._store = store
+        self._notes = notes
+        self._clock = clock
+        self._making: asyncio.Task[None] | None = None
+        self._failed_at = float("-inf")
+
+    async def get(self, form: str) -> Sha256:
+        """Return the blob of the list ("html" or "json"). Raises Problem('preparing') until there is one."""
+        noted = await self._recall()
+        if not self._feed.offline and (noted is None or self._is_old(noted)):
+            self._make_soon()
+        if noted is not None:
+            return noted.json if form == "json" else noted.html
+        if self._feed.offline:
+            raise Problem(
+                "unknown", "the list of names is not held and this feed is offline", feed=self._feed.name
+            )
+        raise Problem(
+            "preparing",
+            "the list of names is being fetched from the origin",
+            feed=self._feed.name,
+            retry_after_s=30,
+        )
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
+
+    def _is_old(self, noted: _Noted) -> bool:
+        return not 0 <= self._clock.now().timestamp() - noted.at_ms / 1000 < _REFRESH_S
+
+    def _make_soon(self) -> None:
+        if self._making is None and self._clock.monotonic() - self._failed_at >= _RETRY_S:
+            self._making = asyncio.create_task(self._make(), name="list of names")
+            self._making.add_done_callback(self._made)
+
+    def _made(self, task: "asyncio.Task[None]") -> None:
+        self._making = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed_at = self._clock.monotonic()
+            _LOG.warning(
+                "the list of names could not be made: feed %s, error %s", self._feed.name, str(error)
+            )
+
+    async def _make(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="feedgate-names-") as folder:
+            place = Path(folder)
+            sources = [
+                await self._source(upstream, place / f"{number}")
+                for number, upstream in enumerate(self._feed.upstreams)
+            ]
+            html, json = place / "html", place / "json"
+            await run_in_child(
+                "proxy.feeds.pypi.names_job:build", {"sources": sources, "html": str(html), "json": str(json)}
+            )
+            noted = _Noted(
+                int(self._clock.now().timestamp() * 1000), await self._keep(html), await self._keep(json)
+            )
+        await self._notes.set(self._note(), msgspec.msgpack.encode(noted))
+
+    async def _source(self, upstream: Upstream, path: Path) -> dict[str, object]:
+        if upstream.feed is not None:
+            body, content_type = await self._inner_list(upstream.feed)
+        else:
+            url = upstream.urls[0].reveal()
+            answer = await self._remotes[upstream.id].document(
+                url, accept=ACCEPT, max_bytes=_MOST_BYTES, background=True
+            )
+            if answer.status != 200:
+                raise ChildFailed(f"the origin has no list of names (status {answer.status})")
+            body, content_type = answer.body, answer.headers.get("content-type", "")
+        await asyncio.to_thread(path.write_bytes, body)
+        withheld = [] if upstream.private else list(self._feed.reserved)
+        return {
+            "path": str(path), "content_type": content_type, "only": list(upstream.only),
+            "except": list(upstream.except_), "withheld": withheld,
+        }  # fmt: skip
+
+    async def _inner_list(self, feed: str) -> tuple[bytes, str]:
+        blob = await self._store.get(await self._inner(feed).get("json"))
+        if blob is None:
+            raise ChildFailed(f"the list of feed {feed} is not there yet")
+        return await self._store.read(blob), "application/vnd.pypi.simple.v1+json"
+
+    async def _keep(self, path: Path) -> Sha256:
+        return (await self._store.put(await asyncio.to_thread(path.read_bytes))).digest
+
+    async def _recall(self) -> _Noted | None:
+        data = await self._notes.get(self._note())
+        try:
+            noted = _DECODER.decode(data) if data is not None else None
+        except msgspec.DecodeError:
+            return None
+        if (
+            noted is None
+            or await self._store.get(noted.html) is None
+            or await self._store.get(noted.json) is None
+        ):
+            return None
+        return noted
+
+    def _note(self) -> str:
+        return f"names/{self._feed.name}"

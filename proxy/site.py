@@ -1,0 +1,140 @@
+"""The site: all that is made from the feeds' settings. A reload makes the next site and swaps it in whole, or none.
+
+The kinds of feeds meet here: another ecosystem adds its line to `_build_feeds`. Catalogs of upstreams that did not
+change are taken over, with what they remember; what lives longer than settings is the base's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from proxy.base import Base
+from proxy.config.settings import Feed, Settings, Upstream
+from proxy.feeds.feed_catalog import FeedCatalog
+from proxy.feeds.intake import Intake
+from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
+from proxy.feeds.name_catalog import NameCatalog
+from proxy.feeds.owners import Catalog, Owners
+from proxy.feeds.pypi.core_metadata import CoreMetadata
+from proxy.feeds.pypi.feed import PypiFeed
+from proxy.feeds.pypi.index import PypiIndex
+from proxy.feeds.pypi.information import Information
+from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
+from proxy.feeds.pypi.project_list import ProjectList
+
+CatalogKey = tuple[Upstream, bool]
+
+
+@dataclass(slots=True)
+class Site:
+    """The feeds as they are now."""
+
+    settings: Settings
+    keeper: LocalKeeper
+    pypi_keeper: LocalPypiKeeper
+    pypi_feeds: Mapping[str, PypiFeed]
+    catalogs: Mapping[CatalogKey, NameCatalog]
+    owners: Mapping[str, Owners] = field(default_factory=dict)
+
+    def pypi_feed(self, name: str) -> PypiFeed | None:
+        """Return the PyPI feed of a name or alias."""
+        return self.pypi_feeds.get(name)
+
+    async def close(self, successor: "Site | None" = None) -> None:
+        """Stop what is under way and is not the successor's."""
+        for owners in self.owners.values():
+            await owners.close()
+        await self.pypi_keeper.close()
+        await self.keeper.close()
+        kept = set(successor.catalogs) if successor is not None else set()
+        for key, catalog in self.catalogs.items():
+            if key not in kept:
+                await catalog.close()
+
+
+def build_site(settings: Settings, base: Base, previous: Site | None = None) -> Site:
+    """Build the feeds. Asks nothing and changes nothing outside."""
+    known = previous.catalogs if previous is not None else {}
+    catalogs: dict[CatalogKey, NameCatalog] = {}
+    owners: dict[str, Owners] = {}
+    kept: dict[str, KeptFeed] = {}
+    for feed in _inner_first(settings.feeds):
+        if feed.kind == "pypi":
+            kept[feed.name] = _kept(feed, base, known, catalogs, owners)
+    keeper = LocalKeeper(kept, base.store, base.notes, base.flights)
+    pypi_keeper = _pypi_keeper(settings, base, keeper, kept)
+    feeds = {
+        feed.name: PypiFeed(
+            feed, keeper, pypi_keeper, base.store, base.pypi_views, base.documents,
+            public_url=settings.server.public_url,
+        )
+        for feed in settings.feeds.values()
+        if feed.kind == "pypi"
+    }  # fmt: skip
+    aliases = {alias: feed for feed in feeds.values() for alias in feed.settings.aliases}
+    return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, catalogs, owners)
+
+
+def _kept(
+    feed: Feed, base: Base, known: Mapping[CatalogKey, NameCatalog],
+    catalogs: dict[CatalogKey, NameCatalog], owners: dict[str, Owners],
+) -> KeptFeed:  # fmt: skip
+    remotes = {
+        upstream.id: base.door.remote(upstream) for upstream in feed.upstreams if upstream.feed is None
+    }
+    offered: dict[str, Catalog] = {}
+    for upstream in feed.upstreams:
+        if upstream.feed is not None:
+            offered[upstream.id] = FeedCatalog(owners[upstream.feed])
+            continue
+        key = (upstream, feed.offline)
+        catalog = known.get(key) or NameCatalog(
+            upstream, _intake(upstream, base), base.clock, offline=feed.offline
+        )
+        offered[upstream.id] = catalogs[key] = catalog
+    owners[feed.name] = Owners(feed, offered, base.owners, base.tally)
+    inner = {upstream.id: upstream.feed for upstream in feed.upstreams if upstream.feed is not None}
+    return KeptFeed(feed.name, owners[feed.name], remotes, inner, feed.offline)
+
+
+def _intake(upstream: Upstream, base: Base) -> Intake:
+    return Intake(
+        upstream,
+        base.door.remote(upstream),
+        PypiIndex(upstream),
+        base.store,
+        base.notes,
+        base.sightings,
+        base.tally,
+    )
+
+
+def _pypi_keeper(
+    settings: Settings, base: Base, keeper: LocalKeeper, kept: Mapping[str, KeptFeed]
+) -> LocalPypiKeeper:
+    lists: dict[str, ProjectList] = {}
+    information: dict[str, Information] = {}
+    for feed in settings.feeds.values():
+        if feed.kind == "pypi":
+            remotes = kept[feed.name].remotes
+            lists[feed.name] = ProjectList(
+                feed, remotes, lists.__getitem__, base.store, base.notes, base.clock
+            )
+            information[feed.name] = Information(feed, keeper, base.store, base.notes, base.clock)
+    return LocalPypiKeeper(
+        keeper, CoreMetadata(keeper, base.store, base.notes, base.tally), lists, information
+    )
+
+
+def _inner_first(feeds: Mapping[str, Feed]) -> list[Feed]:
+    """Return the feeds so that one which is another's upstream comes before it; loops are refused by the settings."""
+    ordered: dict[str, Feed] = {}
+
+    def place(feed: Feed) -> None:
+        for upstream in feed.upstreams:
+            if upstream.feed is not None and upstream.feed not in ordered:
+                place(feeds[upstream.feed])
+        ordered.setdefault(feed.name, feed)
+
+    for feed in feeds.values():
+        place(feed)
+    return list(ordered.values())

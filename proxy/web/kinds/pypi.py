@@ -1,0 +1,195 @@
+"""The URLs of a PyPI feed (contract, section 2; PEP 503, 691, 658, 740).
+
+Redirects are only the syntactic ones (a missing slash, an un-normalised name): clients keep a 301 for ever.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from urllib.parse import quote
+
+from proxy.feeds.keeper import How, Keeper, Offer
+from proxy.feeds.pypi.feed import Located, Page, PypiFeed
+from proxy.model.problem import Problem
+from proxy.pypi.names import is_valid, normalize
+from proxy.pypi.negotiate import negotiate
+from proxy.pypi.xmlrpc import CONTENT_TYPE, fault
+from proxy.web.inbound import Inbound
+from proxy.web.outbound import (
+    BlobAnswer,
+    Bytes,
+    Cache,
+    Document,
+    Outbound,
+    Redirect,
+    StreamAnswer,
+)
+from proxy.web.routes import Route
+
+#: Suffix and closed ranges up to this size of a file that is not held go through uncached (contract, section 3).
+_PASSED_BYTES = 8 * 1024**2
+_XMLRPC_BYTES = 64 * 1024
+_INTEGRITY = "application/vnd.pypi.integrity.v1+json"
+_CACHE = {
+    How.HIT: Cache.HIT,
+    How.STALE: Cache.STALE,
+    How.MISS: Cache.MISS,
+    How.REVALIDATED: Cache.REVALIDATED,
+    How.REPLACED: Cache.REPLACED,
+}
+
+Find = Callable[[str], PypiFeed | None]
+
+
+class PypiEndpoints:
+    """The handlers; `find` gives the feed of a name or alias as the settings are now."""
+
+    def __init__(self, find: Find, keeper: Callable[[], Keeper]) -> None:
+        self._find = find
+        self._keeper = keeper
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the kind's lines of the table."""
+        get = ("GET",)
+        return (
+            Route(get, "/pypi/{feed}/simple/", self.names),
+            Route(get, "/pypi/{feed}/simple", self.add_slash),
+            Route(get, "/pypi/{feed}/simple/{project}/", self.page),
+            Route(get, "/pypi/{feed}/simple/{project}", self.add_slash),
+            Route(get, "/pypi/{feed}/packages/{path...}", self.file),
+            Route(get, "/pypi/{feed}/files/{path...}", self.file),
+            Route(get, "/pypi/{feed}/integrity/{project}/{version}/{filename}/provenance", self.provenance),
+            Route(get, "/pypi/{feed}/pypi/{project}/json", self.json),
+            Route(get, "/pypi/{feed}/pypi/{project}/json/", self.json),
+            Route(get, "/pypi/{feed}/pypi/{project}/{version}/json", self.json),
+            Route(get, "/pypi/{feed}/pypi/{project}/{version}/json/", self.json),
+            Route(("POST",), "/pypi/{feed}/pypi", self.xmlrpc),
+            Route(("POST",), "/pypi/{feed}/pypi/", self.xmlrpc),
+            Route(("POST",), "/pypi/{feed}/RPC2", self.xmlrpc),
+            Route(("POST", "PUT"), "/pypi/{feed}/legacy/", self.upload),
+            Route(("POST", "PUT"), "/pypi/{feed}/legacy", self.upload),
+            Route(("POST", "PUT"), "/pypi/{feed}/", self.upload),
+            Route(("POST", "PUT"), "/pypi/{feed}", self.upload),
+        )
+
+    # -- index forms ---------------------------------------------------------------------------------------
+
+    async def page(self, request: Inbound) -> Outbound:
+        """A project page in the form the client prefers."""
+        feed, name = self._feed(request), request.params["project"]
+        normal = _normal(feed, name)
+        if name != normal:
+            return Redirect(location=f"../{normal}/{_query(request)}")
+        form = negotiate(request.header("Accept"), request.query_value("format"))
+        return _document(await feed.page(normal, form), form.content_type, vary="Accept")
+
+    async def add_slash(self, request: Inbound) -> Outbound:
+        """The same place with the slash that clients resolve relative links against."""
+        feed, name = self._feed(request), request.params.get("project")
+        if name is None:
+            return Redirect(location=f"simple/{_query(request)}")
+        return Redirect(location=f"{_normal(feed, name)}/{_query(request)}")
+
+    async def names(self, request: Inbound) -> Outbound:
+        """The list of names; the origin is asked for it in the background, once a client has asked."""
+        form = negotiate(request.header("Accept"), request.query_value("format"))
+        blob = await self._feed(request).names(form)
+        return Document(
+            digest=blob.digest, body=blob.path, size=blob.size, content_type=form.content_type, vary="Accept"
+        )
+
+    async def json(self, request: Inbound) -> Outbound:
+        """The legacy JSON API of a project or a release, from the same view as the page."""
+        feed = self._feed(request)
+        name = _normal(feed, request.params["project"])
+        page = await feed.json(name, request.params.get("version"))
+        return _document(page, "application/json")
+
+    # -- files ---------------------------------------------------------------------------------------------
+
+    async def file(self, request: Inbound) -> Outbound:
+        """A distribution, or with ".metadata" behind it a wheel's METADATA."""
+        feed = self._feed(request)
+        path = f"{request.segments[2]}/{request.params['path']}"
+        if path.endswith(".metadata"):
+            return BlobAnswer(blob=await feed.metadata(path))
+        located = await feed.locate(path)
+        blob = await feed.blob(located)
+        if blob is not None and not blob.is_verified:
+            return StreamAnswer(
+                open=partial(feed.stream, blob), size=blob.size, etag=blob.digest, cache=Cache.HIT
+            )
+        if blob is not None:
+            return BlobAnswer(blob=blob)
+        return await self._arriving(request, feed, located)
+
+    async def provenance(self, request: Inbound) -> Outbound:
+        """The origin's attestation document of a file that the view shows."""
+        feed = self._feed(request)
+        name = _normal(feed, request.params["project"])
+        body = await feed.provenance(name, request.params["filename"])
+        return Bytes(body=body, content_type=_INTEGRITY, cache_control="private, max-age=300")
+
+    async def _arriving(self, request: Inbound, feed: PypiFeed, located: Located) -> Outbound:
+        keeper, ref = self._keeper(), located.ref
+        is_ranged = request.header("Range") is not None
+        is_joined = keeper.is_arriving(ref) or (request.method == "GET" and not is_ranged)
+        landing = keeper.fetch(ref) if is_joined else None
+        try:
+            size = await landing.opened() if landing is not None else await keeper.size_of(ref)
+        except Problem as problem:
+            if problem.word == "unknown":
+                await feed.refreshed(located)
+            raise
+
+        def read(start: int, stop: int | None) -> AsyncIterator[bytes]:
+            is_part = stop is not None and size is not None and (start, stop) != (0, size)
+            if landing is None and is_part and stop is not None and stop - start <= _PASSED_BYTES:
+                return keeper.pass_range(ref, start, stop)
+            return (landing or keeper.fetch(ref)).read(start, stop)
+
+        cache = Cache.PASSED if landing is None else Cache.MISS
+        return StreamAnswer(open=read, size=size, etag=ref.sha256, cache=cache)
+
+    # -- what a read-only feed refuses ----------------------------------------------------------------------
+
+    async def xmlrpc(self, request: Inbound) -> Outbound:
+        """A fault with a reason: a plain 404 makes `pip search` die with a traceback."""
+        self._feed(request)
+        return Bytes(body=fault(await request.read_body(_XMLRPC_BYTES)), content_type=CONTENT_TYPE)
+
+    async def upload(self, request: Inbound) -> Outbound:
+        """Uploads go elsewhere."""
+        feed = self._feed(request)
+        raise Problem(
+            "read-only",
+            "packages cannot be uploaded to this feed; publish to the upstream index",
+            feed=feed.settings.name,
+        )
+
+    def _feed(self, request: Inbound) -> PypiFeed:
+        feed = self._find(request.params["feed"])
+        if feed is None:
+            raise Problem("unknown", "there is no such PyPI feed here")
+        return feed
+
+
+def _normal(feed: PypiFeed, name: str) -> str:
+    if not is_valid(name):
+        raise Problem("unknown", "this is no project name", feed=feed.settings.name)
+    return normalize(name)
+
+
+def _query(request: Inbound) -> str:
+    return f"?{quote(request.query, safe='=&+%*,;/:@')}" if request.query else ""
+
+
+def _document(page: Page, content_type: str, *, vary: str | None = None) -> Document:
+    document = page.document
+    return Document(
+        digest=document.digest, body=document.body, size=len(document.body), content_type=content_type,
+        vary=vary, cache=_CACHE[page.offer.how], age_s=_age(page.offer),
+    )  # fmt: skip
+
+
+def _age(offer: Offer) -> int | None:
+    return int(offer.age_s) if offer.how is not How.MISS else None

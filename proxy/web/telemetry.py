@@ -1,0 +1,48 @@
+"""Gauges over the other rooms, and the loop's lag: what `/metrics` reads besides the door's own counts."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from proxy.artifacts.flights import Flights
+from proxy.artifacts.store import BlobStore
+from proxy.model.clock import Clock
+from proxy.model.tally import Tally
+from proxy.upstream.door import Door
+from proxy.upstream.health import RemoteHealth
+from proxy.web.metrics import Metrics
+
+_BEAT_S = 0.25
+
+
+def register(metrics: Metrics, store: BlobStore, flights: Flights, door: Door, tally: Tally) -> None:
+    """Tell the metrics what to read when they are asked."""
+
+    def of_upstreams(read: Callable[[RemoteHealth], float]) -> Callable[[], Mapping[str, float]]:
+        return lambda: {name: read(health) for name, health in door.health().items()}
+
+    def of_tally() -> Mapping[str, float]:
+        return {f"{name}:{label}" if label else name: count for name, label, count in tally.items()}
+
+    metrics.register("store_bytes", "Bytes of blobs held.", lambda: {"": store.stats().total_bytes})
+    metrics.register("store_blobs", "Blobs held.", lambda: {"": store.stats().blobs})
+    metrics.register(
+        "store_degraded", "1 while the disk takes no writes.",
+        lambda: {"": float(store.stats().degraded is not None)},
+    )  # fmt: skip
+    metrics.register("flights", "Artifacts being fetched.", lambda: {"": flights.current()})
+    metrics.register("events", "Things that happened, by kind.", of_tally, "event")
+    metrics.register("origin_requests", "Requests answered.", of_upstreams(lambda h: h.successes), "upstream")
+    metrics.register("origin_failures", "Requests failed.", of_upstreams(lambda h: h.failures), "upstream")
+    metrics.register("origin_bytes", "Bytes received.", of_upstreams(lambda h: h.received_bytes), "upstream")
+    metrics.register(
+        "origin_seconds", "Moving average of the time to an origin's header.",
+        of_upstreams(lambda h: h.latency_s or 0.0), "upstream",
+    )  # fmt: skip
+
+
+async def watch_loop(metrics: Metrics, clock: Clock) -> None:
+    """Measure, until cancelled, by how much the loop is late."""
+    while True:
+        before = clock.monotonic()
+        await asyncio.sleep(_BEAT_S)
+        metrics.note_loop_lag(max(0.0, clock.monotonic() - before - _BEAT_S))

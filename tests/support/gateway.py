@@ -1,0 +1,114 @@
+"""The whole server in the test's own process, on a port of its own, in front of whatever origins the test has.
+
+    async with Gateway(tmp_path, {"pypi": upstream(index.url)}) as gateway:
+        gateway.index("pypi")                  # the URL that clients are given
+
+Settings are values, so nothing of the environment or of this machine's files gets in.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from proxy.app import App
+from proxy.config.settings import Cache, Feed, Route, Server, Settings, Upstream
+from proxy.model.clock import Clock
+from proxy.model.redact import SecretUrl
+
+DIRECT = Route("direct", use_environment=False)
+_READ_S = 2.0
+
+
+def upstream(url: str, name: str = "origin", **changes: Any) -> Upstream:
+    """Return an upstream on this machine, impatient and without retries unless the test says otherwise."""
+    facts: dict[str, Any] = {
+        "route": DIRECT, "allow_private": True, "read_timeout_s": _READ_S, "connect_timeout_s": _READ_S, "retries": 0,
+        "json_api": url.replace("/simple/", "/pypi/") if url.endswith("/simple/") else None,
+    }  # fmt: skip
+    return Upstream(id=name, urls=(SecretUrl(url),), **(facts | changes))
+
+
+def feed(*upstreams: Upstream, name: str = "pypi", **changes: Any) -> Feed:
+    return Feed(name, "pypi", tuple(upstreams), **changes)
+
+
+class Gateway:
+    """A running server."""
+
+    def __init__(
+        self, folder: Path, *feeds: Feed, clock: Clock | None = None, cache: Cache | None = None,
+        environ: Mapping[str, str] | None = None, **server: Any,
+    ) -> None:  # fmt: skip
+        facts: dict[str, Any] = {"port": 0, "data_dir": folder / "data", "stop_timeout_s": 2.0}
+        self.settings = Settings(
+            server=Server(**(facts | server)), cache=cache or Cache(), feeds={each.name: each for each in feeds}
+        )
+        self._clock = clock
+        self._environ = environ or {}
+        self.log = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        self.app: App
+
+    async def start(self) -> None:
+        self.app = App(self.settings, self._environ, clock=self._clock, out=self.log)
+        await self.app.start()
+
+    async def stop(self) -> None:
+        await self.app.stop()
+
+    async def restart(self) -> None:
+        """Stop, and start again on the same data."""
+        await self.stop()
+        await self.start()
+
+    def reload(self, *feeds: Feed) -> None:
+        """Put other feeds in force."""
+        self.settings = replace(self.settings, feeds={each.name: each for each in feeds})
+        self.app.apply(self.settings)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        return self.app.url
+
+    def index(self, name: str = "pypi") -> str:
+        return f"{self.url}/pypi/{name}/simple/"
+
+    async def get(self, path: str, *, method: str = "GET", **headers: str) -> "Got":
+        """Ask for a path, without following redirects; `Accept_Encoding="gzip"` is a header."""
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=30)) as session,
+            session.request(method, f"{self.url}{path}", headers=fields, allow_redirects=False) as answer,
+        ):
+            return Got(answer.status, dict(answer.headers), await answer.read(), answer.reason or "")
+
+
+class Got:
+    """An answer, read to its end."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, reason: str) -> None:
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.body = body
+        self.reason = reason
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @property
+    def cache(self) -> str:
+        return self.headers.get("cache-status", "")
