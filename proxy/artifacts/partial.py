@@ -6,10 +6,9 @@ kill leaves there goes with the sweep of the next start. Writing and hashing sha
 
 import errno
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 
-from proxy.artifacts.blob import mark_of
+from proxy.artifacts.blob import SMALL_BYTES, mark_of
 from proxy.artifacts.files import DiskError, Files, OpenFile
 from proxy.artifacts.hashes import Hashes
 from proxy.artifacts.pools import Pools
@@ -20,6 +19,7 @@ class Partial:
 
     def __init__(self, path: Path, files: Files, pools: Pools) -> None:
         self.path = path
+        #: May be replaced by others before the first byte.
         self.hashes = Hashes()
         #: Bytes written; a failed append adds none.
         self.size = 0
@@ -30,10 +30,6 @@ class Partial:
         # Held through every change of the name or the bytes: a cancelled append goes on in its thread.
         self._lock = threading.Lock()
 
-    def also_hash(self, names: Iterable[str]) -> None:
-        """Keep these digests besides SHA-256; before the first byte."""
-        self.hashes = Hashes(names)
-
     async def append(self, data: bytes) -> None:
         """Write the next bytes and hash them. Raises DiskError; then `size` and `hashes` are as before."""
         await self._pools.run(self._append, data)
@@ -42,15 +38,19 @@ class Partial:
         """Return exactly that many written bytes. Raises DiskError, also when they are not there any more."""
         return await self._pools.run(self._read, offset, size)
 
-    def publish(self, target: Path) -> int:
-        """Make the file durable as `target` and return its mark; in a thread. Raises DiskError."""
+    def publish(self, target: Path) -> tuple[int, bytes | None]:
+        """Make the file durable as `target`; return its mark, and its bytes if it is small. Raises DiskError.
+
+        Runs in a thread.
+        """
         with self._lock:
             if self._is_over:
                 raise DiskError("publish", errno.ENOENT)
             file = self._created()
             found = self._files.publish(file, self.path, target)
             self._is_over = True
-            return mark_of(found)
+            data = self._files.read(file, 0, self.size) if self.size <= SMALL_BYTES else None
+            return mark_of(found), data
 
     async def discard(self) -> None:
         """Remove the name; the bytes stay readable until `close`."""

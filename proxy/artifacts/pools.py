@@ -1,6 +1,6 @@
 """The threads of the artifacts' room: file work apart from verification, both apart from DNS (A17).
 
-Verification of large blobs has threads of its own so that it never stands before a write or a read.
+What takes long (an fsync, the verification of a large blob) never stands before a read or a write.
 """
 
 import asyncio
@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 
 class Pools:
-    """Two thread pools. A hop that has begun is finished even if its waiter is cancelled."""
+    """The thread pools. A hop that has begun is finished even if its waiter is cancelled."""
 
-    def __init__(self, *, files: int = 8, checks: int = 2) -> None:
+    def __init__(self, *, files: int = 8, syncs: int = 4, checks: int = 2) -> None:
+        self._syncs = ThreadPoolExecutor(syncs, thread_name_prefix="fsync")
         self._files = ThreadPoolExecutor(files, thread_name_prefix="blob")
         self._checks = ThreadPoolExecutor(checks, thread_name_prefix="verify")
         self._is_closed = False
@@ -24,6 +25,10 @@ class Pools:
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run file work in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._files, partial(work, *args, **kwargs))
+
+    async def sync(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run in a thread what waits for the disk to be done: no read or write ever waits behind it."""
+        return await asyncio.get_running_loop().run_in_executor(self._syncs, partial(work, *args, **kwargs))
 
     async def check(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a slice of a verification in a thread."""
@@ -40,4 +45,5 @@ class Pools:
         """Wait for everything that has begun."""
         self._is_closed = True
         await asyncio.to_thread(self._files.shutdown)
+        await asyncio.to_thread(self._syncs.shutdown)
         await asyncio.to_thread(self._checks.shutdown)

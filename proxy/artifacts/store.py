@@ -124,6 +124,9 @@ class BlobStore:
                 return None
             if mark_of(found) != mark:
                 return None
+            if found.st_size <= SMALL_BYTES:
+                # It has been pushed out of memory, or was just fetched: `get` brings its bytes.
+                return None
             blob = Blob(digest, found.st_size, path)
         self._accounting.touch(digest, self._now())
         return blob
@@ -188,14 +191,16 @@ class BlobStore:
             raise ValueError("a partial is adopted under its own digest only")
         path = self.path_of(digest)
         try:
-            mark = await self.pools.run(partial.publish, path)
+            mark, data = await self.pools.sync(partial.publish, path)
         except DiskError:
             await partial.discard()
             raise
         self._beliefs.note(digest, partial.size, mark)
         self._accounting.touch(digest, self._now())
         await self._make_room()
-        return Blob(digest, partial.size, path)
+        blob = Blob(digest, partial.size, path, data)
+        self._small.keep(blob)
+        return blob
 
     # -- the person's commands
 
@@ -253,14 +258,13 @@ class BlobStore:
         partial = self.partial()
         try:
             await partial.append(data)
-            stored = await self.adopt(partial, digest)
+            return await self.adopt(partial, digest)
         except DiskError as error:
             self.health.failed(error)
             await partial.discard()
             return blob
         finally:
             partial.close()
-        return blob if len(data) <= SMALL_BYTES else stored
 
     async def _make_room(self) -> None:
         if self._upkeep.is_scanned.is_set():

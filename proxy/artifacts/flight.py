@@ -1,0 +1,171 @@
+"""A flight: one client's place in a fetch (design, law 5).
+
+It remembers what its client was told of the size and sent of the bytes, since a second try may bring
+others: who was sent something of a failed try is cut off by an exception, never completed; who was not goes
+on with the next.
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from proxy.artifacts.blob import TAIL_BYTES, Blob
+from proxy.artifacts.fetch import Fetch
+from proxy.artifacts.files import DiskError
+from proxy.artifacts.inflow import Inflow, WrongBytesError
+from proxy.artifacts.pace import Pace
+from proxy.artifacts.passthrough import PassThrough, Wanted
+from proxy.artifacts.source import Expected, Opened, OriginStreamLike, Source
+from proxy.artifacts.spool import Spool
+from proxy.model.clock import Clock
+from proxy.model.problem import Problem
+
+__all__ = ["Expected", "Flight", "Opened", "OriginStreamLike", "Source"]
+
+
+class Flight:
+    """What `Flights.join` gives to each client."""
+
+    def __init__(self, fetch: Fetch, clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._told: Opened | None = None
+
+    async def opened(self) -> Opened:
+        """Wait for the origin's header. Raises UpstreamError, Problem."""
+        self._fetch.enter()
+        try:
+            return (await self._landed()).opened
+        finally:
+            self._fetch.leave()
+
+    async def done(self) -> Blob:
+        """Wait until the artifact is stored, durably. Raises UpstreamError, Problem.
+
+        Waiting here is not reading: it does not keep a fetch alive that nobody reads (`join(keep=True)`
+        does).
+        """
+        fetch = self._fetch
+        while fetch.outcome is None:
+            await fetch.pulse.wait()
+        if isinstance(fetch.outcome, Exception):
+            raise fetch.outcome.with_traceback(None)
+        return fetch.outcome
+
+    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield bytes start..stop-1 as they arrive, in pieces of at most 256 KiB.
+
+        The last 4 KiB of the artifact come only when all of it was verified. Raises UpstreamError or
+        Problem in their place; then the client's connection is to be aborted.
+        """
+        fetch = self._fetch
+        fetch.enter()
+        try:
+            position = start
+            while True:
+                spool = await self._landed()
+                spool.enter()
+                try:
+                    async with contextlib.aclosing(self._from(spool, position, stop)) as pieces:
+                        async for piece in pieces:
+                            position += len(piece)
+                            yield piece
+                    if spool.failure is None or _is_complete(spool, position, stop):
+                        return
+                    if position > start or fetch.spool is spool:
+                        raise spool.failure.with_traceback(None)
+                finally:
+                    spool.leave()
+        finally:
+            fetch.leave()
+
+    # -- parts
+
+    async def _landed(self) -> Spool:
+        """Wait for a try of which bytes may come."""
+        fetch = self._fetch
+        while (spool := fetch.spool) is None:
+            if isinstance(fetch.outcome, Exception):
+                raise fetch.outcome.with_traceback(None)
+            await fetch.pulse.wait()
+        if spool.failure is not None:
+            raise spool.failure.with_traceback(None)
+        if self._told is None:
+            self._told = spool.opened
+        elif self._told.total != spool.opened.total:
+            raise Problem("origin-unavailable", "the file was replaced at the origin", retry_after_s=5)
+        return spool
+
+    async def _from(self, spool: Spool, position: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+        """Yield from the spool, then from wherever it leads; ends early when the spool failed."""
+        pace = Pace(self._clock.monotonic())
+        while not _is_complete(spool, position, stop):
+            ready = spool.released() if stop is None else min(spool.released(), stop)
+            if spool.is_doubtful:
+                break
+            if position < ready:
+                size = min(pace.next_bytes(), ready - position)
+                pace.sending(size, self._clock.monotonic())
+                try:
+                    piece = await spool.piece(position, size)
+                except DiskError as error:
+                    self._fetch.store.health.failed(error)
+                    break
+                position += len(piece)
+                yield piece
+                pace.returned(self._clock.monotonic())
+            elif spool.failure is not None:
+                return
+            elif spool.handover is not None:
+                break
+            else:
+                await spool.pulse.wait()
+        else:
+            return
+        async with contextlib.aclosing(self._through(spool, position, stop)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _through(self, spool: Spool, position: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+        """Go on at the origin by oneself."""
+        fetch = self._fetch
+        passing = await self._taken(spool, position) or PassThrough(
+            Inflow(fetch.sources, fetch.expected, fetch.expected.hashes(), fetch.rules, fetch.store.pools),
+            fetch.expected, fetch.store.pools, held=b"", pending=b"",
+        )  # fmt: skip
+        try:
+            async with contextlib.aclosing(passing.read(Wanted(position, stop))) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except WrongBytesError as wrong:
+            raise wrong.problem() from wrong
+
+    async def _taken(self, spool: Spool, position: int) -> PassThrough | None:
+        """Go on where the spool ended; None if what it holds cannot be read."""
+        fetch, handover = self._fetch, spool.handover
+        if handover is None or spool.is_doubtful:
+            return None
+        held = b""
+        if position < handover.size:
+            try:
+                held = await spool.piece(position, handover.size - position)
+            except DiskError:
+                return None
+        taken = handover.take()
+        if taken is None:
+            hashes = handover.hashes.copy()
+            inflow = Inflow(
+                fetch.sources, fetch.expected, hashes, fetch.rules, fetch.store.pools,
+                first=handover.place, opened=handover.opened,
+            )  # fmt: skip
+            taken = inflow, b""
+        return PassThrough(taken[0], fetch.expected, fetch.store.pools, held=held, pending=taken[1])
+
+
+def _is_complete(spool: Spool, position: int, stop: int | None) -> bool:
+    """Tell whether everything that was asked for has left; the artifact's tail counts only when verified."""
+    total = spool.total
+    if spool.is_verified:
+        return position >= (spool.size if stop is None else min(stop, spool.size))
+    if stop is None or total is None:
+        return False
+    return position >= stop and stop <= total - TAIL_BYTES
