@@ -43,7 +43,6 @@ class Base:
     async def start(self) -> None:
         """Open what must be open before the first request. Raises StateError."""
         await self.database.open()
-        await self.notes.start()
         await self.store.start()
         self._warming = asyncio.create_task(self.database.warm(), name="warm database")
 

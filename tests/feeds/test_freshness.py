@@ -23,7 +23,9 @@ LIMITS = Limits(ttl_s=600, negative_ttl_s=60, stale_if_error_s=7 * 86400)
 NOW = 1_800_000_000_000
 
 
-def judged(age_s: float, *, is_present: bool = True, failures: int = 0, failed_ago_s: float = 0.0) -> Freshness:
+def judged(
+    age_s: float, *, is_present: bool = True, failures: int = 0, failed_ago_s: float = 0.0
+) -> Freshness:
     return decide(
         is_present=is_present, checked_at_ms=int(NOW - age_s * 1000), failures=failures,
         failed_at_ms=int(NOW - failed_ago_s * 1000), now_ms=NOW, limits=LIMITS,

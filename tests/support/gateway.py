@@ -6,8 +6,9 @@
 Settings are values, so nothing of the environment or of this machine's files gets in.
 """
 
+import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,9 @@ class Gateway:
     ) -> None:  # fmt: skip
         facts: dict[str, Any] = {"port": 0, "data_dir": folder / "data", "stop_timeout_s": 2.0}
         self.settings = Settings(
-            server=Server(**(facts | server)), cache=cache or Cache(), feeds={each.name: each for each in feeds}
+            server=Server(**(facts | server)),
+            cache=cache or Cache(),
+            feeds={each.name: each for each in feeds},
         )
         self._clock = clock
         self._environ = environ or {}
@@ -92,7 +95,13 @@ class Gateway:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         async with (
             aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=30)) as session,
-            session.request(method, f"{self.url}{path}", headers=fields, allow_redirects=False) as answer,
+            session.request(
+                method,
+                f"{self.url}{path}",
+                headers=fields,
+                allow_redirects=False,
+                skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent"),
+            ) as answer,
         ):
             return Got(answer.status, dict(answer.headers), await answer.read(), answer.reason or "")
 
@@ -112,3 +121,13 @@ class Got:
     @property
     def cache(self) -> str:
         return self.headers.get("cache-status", "")
+
+
+async def eventually(ask: Callable[[], Awaitable[Got]], status: int = 200, *, within_s: float = 20.0) -> Got:
+    """Ask until the answer has the status; fail with the last answer otherwise."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while (got := await ask()).status != status:
+        assert loop.time() < deadline, f"still {got.status} after {within_s:g} s: {got.body[:300]!r}"
+        await asyncio.sleep(0.05)
+    return got
