@@ -23,6 +23,7 @@ from proxy.model.clock import SystemClock
 T = TypeVar("T")
 commands = typer.Typer(help="The files kept on disk.", no_args_is_help=True)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_UNLIMITED = 1024**6
 _START = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -106,7 +107,7 @@ def purge(
 
 def _settings(context: typer.Context, config: str | None, data_dir: str | None, as_json: bool) -> Settings:
     overrides = {"server.data_dir": data_dir}
-    return load_or_exit(context, config, overrides, as_json=as_json, quiet=True).settings
+    return load_or_exit(context, config, overrides, as_json=as_json).settings
 
 
 def _root(settings: Settings) -> Path:
@@ -133,8 +134,8 @@ def _with_store(settings: Settings, work: Callable[[BlobStore], Awaitable[T]], a
 
 
 async def _work(settings: Settings, work: Callable[[BlobStore], Awaitable[T]]) -> T:
-    cache = settings.cache
-    store = BlobStore(_root(settings), SystemClock(), max_bytes=cache.max_size_bytes, scrub_s=cache.scrub_s)
+    # No limit: an order does what it says, and `verify` evicts nothing besides.
+    store = BlobStore(_root(settings), SystemClock(), max_bytes=_UNLIMITED, scrub_s=settings.cache.scrub_s)
     await store.start()
     try:
         return await work(store)

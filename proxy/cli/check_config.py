@@ -10,7 +10,7 @@ from proxy.config.show import as_lines
 
 def check_config(context: typer.Context, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the settings and show each with where it came from; secrets are masked."""
-    loaded = load_or_exit(context, config, as_json=as_json)
+    loaded = load_or_exit(context, config, as_json=as_json, with_notes=True)
     if as_json:
         document = {
             "ok": True,

@@ -12,7 +12,16 @@ from proxy.cli.output import FAILED, print_json
 from proxy.cli.snippet import find_feed
 from proxy.config.settings import Feed
 from proxy.model.clock import SystemClock
+from proxy.upstream.door import Door
+from proxy.upstream.probe import Hop
 
+_ADVICE = {
+    "name": "check the name and this machine's resolver",
+    "tcp": "check the firewall, or name the outbound proxy (HTTPS_PROXY or [routes.default])",
+    "proxy": "check the outbound proxy's address, user and password, and what it lets through",
+    "tls": "if a proxy or a private CA signs here, name its certificate in ca_files of the route",
+    "origin": "check the upstream's url and auth",
+}
 _MARKS = {"ok": "ok     ", "warning": "WARNING", "failed": "FAILED "}
 
 
@@ -23,7 +32,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Look at the settings, the machine and every hop to every upstream."""
-    loaded = load_or_exit(context, config, as_json=as_json, quiet=True)
+    loaded = load_or_exit(context, config, as_json=as_json)
     settings = loaded.settings
     feeds = [find_feed(settings, feed, as_json=as_json)] if feed else [*settings.feeds.values()]
     findings = [*_configuration(loaded.notes), *machine(settings, SystemClock())]
@@ -47,20 +56,25 @@ def _configuration(notes: Iterable[str]) -> Iterator[Finding]:
 
 async def _upstreams(feeds: Iterable[Feed], environ: Mapping[str, str]) -> list[Finding]:
     """Walk every hop to every upstream of the feeds."""
-    from proxy.upstream.door import Door
-
     door = Door(SystemClock(), environ=environ)
-    findings = []
+    findings: list[Finding] = []
     try:
         for feed in feeds:
-            for number, upstream in enumerate(feed.upstreams):
-                if upstream.feed is not None:
-                    continue
-                place = f"feed {feed.name}, upstream {number + 1}"
-                hops = await door.remote(upstream).probe()
-                findings += [
-                    Finding(f"{place}, {hop.name}", "ok" if hop.ok else "failed", hop.detail) for hop in hops
-                ]
+            for number, upstream in enumerate(feed.upstreams, 1):
+                if upstream.feed is None:
+                    hops = await door.remote(upstream).probe()
+                    findings += (judge_hop(f"feed {feed.name}, upstream {number}", hop) for hop in hops)
     finally:
         await door.close()
     return findings
+
+
+def judge_hop(place: str, hop: Hop) -> Finding:
+    """Return the finding of one step of the way, with what to do where it fails."""
+    name = f"{place}, {hop.name}"
+    if hop.ok:
+        return Finding(name, "ok", hop.detail)
+    advice = _ADVICE.get(hop.name)
+    if "allow_private" in hop.detail:
+        advice = "if it is meant to be asked, set allow_private = true in this upstream"
+    return Finding(name, "failed", f"{hop.detail}; {advice}" if advice else hop.detail)

@@ -77,7 +77,7 @@ def _space(folder: Path, max_size: int) -> Iterator[Finding]:
 
 def judge_space(free: int, max_size: int) -> Finding:
     """Judge the free bytes beside the cache's allowed size."""
-    shown = f"{format_size(free // MIB * MIB)} free"
+    shown = f"{free / GIB:.1f} GiB free"
     if free < 256 * MIB:
         return Finding(
             "disk space", "failed", f"{shown}: changes will be refused; free some or move data_dir"

@@ -31,7 +31,7 @@ def load_or_exit(
     overrides: Mapping[str, str | None] | None = None,
     *,
     as_json: bool = False,
-    quiet: bool = False,
+    with_notes: bool = False,
 ) -> Loaded:
     """Return the settings; print every fault and leave with status 2 if there are any."""
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
@@ -39,6 +39,6 @@ def load_or_exit(
         loaded = load(Request.here(asked_file(context, config), given))
     except ConfigError as err:
         raise typer.Exit(refuse(err, as_json=as_json)) from err
-    if not as_json and not quiet:
+    if with_notes and not as_json:
         print_notes(loaded.notes)
     return loaded

@@ -1,0 +1,72 @@
+"""Calling the program, in this process or as a real one, apart from this machine's environment."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from proxy.cli.program import program
+from tests.config.loading import PYPI, QUIET
+
+ROOT = Path(__file__).parents[2]
+#: A feed that asks nobody.
+QUIET_FEED = PYPI + 'upstreams = ["https://index.example/simple/"]\n'
+
+
+class Place:
+    """A working folder with a config.toml."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, text: str, name: str = "config.toml") -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def call(self, *words: str) -> Result:
+        """Run the words in this process."""
+        result = CliRunner().invoke(program, list(words), prog_name="feedgate")
+        assert "Traceback" not in result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    def json(self, *words: str, status: int = 0) -> dict[str, object]:
+        result = self.call(*words, "--json")
+        assert result.exit_code == status, result.output
+        assert result.stderr == ""
+        document: dict[str, object] = json.loads(result.stdout)
+        return document
+
+    def start(
+        self, *words: str, environ: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the words as a process of their own."""
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(self.folder)} | QUIET
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "proxy", *words],
+            cwd=self.folder,
+            env=env | dict(environ or {}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+
+def make_place(folder: Path, patch: pytest.MonkeyPatch) -> Place:
+    """Return a working folder that this process works in, with nothing of ours in the environment."""
+    for name in list(os.environ):
+        if name.upper().startswith(("FEEDGATE", "PIP_")) or name.upper().endswith("_PROXY"):
+            patch.delenv(name)
+    for name, value in QUIET.items():
+        patch.setenv(name, value)
+    patch.chdir(folder)
+    return Place(folder)

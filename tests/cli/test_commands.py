@@ -1,0 +1,139 @@
+import json
+import re
+import tomllib
+
+import pytest
+
+from proxy.cli.init import TEMPLATE
+from tests.cli.calling import QUIET_FEED, ROOT, Place
+
+
+def test_init_writes_a_file_that_is_ready_to_use(place: Place) -> None:
+    result = place.call("init")
+    assert result.exit_code == 0
+    assert "feedgate serve" in result.stdout
+    assert place.json("check-config")["ok"] is True
+    assert "/pypi/pypi/simple/" in place.call("feed", "list").stdout
+
+
+def test_init_leaves_an_existing_file_alone(place: Place) -> None:
+    path = place.write("mine")
+    result = place.call("init")
+    assert (result.exit_code, path.read_text()) == (1, "mine")
+    assert "already there" in result.stderr
+    assert place.json("init", status=1)["ok"] is False
+
+
+def test_init_writes_where_it_is_told_and_says_how_to_go_on(place: Place) -> None:
+    document = place.json("init", "--config", "other.toml")
+    assert document["file"] == str(place.folder / "other.toml")
+    assert document["next"] == [
+        f"feedgate {c} --config other.toml" for c in ("check-config", "serve", "snippet pypi")
+    ]
+
+
+@pytest.mark.parametrize("path", ["gone/config.toml", ".", "x" * 300, "a\0b"])
+def test_init_says_why_it_cannot_write(place: Place, path: str) -> None:
+    result = place.call("init", "--config", path)
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_shipped_configuration_is_the_one_that_init_writes() -> None:
+    assert (ROOT / "config.toml").read_bytes() == TEMPLATE.read_bytes()
+
+
+def test_every_commented_key_of_the_shipped_configuration_is_valid(place: Place) -> None:
+    text = re.sub(r"(?m)^# (?=\[+[a-z_.]+\]+|[a-z_]+ = )", "", TEMPLATE.read_text())
+    for name in ("server.pem", "server.key", "corp-root.pem", "proxy-password"):
+        (place.folder / name).write_text("x")
+    place.write(text)
+    done = place.start("check-config", "--json", environ={"INDEX_PASSWORD": "x"})
+    assert done.returncode == 0, done.stdout
+    shown = json.loads(done.stdout)["settings"]
+    from_file = [key for key, entry in shown.items() if "config.toml" in entry["source"]]
+    assert len(from_file) > 45
+    # What the comments give as the default is the default.
+    place.write('[feeds.pypi]\nkind = "pypi"\n')
+    defaults = json.loads(place.start("check-config", "--json").stdout)["settings"]
+    given = {"server.public_url", "server.trusted_proxies", "upstream_defaults.contact"}
+    for key in from_file:
+        if key.split(".")[0] in ("server", "cache", "log", "state", "upstream_defaults") and "tls" not in key:
+            assert key in given or shown[key]["value"] == defaults[key]["value"], key
+
+
+def test_the_shipped_configuration_needs_no_more_than_a_page() -> None:
+    text = TEMPLATE.read_text()
+    assert len(text.splitlines()) < 90
+    assert list(tomllib.loads(text)["feeds"]) == ["pypi"]
+
+
+def test_check_config_shows_every_setting_with_its_source(
+    ready: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEEDGATE__SERVER__PORT", "9000")
+    lines = ready.call("check-config").stdout.splitlines()
+    assert lines[0] == f"# {ready.folder / 'config.toml'}"
+    assert any(line.startswith("server.port = 9000 ") and "environment" in line for line in lines)
+    settings = ready.json("check-config")["settings"]
+    assert isinstance(settings, dict)
+    assert settings["server.port"] == {"value": 9000, "source": "environment FEEDGATE__SERVER__PORT"}
+
+
+def test_check_config_notes_what_is_probably_not_meant(place: Place) -> None:
+    result = place.call("check-config")
+    assert result.exit_code == 0
+    assert "no feed is configured" in result.stderr
+    assert "no feed is configured" in str(place.json("check-config")["notes"])
+
+
+def test_check_config_masks_secrets(place: Place) -> None:
+    route = '{ proxy = "http://u:hunter2@p" }'
+    upstream = f'{{ url = "https://u:hunter2@h/", route = {route} }}'
+    place.write(f'[feeds.pypi]\nkind = "pypi"\nupstreams = [{upstream}]\n')
+    assert "hunter2" not in place.call("check-config").output
+    assert "hunter2" not in place.call("check-config", "--json").output
+    assert "hunter2" not in place.call("feed", "list").output
+    assert "hunter2" not in place.call("feed", "list", "--json").output
+
+
+def test_feed_list_shows_urls_and_sources(place: Place) -> None:
+    place.write(
+        QUIET_FEED + '[feeds.corp]\nkind = "pypi"\naliases = ["c"]\nupstreams = [{ feed = "pypi" }]\n'
+    )
+    lines = place.call("feed", "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["NAME", "pypi", "corp"]
+    assert "http://127.0.0.1:8080/pypi/corp/simple/" in lines[2]
+    assert "feed pypi" in lines[2]
+    result = place.call("feed", "list", "--json")
+    assert [feed["url"] for feed in json.loads(result.stdout)] == [
+        "http://127.0.0.1:8080/pypi/pypi/simple/",
+        "http://127.0.0.1:8080/pypi/corp/simple/",
+    ]
+
+
+def test_a_snippet_names_the_public_url_and_warns_of_a_second_index(place: Place) -> None:
+    place.write(QUIET_FEED + "[server]\npublic_url = 'https://packages.example'\n")
+    text = place.call("snippet", "pypi").stdout
+    for client in ("pip", "uv", "poetry", "pdm"):
+        assert f"# {client}" in text.splitlines()
+    assert "https://packages.example/pypi/pypi/simple/" in text
+    assert "extra-index-url" in text
+
+
+def test_a_snippet_of_one_client(ready: Place) -> None:
+    document = ready.json("snippet", "pypi", "--client", "uv")
+    assert isinstance(document["snippets"], dict)
+    assert list(document["snippets"]) == ["uv"]
+
+
+@pytest.mark.parametrize("words", ["snippet pipy", "snippet pypi --client yarn", "doctor pipy"])
+def test_a_name_that_is_not_there_is_a_usage_error_of_one_line(ready: Place, words: str) -> None:
+    result = ready.call(*words.split())
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_alias_is_as_good_as_the_name(place: Place) -> None:
+    place.write(QUIET_FEED + 'aliases = ["main"]\n')
+    assert place.call("snippet", "main").exit_code == 0
