@@ -33,7 +33,7 @@ class Ingested:
     """A shard that was read from an answer and is not yet packed."""
 
     payload: object
-    #: file name -> strongest digest the origin tells ("sha256:…"), None where it tells none.
+    #: file name -> best digest the origin tells (a SHA-256 in hex, else "algorithm:hex"), None where it tells none.
     files: Mapping[str, str | None]
     serial: int | None = None
     #: What was left out, and why: for the log.

@@ -19,7 +19,7 @@ MAX_DIGESTS = 16
 
 
 class Had(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A digest that a file had, and since when: `\\0` and 32 bytes, or `\\1` and any other text."""
+    """A digest that a file had, and since when: `\\0` and 32 bytes of SHA-256, or `\\1` and "algorithm:hex"."""
 
     packed: bytes
     since_ms: int
@@ -28,6 +28,11 @@ class Had(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def digest(self) -> str:
         rest = self.packed[1:]
         return rest.hex() if self.packed[0] == 0 else rest.decode()
+
+    @property
+    def algorithm(self) -> str:
+        """Digests of two algorithms say nothing about each other: an index may begin to tell a better one."""
+        return "sha256" if self.packed[0] == 0 else self.packed[1:].decode().partition(":")[0]
 
 
 class Seen(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -39,8 +44,11 @@ class Seen(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def has_drifted(self) -> bool:
-        """Tell whether its present digest is another than its first."""
-        return len(self.digests) > 1 and self.digests[-1].packed != self.digests[0].packed
+        """Tell whether its present digest is another than its first of that algorithm."""
+        if len(self.digests) < 2:
+            return False
+        last = self.digests[-1]
+        return next(had for had in self.digests if had.algorithm == last.algorithm).packed != last.packed
 
     def counts_from_ms(self, origin_ms: int | None) -> int | None:
         """Return the moment from which the file's age counts; None means old without a date."""
@@ -125,10 +133,9 @@ def _learn(seen: Seen, digest: str, now_ms: int) -> Seen | None:
 
 
 def _drift(name: str, before: Seen, after: Seen) -> list[Drift]:
-    if not before.digests:
-        return []
     new = after.digests[-1]
-    return [Drift(name, before.digests[-1].digest, new.digest, after.first_ms, new.since_ms)]
+    same = [had for had in before.digests if had.algorithm == new.algorithm]
+    return [Drift(name, same[-1].digest, new.digest, after.first_ms, new.since_ms)] if same else []
 
 
 _decoder = msgspec.msgpack.Decoder(Sighting)

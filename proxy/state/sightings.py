@@ -6,13 +6,16 @@ memory, no read.
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from proxy.model.problem import Problem
 from proxy.state.database import Database
 from proxy.state.sighting import Drift, Sighting, merge, pack, unpack
 
+_LOG = logging.getLogger("feedgate.sightings")
 #: Packed rows kept in memory, in bytes.
 MEMORY_BYTES = 16 * 1024**2
 #: Names per transaction: a channel of 60,000 names does not keep others waiting.
@@ -76,7 +79,12 @@ class Sightings:
         A file stays in the answer for as long as its digest is another than its first. The reason goes to
         clients of hidden files, so it names no digest (contract, section 3).
         """
-        sighting, _ = await self.record(upstream, "", name, files, now_ms)
+        try:
+            sighting, _ = await self.record(upstream, "", name, files, now_ms)
+        except Problem as full:
+            # The disk takes nothing: what is known still judges, what is new is recorded by a later refresh.
+            _LOG.warning("first sight of %s could not be recorded: %s", name, full.detail)
+            sighting, _ = merge(await self.of(upstream, "", name), files, now_ms, is_initial=False)
         return {
             file: f"its bytes changed at the origin on {_day(seen.digests[-1].since_ms)}; "
             f"first seen {_day(seen.first_ms)}"

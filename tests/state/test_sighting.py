@@ -122,3 +122,13 @@ def test_no_age_is_negative_when_the_clock_goes_backwards(
 ) -> None:
     age_ms = Seen(first_ms, is_initial).age_ms(origin_ms, now_ms)
     assert age_ms is None or age_ms >= 0
+
+
+def test_a_better_algorithm_is_no_drift() -> None:
+    weak, _ = merge(None, {"a.whl": "md5:00"}, 1, is_initial=False)
+    strong, drifts = merge(weak, {"a.whl": "f" * 64}, 2, is_initial=False)
+    assert drifts == ()
+    assert not strong.files["a.whl"].has_drifted
+    changed, drifts = merge(strong, {"a.whl": "md5:01"}, 3, is_initial=False)
+    assert [drift.before for drift in drifts] == ["md5:00"]
+    assert changed.files["a.whl"].has_drifted

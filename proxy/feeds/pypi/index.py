@@ -21,6 +21,7 @@ from proxy.pypi.project import Project
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 #: A real page has a bracket in 25 bytes at the most.
 _BYTES_PER_MARK = 8
+_WEAKER = ("sha512", "sha384", "blake2b_256", "md5")
 _FLAT = (".html", ".htm")
 
 
@@ -96,8 +97,7 @@ def _with_metadata_offered(project: Project) -> Project:
 
 
 def strongest(hashes: Mapping[str, str]) -> str | None:
-    """Return the best digest as "algorithm:hex", None where the origin tells none."""
-    for algorithm in ("sha256", "sha512", "sha384", "blake2b_256", "md5"):
-        if algorithm in hashes:
-            return f"{algorithm}:{hashes[algorithm]}"
-    return None
+    """Return the best digest, a SHA-256 as plain hexadecimal, others as "algorithm:hex"; None if there is none."""
+    if "sha256" in hashes:
+        return hashes["sha256"]
+    return next((f"{name}:{hashes[name]}" for name in _WEAKER if name in hashes), None)
