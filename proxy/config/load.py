@@ -34,7 +34,7 @@ class Request:
     """
 
     path: str | None
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     cwd: Path
     overrides: Mapping[str, str] = field(default_factory=dict)
 

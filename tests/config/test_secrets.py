@@ -129,3 +129,7 @@ def test_the_secrets_are_there_for_those_who_send_them(tmp_path: Path) -> None:
     secrets = [one.auth.secret.reveal() for one in (a, b, c, d) if one.auth and one.auth.secret]
     routes = [one.route.password.reveal() for one in (b, c, d) if one.route.password]
     assert secrets + routes == [CANARY] * 7
+
+
+def test_a_request_prints_no_environment(tmp_path: Path) -> None:
+    assert CANARY not in repr(loads(tmp_path, PYPI, environ={"PW": CANARY}).request)
