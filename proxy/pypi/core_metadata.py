@@ -19,7 +19,7 @@ def same_core_metadata(one: bytes, other: bytes) -> bool:
 
 
 def names_project(metadata: bytes, project: str) -> bool:
-    """Tell whether the bytes are a METADATA of the normalised project, and not some page that answers to any URL."""
+    """Tell whether the bytes are METADATA of the normalised project, not a page that answers to any URL."""
     raw: RawMetadata = parse_email(metadata)[0]
     return "metadata_version" in raw and _name(raw.get("name", "")) == project
 
@@ -49,8 +49,9 @@ def _requirement(text: str) -> str:
     return str(requirement)
 
 
-def _specifiers(text: str) -> SpecifierSet | str:
+def _specifiers(text: str) -> tuple[bool, object]:
+    # The flag keeps a set from being compared with a text, which it would try to parse.
     try:
-        return SpecifierSet(text)
+        return True, SpecifierSet(text)
     except InvalidSpecifier:
-        return text
+        return False, text

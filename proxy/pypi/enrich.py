@@ -136,4 +136,4 @@ def _is_same(file: Distribution, lent: _Lent) -> bool:
     shared = file.hashes.keys() & lent.hashes.keys()
     if shared:
         return all(file.hashes[algorithm] == lent.hashes[algorithm] for algorithm in shared)
-    return lent.url is not None and lent.url == file.url
+    return not file.hashes and lent.url is not None and lent.url == file.url

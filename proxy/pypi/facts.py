@@ -17,7 +17,6 @@ _STATUS = re.compile(r"[a-z][a-z-]{0,39}\Z")
 #: What JSON, JavaScript and msgpack all carry without loss.
 _MAX_INT = 2**53
 _MAX_DEPTH = 6
-_MAX_SPECIFIERS = 4096
 
 
 def size_of(value: object) -> int | None:
@@ -60,9 +59,8 @@ def line_of(value: object) -> str | None:
 
 @lru_cache(maxsize=4096)
 def requires_python_of(value: str | None) -> str | None:
-    """Return the specifiers verbatim, or None where none are given (or what no specifier looks like)."""
-    usual = value and len(value) <= _MAX_SPECIFIERS and value.strip() and not _CONTROL.search(value)
-    return value if usual else None
+    """Return the specifiers verbatim but for line ends; None for none, or for an absurdly long text."""
+    return (_CONTROL.sub(" ", value) if value.strip() else None) if value and len(value) <= 4096 else None
 
 
 def yanked_of(value: object) -> bool | str:
@@ -115,7 +113,7 @@ def is_plain(value: object, depth: int = 0) -> bool:
 
 
 def is_portable(value: object) -> bool:
-    """Tell whether an unknown key's value may be passed on: plain, and no link in it leads out (design, law 8)."""
+    """Tell whether an unknown key's value may be passed on: plain, and without a link (design, law 8)."""
     return is_plain(value) and not _has_link(value)
 
 

@@ -1,4 +1,4 @@
-"""The JSON API, written for a feed: `/pypi/<name>/json` and `/pypi/<name>/<version>/json` (sheet, section 17).
+"""The JSON API, written for a feed: `/pypi/<name>/json` and `/pypi/<name>/<version>/json` (sheet, 17).
 
 Rendered from the files that are visible, so it lists what the simple page lists and nothing else. `info`
 describes the version that the origin would choose among those: it is the origin's own where that is of the

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote_to_bytes, urljoin
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HOST = re.compile(r"(?:[A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?\Z", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9._~!+=@,:$&'()*\- /]+\Z")
 _NO_SEGMENT = re.compile(r"/\.{0,2}(?:/|\Z)")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
@@ -69,7 +70,7 @@ class Links:
         if not link.startswith(("https://", "http://")):
             link = self._join(link)
         authority = _split(link)[1]
-        if not authority or not link.startswith(("https://", "http://")):
+        if not _is_authority(authority) or not link.startswith(("https://", "http://")):
             raise BadLink("not an http or https link")
         return _without_credentials(link) if "@" in authority else link
 
@@ -151,6 +152,11 @@ def _kept_path(origin: str, path: str, index_url: str, files_base: str | None) -
         return path[1:]
     match = _CONTENT_ADDRESSED.match(path) if path.startswith("/packages/") else None
     return match[1] if match else None
+
+
+@lru_cache(maxsize=256)
+def _is_authority(authority: str) -> bool:
+    return _HOST.match(authority.rpartition("@")[2]) is not None
 
 
 @lru_cache(maxsize=256)

@@ -87,24 +87,6 @@ def render_json(listed: Iterable[Listed]) -> Iterator[bytes]:
     yield b"]}"
 
 
-def store(listed: Iterable[Listed]) -> Iterator[bytes]:
-    """Yield the stored form in chunks: a line per project, the spelling only where it differs."""
-    for batch in _batches(listed):
-        lines = (name if name == spelled else f"{name} {spelled}" for name, spelled in batch)
-        yield "".join(f"{line}\n" for line in lines).encode("ascii")
-
-
-def load(data: bytes) -> list[Listed]:
-    """Return what `store` wrote; raise ValueError for anything else."""
-    lines = (line.partition(" ") for line in data.decode("ascii").splitlines())
-    listed = [(name, spelled or name) for name, _, spelled in lines]
-    if not data.endswith(b"\n") or not all(
-        _NORMAL.match(name) and is_valid(spelled) for name, spelled in listed
-    ):
-        raise ValueError("not a stored list of projects")
-    return listed
-
-
 def _names_of_html(chunks: Iterable[bytes]) -> Iterator[Listed]:
     rest = b""
     tail = b""

@@ -10,7 +10,6 @@ A wheel is refused (NoMetadata) rather than guessed at: not exactly one `.dist-i
 a compression other than stored and deflated, an encrypted member, wrong sizes or CRC, more than 10 MB.
 """
 
-import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Generator
 from typing import BinaryIO
@@ -23,6 +22,8 @@ from proxy.pypi.zip_directory import Member, NotAnArchive
 Range = tuple[int, int]
 #: Returns exactly the bytes from start up to but not including stop.
 Read = Callable[[int, int], Awaitable[bytes]]
+#: Runs a function with its arguments elsewhere than on the event loop, as `asyncio.to_thread` does.
+Offload = Callable[..., Awaitable[Range | bytes]]
 
 #: Big enough for the comment that an end record may have, and for METADATA where it lies near the end.
 _TAIL_BYTES = max(64 * 1024, zip_directory.END_BYTES)
@@ -39,14 +40,17 @@ class NoMetadata(ValueError):
     """A wheel whose METADATA cannot be told; the text says why."""
 
 
-async def metadata_from_ranges(filename: str, size: int, read: Read) -> bytes:
-    """Return METADATA of the wheel of `size` bytes; raise NoMetadata. One to five reads."""
+async def metadata_from_ranges(filename: str, size: int, read: Read, offload: Offload | None = None) -> bytes:
+    """Return METADATA of the wheel of `size` bytes; raise NoMetadata. One to five reads.
+
+    Directories of thousands of entries are walked by `offload` where it is given.
+    """
     steps = _read(filename, size)
     step: Range | bytes = next(steps)
     while not isinstance(step, bytes):
         data = await read(*step)
-        if len(data) > _MANY_BYTES:
-            step = await asyncio.to_thread(_advance, steps, step, data)
+        if offload is not None and len(data) > _MANY_BYTES:
+            step = await offload(_advance, steps, step, data)
         else:
             step = _advance(steps, step, data)
     return step
