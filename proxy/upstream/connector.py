@@ -17,7 +17,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 import aiohttp
-from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from proxy.upstream.errors import HopName
@@ -71,10 +70,10 @@ class AddressBarredError(OSError):
     """The guard refused an address; aiohttp goes on to the next one, as for any that does not connect."""
 
 
-def _guarded(allow_private: bool) -> Callable[[AddrInfoType], socket.socket]:
+def _guarded(allow_private: bool) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
     """Return a maker of sockets that asks the guard first."""
 
-    def make(info: AddrInfoType) -> socket.socket:
+    def make(info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
         attempt = ATTEMPT.get()
         attempt.hop = "proxy" if attempt.is_proxied else "tcp"

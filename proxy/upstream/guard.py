@@ -23,7 +23,8 @@ _THIS_HOST = ipaddress.IPv4Network("0.0.0.0/8")
 #: RFC 5737 and 3849: nobody's network, so nothing inside can be reached there. Closed build networks put their
 #: relays of public hosts on such addresses.
 _DOCUMENTATION = tuple(
-    ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+    ipaddress.ip_network(text)
+    for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 )
 #: The spellings that inet_aton understands and ipaddress does not: 2130706433, 0x7f.1, 0177.0.0.1, 127.1.
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\Z")

@@ -6,6 +6,7 @@ for it: a slow answer for one upstream delays neither another upstream nor the f
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,10 @@ class SystemNames:
 
     async def addresses(self, host: str, port: int) -> Sequence[str]:
         ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-        found = await asyncio.get_running_loop().run_in_executor(self._executor, ask)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._executor, ask)
+        except UnicodeError:
+            raise OSError(errno.ENOENT, "no name that can be looked up") from None
         # The fifth field is (address, port, …); a scope id after '%' means a link-local address.
         return list(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in found))
 

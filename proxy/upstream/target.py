@@ -20,7 +20,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _SAFE = "".join(c for c in string.printable if "!" <= c <= "~" and c not in '"<>\\^`{|}')
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
-_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_-])?\Z")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,62})"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _LONGEST = 8000
 
 
@@ -91,7 +92,7 @@ def _host(host: str) -> str:
     except ValueError:
         ascii_host = ""
     ascii_host = ascii_host.lower().removesuffix(".")
-    if not _HOST.match(ascii_host) or ".." in ascii_host or len(ascii_host) > 253:
+    if not _HOST.match(ascii_host) or len(ascii_host) > 253:
         raise AddressRefused("guard", "a URL without a valid host name")
     return ascii_host
 

@@ -22,8 +22,9 @@ from proxy.upstream.errors import (
     UpstreamError,
 )
 
-#: What a request or the reading of its answer may raise.
-RAISED = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
+#: What a request or the reading of its answer may raise. RuntimeError is how aiohttp tells that its session or
+#: connection was closed by us meanwhile.
+RAISED = (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError)
 
 
 def translate(error: BaseException, attempt: Attempt, origin: str) -> UpstreamError:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -281,14 +281,14 @@ async def test_retry_after_is_read_in_both_forms_and_ends_the_tries(dial: Dial) 
 async def test_status_without_a_meaning_here_is_refused(dial: Dial, status: int) -> None:
     async with Origin() as origin:
         origin.always("*", Fault(status=status))
-        asks: list[Callable[[Remote], object]] = [
+        asks: list[Callable[[Remote], Awaitable[object]]] = [
             lambda remote: remote.document("f", accept="*/*"),
             lambda remote: remote.head("f"),
             lambda remote: remote.open("f"),
         ]
         for ask in asks:
             with pytest.raises(BadAnswer):
-                await ask(dial(origin.url))  # type: ignore[misc]
+                await ask(dial(origin.url))
 
 
 async def test_failures_carry_no_chain_that_could_leak(dial: Dial) -> None:

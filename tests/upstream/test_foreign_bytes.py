@@ -7,6 +7,7 @@ import pytest
 from proxy.config.settings import Auth
 from proxy.model.redact import Secret
 from proxy.upstream.errors import UpstreamError
+from proxy.upstream.remote import Remote
 from tests.support.faults import HONEST, Fault
 from tests.support.origin import Origin
 from tests.upstream.conftest import Dial
@@ -15,8 +16,8 @@ MARKER = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nContent-Type: text/html\r\n\r
 HONEST_PAGE = b"the honest page"
 
 
-async def read(remote: object, url: str) -> bytes:
-    async with await remote.open(url) as stream:  # type: ignore[attr-defined]
+async def read(remote: Remote, url: str) -> bytes:
+    async with await remote.open(url) as stream:
         return b"".join([chunk async for chunk in stream.chunks()])
 
 

@@ -1,6 +1,7 @@
 """A11, A18: outbound proxies: refused credentials, dead and odd proxies, two users on one origin, exceptions."""
 
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
@@ -35,20 +36,26 @@ def served(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> object:
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return path
 
 
-def through(proxy: OutboundProxy, **fields: object) -> Route:
-    return Route(use_environment=False, proxy=SecretUrl(proxy.url), **fields)  # type: ignore[arg-type]
+def through(proxy: OutboundProxy, user: str | None = None, password: str = "", *ca_files: Path) -> Route:
+    return Route(
+        use_environment=False,
+        proxy=SecretUrl(proxy.url),
+        username=user,
+        password=Secret(password),
+        ca_files=ca_files,
+    )
 
 
 async def test_plain_request_goes_in_absolute_form_with_the_proxys_credentials(dial: Dial) -> None:
     async with Origin() as origin, OutboundProxy(user="me", password=CANARY) as proxy:
         origin.add("/a", b"x")
-        route = through(proxy, username="me", password=Secret(CANARY))
+        route = through(proxy, "me", CANARY)
         answer = await dial(origin.url, route=route).document("a", accept="*/*")
     assert answer.body == b"x"
     assert proxy.requests[0].target == f"{origin.url}/a"
@@ -56,12 +63,12 @@ async def test_plain_request_goes_in_absolute_form_with_the_proxys_credentials(d
 
 
 async def test_https_goes_through_a_tunnel_and_its_end_never_sees_the_proxys_credentials(
-    dial: Dial, authority: trustme.CA, ca_file: object
+    dial: Dial, authority: trustme.CA, ca_file: Path
 ) -> None:
     async with Origin(tls=served(authority)) as origin, OutboundProxy(user="me", password=CANARY) as proxy:
         proxy._hosts["pub.example"] = ("127.0.0.1", origin.port)
         origin.add("/a", b"x")
-        route = through(proxy, username="me", password=Secret(CANARY), ca_files=(ca_file,))
+        route = through(proxy, "me", CANARY, ca_file)
         remote = dial("https://pub.example", route=route, allow_private=False)
         assert (await remote.document("a", accept="*/*")).body == b"x"
     assert proxy.requests[0].target == "CONNECT pub.example:443"
@@ -83,7 +90,7 @@ async def test_refused_proxy_credentials_are_told_as_the_proxys_and_tried_once(
     dial: Dial, scheme: str
 ) -> None:
     async with OutboundProxy(user="me", password="right") as proxy:
-        route = through(proxy, username="me", password=Secret(CANARY))
+        route = through(proxy, "me", CANARY)
         with pytest.raises(ProxyAuthRefused) as failed:
             remote = dial(f"{scheme}://pub.example", route=route, allow_private=False, retries=2)
             await remote.document("a", accept="*/*")
@@ -102,10 +109,10 @@ async def test_refusal_of_the_origin_is_told_as_the_origins(dial: Dial, status: 
         assert (failed.value.hop, failed.value.status, origin.hits()) == ("origin", status, 1)
 
 
-async def test_407_out_of_a_tunnel_is_the_origins(dial: Dial, authority: trustme.CA, ca_file: object) -> None:
+async def test_407_out_of_a_tunnel_is_the_origins(dial: Dial, authority: trustme.CA, ca_file: Path) -> None:
     async with Origin(tls=served(authority)) as origin, OutboundProxy() as proxy:
         origin.always("*", Fault(status=407))
-        remote = dial(origin.url, route=through(proxy, ca_files=(ca_file,)))
+        remote = dial(origin.url, route=through(proxy, None, "", ca_file))
         with pytest.raises(AuthRefused):
             await remote.document("a", accept="*/*")
 
@@ -155,10 +162,7 @@ async def test_two_upstreams_of_one_origin_share_neither_connections_nor_proxy_u
     """The seed's scenario: two mirrors, two users."""
     async with Origin() as origin, OutboundProxy() as proxy:
         origin.add("/a", b"x" * 1000)
-        remotes = [
-            dial(origin.url, route=through(proxy, username=user, password=Secret(f"{user}-pw")))
-            for user in ("one", "two")
-        ]
+        remotes = [dial(origin.url, route=through(proxy, user, f"{user}-pw")) for user in ("one", "two")]
         for _ in range(3):
             for remote in remotes:
                 async with await remote.open("a") as stream:
@@ -171,7 +175,7 @@ async def test_credentials_of_proxy_and_origin_do_not_mix(dial: Dial) -> None:
     async with Origin() as origin, OutboundProxy(user="me", password=CANARY) as proxy:
         origin.add("/a", b"x")
         base = origin.url.replace("//", "//origin-user:origin-pw@")
-        route = through(proxy, username="me", password=Secret(CANARY))
+        route = through(proxy, "me", CANARY)
         await dial(base, route=route).document("a", accept="*/*")
     assert origin.requests[0].headers["authorization"] == "Basic b3JpZ2luLXVzZXI6b3JpZ2luLXB3"
     assert "@" not in proxy.requests[0].target

@@ -1,5 +1,7 @@
 """A12, E03, E04: where redirects may lead, and what goes along."""
 
+from pathlib import Path
+
 import pytest
 
 from proxy.config.settings import Auth
@@ -135,8 +137,8 @@ async def test_conda_token_is_sent_in_the_path_and_told_to_nobody(dial: Dial) ->
     assert (answer.status, answer.url) == (200, f"{home.url}/channel/noarch/repodata.json")
 
 
-async def test_netrc_gives_credentials_for_the_own_host_only(dial: Dial, tmp_path: object) -> None:
-    path = tmp_path / "netrc"  # type: ignore[operator]
+async def test_netrc_gives_credentials_for_the_own_host_only(dial: Dial, tmp_path: Path) -> None:
+    path = tmp_path / "netrc"
     path.write_text("machine 127.0.0.1 login me password secret\nmachine other login x password y\n")
     path.chmod(0o600)
     async with Origin() as home:
