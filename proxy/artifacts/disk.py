@@ -147,7 +147,10 @@ class ShelfFailedError(Exception):
 
 
 class Shelf:
-    """Small values by key, with an expiry in seconds since 1970. Raises ShelfDamagedError, ShelfFailedError."""
+    """Small values by key, with an expiry in seconds since 1970.
+
+    Every call may raise ShelfDamagedError or ShelfFailedError.
+    """
 
     def __init__(self, folder: Path) -> None:
         text = str(folder)
@@ -201,8 +204,9 @@ def rebuild(folder: Path) -> None:
 def _inspect(folder: Path) -> None:
     """Look at a database that is there already. Raises RefusedError, OSError, sqlite3.Error."""
     path = folder / diskcache.core.DBNAME
-    if folder.is_symlink() or path.is_symlink() or (path.exists() and not path.is_file()):
-        raise RefusedError("no plain file in a plain folder")
+    for place, is_plain in ((folder, Path.is_dir), (path, Path.is_file)):
+        if place.is_symlink() or (place.exists() and not is_plain(place)):
+            raise RefusedError("no plain file in a plain folder")
     if not path.exists():
         return
     # Not mode=ro: what a kill left in the journal must be rolled back first.

@@ -1,4 +1,4 @@
-"""Notes: small facts that may be lost (design, section 4): what an origin answered, which document has which key.
+"""Notes: small facts that may be lost (design, section 4): what an origin answered, a document's key.
 
 One thread does all the work. A note that cannot be written is not remembered, a note that cannot be read is
 not there, a damaged database is made anew: nobody who takes notes ever sees an error. After a refusal of
@@ -45,12 +45,16 @@ class Notes:
         # Keys whose last change could not be written: what the database has under them is out of date.
         self._void: set[str] = set()
 
+    async def start(self) -> None:
+        """Begin to open the database, which the first note would otherwise wait for; does not wait itself."""
+        self._thread.submit(self._read, lambda shelf: None, None)
+
     async def get(self, key: str) -> bytes | None:
         """Return the note, None if there is none or it has expired."""
         return await self._run(self._get, key, self._now())
 
     async def set(self, key: str, value: bytes, expire_s: float | None = None) -> None:
-        """Keep a note of at most a MiB, for so many seconds if they are given; a larger one is not remembered."""
+        """Keep a note of at most a MiB (a larger one is not remembered), for so many seconds if given."""
         if len(value) > MAX_VALUE_BYTES:
             self._tally.count("notes", "too-large")
             await self.delete(key)
@@ -116,7 +120,7 @@ class Notes:
         return self._clock.monotonic() + self._retry_s
 
     def _with_shelf(self, work: Callable[[Shelf], T]) -> T:
-        """Do the work, once more with a new database if the old one proves damaged. Raises ShelfFailedError."""
+        """Do the work, with a new database if the old one proves damaged. Raises ShelfFailedError."""
         try:
             return work(self._opened())
         except ShelfDamagedError as error:
