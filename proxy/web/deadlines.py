@@ -2,8 +2,7 @@
 
 A head must be complete `header_timeout` after the connection or its first byte; a client that is being
 written to must take something within `write_timeout`. Bodies have their deadline where they are read, idle
-connections aiohttp's own timer. Near the descriptor limit the longest idle connections go first. The walk
-measures the loop's lag by the way.
+connections aiohttp's own timer. Near the descriptor limit the longest idle connections go first.
 """
 
 import asyncio
@@ -111,11 +110,6 @@ class Watch:
         _logger.warning("near the descriptor limit: %d idle connections closed", min(len(idle), SHED_AT_ONCE))
 
     async def _walk(self) -> None:
-        interval = self._limits.interval_s
-        due = self._clock.monotonic() + interval
         while True:
-            await asyncio.sleep(interval)
-            now = self._clock.monotonic()
-            self._metrics.note_loop_lag(max(0.0, now - due))
-            due = now + interval
+            await asyncio.sleep(self._limits.interval_s)
             self.look()

@@ -37,7 +37,6 @@ class Counts:
 
     def collect(self) -> Iterable[Metric]:
         yield from self._requests()
-        yield from self._origins()
         yield from self._connections()
         yield from self._registered()
 
@@ -59,19 +58,6 @@ class Counts:
         yield requests
         yield sent
         yield _histogram("feedgate_request_seconds", "Time to answer.", "route", times)
-
-    def _origins(self) -> Iterable[Metric]:
-        from prometheus_client.metrics_core import CounterMetricFamily
-
-        yield _histogram(
-            "feedgate_origin_seconds", "Time of an origin.", "upstream", dict(self._metrics.origin_latency)
-        )
-        errors = CounterMetricFamily(
-            "feedgate_origin_errors", "Requests to an origin that failed.", labels=("upstream", "error")
-        )
-        for (upstream, error), count in dict(self._metrics.origin_errors).items():
-            errors.add_metric((upstream, error), count)
-        yield errors
 
     def _connections(self) -> Iterable[Metric]:
         from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily

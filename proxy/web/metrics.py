@@ -1,7 +1,7 @@
 """What is counted: plain integers and dicts that the hot path increments, read only when somebody scrapes.
 
-Every label set is bounded: routes are patterns, statuses those we send, cache results an enum, upstreams the
-configured ones, error words the problem table's. `exposition.py` turns the counts into Prometheus' text.
+Every label set is bounded: routes are patterns, statuses those we send, cache results an enum; what other rooms
+count is registered as a gauge. `exposition.py` turns it all into Prometheus' text.
 """
 
 from bisect import bisect_left
@@ -57,9 +57,6 @@ class Metrics:
     def __init__(self) -> None:
         #: (route, status, cache result) -> requests
         self.requests: defaultdict[tuple[str, int, str], Tally] = defaultdict(Tally)
-        self.origin_latency: defaultdict[str, Latency] = defaultdict(Latency)
-        #: (upstream, error word) -> failures
-        self.origin_errors: defaultdict[tuple[str, str], int] = defaultdict(int)
         #: what the connection was waiting for when its deadline passed -> connections
         self.cut_connections: defaultdict[str, int] = defaultdict(int)
         self.unreadable_requests = 0
@@ -75,12 +72,6 @@ class Metrics:
         tally.requests += 1
         tally.sent_bytes += sent_bytes
         tally.latency.add(seconds)
-
-    def note_origin(self, upstream: str, seconds: float, error: str | None = None) -> None:
-        """Count a request to an origin by the upstream's id; `error` is a word of a bounded set, or None."""
-        self.origin_latency[upstream].add(seconds)
-        if error is not None:
-            self.origin_errors[upstream, error] += 1
 
     def note_loop_lag(self, seconds: float) -> None:
         self.loop_lag_s = seconds
