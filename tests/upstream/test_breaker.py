@@ -7,6 +7,7 @@ import pytest
 from proxy.upstream.breaker import FIRST_STEP_S, LONGEST_STEP_S, THRESHOLD, Breaker
 from proxy.upstream.errors import AuthRefused, BadAnswer, BreakerOpen, Overloaded, Truncated, UpstreamError
 from proxy.upstream.remote import Remote
+from proxy.upstream.sources import Sources
 from tests.support.clock import FakeClock
 from tests.support.faults import HONEST, Fault
 from tests.support.origin import Origin
@@ -229,3 +230,15 @@ async def test_only_source_gets_one_more_try_and_then_rests_for_that_url(dial: D
         assert (await remote.head(other)).status == 200
         clock.advance(301)
         assert (await remote.head(url)).status == 200
+
+
+def test_tables_of_sources_are_bounded() -> None:
+    """A10: a hundred thousand names or hosts make no memory."""
+    sources = Sources((), FakeClock())
+    for number in range(2000):
+        url = f"http://host-{number}.example/f"
+        sources.rest(url, 300)
+        sources.rest(url, 300)
+        sources.breaker(sources.of(url)[0].key).failed("x")
+    assert len(sources.states()) <= 512
+    assert sources.resting_s(sources.of("http://host-1999.example/f")[0]) > 0
