@@ -65,6 +65,7 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     feeds = {
         feed.name: PypiFeed(
             feed, keeper, pypi_keeper, base.store, base.pypi_views, base.documents,
+            base.clock,
             public_url=settings.server.public_url,
         )
         for feed in settings.feeds.values()

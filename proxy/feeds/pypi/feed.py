@@ -7,18 +7,20 @@ record -> blob. Nothing here goes out; nothing here decides what is visible (tha
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
+from proxy.feeds.briefly import Briefly
 from proxy.feeds.documents import Document, Documents
-from proxy.feeds.keeper import Absent, ArtifactRef, Keeper, Offer
+from proxy.feeds.keeper import Absent, ArtifactRef, How, Keeper, Offer
 from proxy.feeds.pypi import shard as stored
 from proxy.feeds.pypi.keeper import PypiKeeper
 from proxy.feeds.pypi.shard import PypiView, view_of
 from proxy.feeds.view import gate
 from proxy.feeds.views import Views
+from proxy.model.clock import Clock
 from proxy.model.digest import Sha256, parse_sha256
 from proxy.model.problem import Problem
 from proxy.pypi import legacy_json, render_html, render_json
@@ -55,7 +57,7 @@ class PypiFeed:
 
     def __init__(
         self, feed: Feed, keeper: Keeper, pypi: PypiKeeper, store: BlobStore, views: Views[PypiView],
-        documents: Documents, *, public_url: str | None,
+        documents: Documents, clock: Clock, *, public_url: str | None,
     ) -> None:  # fmt: skip
         self.settings = feed
         self._keeper = keeper
@@ -63,6 +65,9 @@ class PypiFeed:
         self._store = store
         self._views = views
         self._documents = documents
+        #: Gate decisions of a moment ago: a popular file is asked for thousands of times a second.
+        self._decided: Briefly[Located] = Briefly(clock)
+        self._pages: Briefly[Page] = Briefly(clock)
         base = f"{public_url.rstrip('/')}/pypi/{feed.name}/" if public_url else None
         #: Attestation documents need an absolute https URL (PEP 740); without one they are linked relatively.
         self._provenance_base = base if base is not None and base.startswith("https://") else None
@@ -72,10 +77,13 @@ class PypiFeed:
 
     async def page(self, name: str, form: Form) -> Page:
         """Return a project's page. Raises Problem: unknown, or the origin's trouble."""
+        kind = "json" if form.is_json else "html"
+        known = self._pages.get(f"{kind} {name}")
+        if known is not None:
+            return known
         view, offer = await self.view(name)
         if view is None or isinstance(offer, Absent):
             raise self._unknown(name, offer)
-        kind = "json" if form.is_json else "html"
         key = f"pypi-{kind}-{RENDERERS}-{self.settings.name}-{view.key}-{self._provenance_base or ''}"
         document = self._documents.peek(key)
         if document is None:
@@ -83,6 +91,7 @@ class PypiFeed:
             document = await self._documents.get(
                 key, lambda: render(view.listing, provenance_base=self._provenance_base)
             )
+        self._pages.put(f"{kind} {name}", Page(document, _repeated(offer)), offer.fresh_for_s)
         return Page(document, offer)
 
     async def json(self, name: str, version: str | None) -> Page:
@@ -173,11 +182,14 @@ class PypiFeed:
         Works without a page having been asked for: the file's name tells which projects it may belong to, and
         their views decide. A file that a page listed and the origin lost makes the page be asked for once.
         """
+        known = self._decided.get(path)
+        if known is not None:
+            return known
         filename = path.rpartition("/")[2]
         trouble: Problem | None = None
         for name in projects_of(filename)[:_MOST_CANDIDATES]:
             try:
-                view, _ = await self.view(name)
+                view, offer = await self.view(name)
             except Problem as problem:
                 trouble = trouble or problem
                 continue
@@ -185,7 +197,9 @@ class PypiFeed:
                 continue
             record = gate(view, path)
             if record is not None:
-                return Located(view, record, self._ref(view, record))
+                located = Located(view, record, self._ref(view, record))
+                self._decided.put(path, located, offer.fresh_for_s)
+                return located
         if trouble is not None:
             raise trouble
         raise Problem(
@@ -238,3 +252,8 @@ class PypiFeed:
         if isinstance(offer, Absent):
             detail = f"{detail}: {offer.reason}"
         return Problem("unknown", detail, feed=self.settings.name, artifact=name)
+
+
+def _repeated(offer: Offer) -> Offer:
+    """Return the offer as the next client gets it: from the cache."""
+    return offer if offer.how in (How.HIT, How.STALE) else replace(offer, how=How.HIT)
