@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster
 
+from proxy.artifacts.flights import Flights
 from proxy.artifacts.store import BlobStore
 from proxy.model.clock import SystemClock
+from tests.artifacts.tools import open_flights
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +31,9 @@ async def store(root: Path) -> AsyncIterator[BlobStore]:
     await store.start()
     yield store
     await store.close()
+
+
+@pytest.fixture
+async def flights(store: BlobStore) -> AsyncIterator[Flights]:
+    async with open_flights(store) as flights:
+        yield flights

@@ -6,14 +6,20 @@ import hashlib
 import os
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from proxy.artifacts.files import Files
+from proxy.artifacts.flight import Expected, Flight
+from proxy.artifacts.flights import Flights
+from proxy.artifacts.rules import Rules
 from proxy.artifacts.store import BlobStore
 from proxy.model.clock import Clock, SystemClock
 from proxy.model.digest import Sha256
+from proxy.model.problem import Problem
+from proxy.upstream.errors import UpstreamError
 
 
 def data_of(size: int, seed: int = 1) -> bytes:
@@ -78,3 +84,44 @@ class FailingFiles(Files):
 
     def heal(self) -> None:
         self.broken.clear()
+
+
+QUICK = Rules(pause_s=0.001, grace_s=0.05)
+
+
+@asynccontextmanager
+async def open_flights(store: BlobStore, rules: Rules = QUICK) -> AsyncIterator[Flights]:
+    flights = Flights(store, store.clock, rules=rules)
+    try:
+        yield flights
+    finally:
+        await flights.close()
+
+
+def expected_of(data: bytes) -> Expected:
+    return Expected(sha256_of(data), len(data))
+
+
+async def collect(flight: Flight, start: int = 0, stop: int | None = None) -> bytes:
+    return b"".join([piece async for piece in flight.read(start, stop)])
+
+
+@dataclass
+class Client:
+    """Reads a flight and keeps what came, however it ends."""
+
+    got: bytearray = field(default_factory=bytearray)
+    failure: Exception | None = None
+    is_complete: bool = False
+    first_at: float | None = None
+
+    async def read(self, flight: Flight, start: int = 0, stop: int | None = None) -> "Client":
+        try:
+            async with aclosing(flight.read(start, stop)) as pieces:
+                async for piece in pieces:
+                    self.first_at = self.first_at or asyncio.get_running_loop().time()
+                    self.got += piece
+            self.is_complete = True
+        except (UpstreamError, Problem) as failure:
+            self.failure = failure
+        return self
