@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.machine import LOAD_CORE, PYTHON, output, pinned
+from benchmarks.servers import get
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
 def wrk(url: str, *, connections: int, seconds: float, headers: Mapping[str, str] | None = None) -> Load:
-    """Ask for one URL over and over; raise RuntimeError if anything but 200 came back."""
+    """Ask for one URL over and over; raise RuntimeError if anything but whole answers with 200 came back."""
+    _, body = get(url, dict(headers or {}))
     fields = [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
     duration = f"{max(1, round(seconds))}s"
     told = output(
@@ -32,7 +34,10 @@ def wrk(url: str, *, connections: int, seconds: float, headers: Mapping[str, str
     )
     if "Non-2xx" in told or "Socket errors" in told:
         raise RuntimeError(f"wrk on {url}: {told}")
-    return Load(float(_found(r"Requests/sec:\s+([\d.]+)", told)[0]), _bytes(told))
+    load = Load(float(_found(r"Requests/sec:\s+([\d.]+)", told)[0]), _bytes(told))
+    if load.bytes_per_s < 0.9 * load.requests_per_s * len(body):
+        raise RuntimeError(f"answers of {url} were shorter than {len(body)} bytes: {told}")
+    return load
 
 
 def _bytes(told: str) -> float:
