@@ -14,7 +14,7 @@ from proxy.pypi.versions import visible_versions
 
 
 def render(project: Project, prefix: str = PAGE_PREFIX, provenance_base: str | None = None) -> bytes:
-    """Return the page, its files in the order given. 4,400 files take some 15 ms of CPU."""
+    """Return the page, its files in the order given. 4,400 files take 5 to 10 ms of CPU."""
     is_complete = all(file.size is not None for file in project.files)
     page: dict[str, object] = {
         "meta": {"api-version": "1.4" if is_complete else "1.0"},

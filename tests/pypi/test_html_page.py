@@ -231,6 +231,12 @@ def test_absurd_nesting_is_refused_before_the_parser_pays_for_it(filler: bytes) 
         parse_html(html(anchor(WHEEL)).replace(b"<h1>", filler * 60_000 + b"<h1>"))
 
 
+def test_a_tag_of_countless_attributes_is_refused_before_the_parser_pays_for_it() -> None:
+    tag = "<a " + " ".join(f"x{number}=1" for number in range(40_000)) + ">"
+    with pytest.raises(BadPage, match="endless tag"):
+        parse_html(html(anchor(WHEEL), tag))
+
+
 def test_many_flat_elements_are_no_nesting() -> None:
     rows = "".join(f"<div><span>{anchor(f'foo-{n}.tar.gz')}</span></div>" for n in range(3000))
     assert len(parse_html(html(rows)).project.files) == 3000
