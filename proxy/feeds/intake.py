@@ -123,6 +123,9 @@ class Intake:
         previous = await self._bytes(held.shard) if held is not None and held.shard is not None else None
         extra = await self._companion(name, companion) if self._index.needs_companion(page) else b""
         ingested = await asyncio.to_thread(self._index.ingest, name, page, extra, previous)
+        if ingested.is_absent:
+            self._tally.count("index_answers", "absent")
+            return Facts(now_ms)
         if held is not None and self._is_older(name, held, ingested.serial):
             return held.confirmed(now_ms)
         shard = await self._keep(name, ingested, previous, now_ms)

@@ -40,6 +40,8 @@ class Ingested:
     dropped: Sequence[tuple[str, str]] = field(default_factory=tuple)
     #: False when a companion that belongs to it did not answer.
     is_complete: bool = True
+    #: True when the document is there but has no such name: one page of links for every name.
+    is_absent: bool = False
 
 
 class BadIndex(Exception):

@@ -30,12 +30,13 @@ class PypiIndex:
 
     def __init__(self, upstream: Upstream) -> None:
         self._url = upstream.urls[0].reveal()
+        self._is_flat = self._url.endswith(_FLAT)
         self._json_api = upstream.json_api
         self._files_base = upstream.files_base
 
     def page(self, name: str) -> Ask:
         """A flat page of links is one document for every name; an index has a page for each."""
-        if self._url.endswith(_FLAT):
+        if self._is_flat:
             return Ask(self._url, "text/html")
         return Ask(f"{self._url.rstrip('/')}/{quote(name)}/", ACCEPT)
 
@@ -55,11 +56,15 @@ class PypiIndex:
             )
         except BadPage as bad:
             raise BadIndex(str(bad)) from bad
+        if self._is_flat and not parsed.project.files:
+            return Ingested(parsed.project, {}, is_absent=True)
         project, is_complete = _completed(parsed.project, companion, previous)
         project = _with_metadata_offered(project)
         files = {file.filename: strongest(file.hashes) for file in project.files}
         serial = page.serial if page.serial is not None else project.serial
-        return Ingested(project, files, serial, parsed.dropped, is_complete)
+        # What a flat page lists besides is no fault of anybody's.
+        dropped = () if self._is_flat else parsed.dropped
+        return Ingested(project, files, serial, dropped, is_complete)
 
     def pack(self, ingested: Ingested, drifted: Mapping[str, str], previous: bytes | None) -> bytes:
         assert isinstance(ingested.payload, Project)
