@@ -2,13 +2,17 @@
 
 Nothing of this machine's configuration reaches them: no pip or uv settings, no proxies, a home and caches
 below the test's folder. A child that outlives its time is killed by its own handle.
+
+    clients = Clients(tmp_path / "home")
+    ran = await clients.pip("download", "-i", gateway.index(), "-d", "got", "demo")
+    fresh = clients.elsewhere("second")            # the same machine, empty caches
 """
 
 import asyncio
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 
@@ -40,6 +44,8 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
         "UV_NO_CONFIG": "1",
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
+        "PDM_CHECK_UPDATE": "0",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         "NO_PROXY": "127.0.0.1,localhost",
         **(extra or {}),
     }
@@ -74,3 +80,54 @@ async def uv_install(index_url: str, target: Path, *requirements: str, home: Pat
     """Install into a folder with uv."""
     uv = ("uv", "pip", "install", "--default-index", index_url)
     return await run(*uv, "--target", str(target), *requirements, home=home)
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The clients on one machine: a home with their caches and lock files, and an environment."""
+
+    home: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+
+    def elsewhere(self, name: str) -> "Clients":
+        """Return the clients on another machine: nothing is in their caches."""
+        return replace(self, home=self.home.parent / name)
+
+    def told(self, **env: str) -> "Clients":
+        """Return the clients with more in their environment."""
+        return replace(self, env={**self.env, **env})
+
+    async def run(self, *command: str, timeout_s: float = 60) -> Ran:
+        return await run(*command, home=self.home, env=self.env, timeout_s=timeout_s)
+
+    async def pip(self, *arguments: str) -> Ran:
+        """Run pip; it asks once and does not wait for a better answer."""
+        return await self.run(sys.executable, "-m", "pip", "--retries", "0", *arguments)
+
+    async def uv(self, *arguments: str) -> Ran:
+        """Run uv; it asks once and does not wait for a better answer."""
+        return await self.told(UV_HTTP_RETRIES="0").run("uv", *arguments)
+
+    async def venv(self, name: str) -> Path:
+        """Make an empty virtual environment and return its folder."""
+        made = await self.run("uv", "venv", "--quiet", name)
+        assert made.code == 0, made.text
+        return self.home / name
+
+    async def poetry(self, *arguments: str) -> Ran:
+        return await self.run("poetry", "--no-interaction", *arguments)
+
+    async def pdm(self, *arguments: str) -> Ran:
+        return await self.run("pdm", *arguments)
+
+
+def installed(environment: Path) -> dict[str, str]:
+    """Return name -> version of what is installed in a virtual environment or a target folder."""
+    found = {}
+    for info in environment.rglob("*.dist-info"):
+        name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
+        found[name] = version
+    return found

@@ -8,11 +8,13 @@ Settings are values, so nothing of the environment or of this machine's files ge
 
 import asyncio
 import io
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -24,6 +26,7 @@ from proxy.model.redact import SecretUrl
 
 DIRECT = Route("direct", use_environment=False)
 _READ_S = 2.0
+_LOG_S = 20.0
 
 
 def upstream(url: str, name: str = "origin", **changes: Any) -> Upstream:
@@ -65,9 +68,22 @@ class Gateway:
         await self.app.stop()
 
     async def restart(self) -> None:
-        """Stop, and start again on the same data."""
+        """Stop, and start again on the same data and the same port."""
+        self._keep_port()
         await self.stop()
         await self.start()
+
+    async def restart_without_cache(self) -> None:
+        """Stop, delete the cache folder, and start again: what the origin can tell again is gone."""
+        self._keep_port()
+        await self.stop()
+        await asyncio.to_thread(shutil.rmtree, self.settings.server.cache_dir)
+        await self.start()
+
+    def _keep_port(self) -> None:
+        port = urlsplit(self.url).port
+        assert port is not None
+        self.settings = replace(self.settings, server=replace(self.settings.server, port=port))
 
     def reload(self, *feeds: Feed) -> None:
         """Put other feeds in force."""
@@ -104,6 +120,41 @@ class Gateway:
             ) as answer,
         ):
             return Got(answer.status, dict(answer.headers), await answer.read(), answer.reason or "")
+
+    async def answered(self) -> "list[Line]":
+        """Return the access log's lines so far, oldest first, without those of this method's own request."""
+        marker = (await self.get("/healthz")).headers["x-request-id"]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _LOG_S
+        while marker.encode() not in (written := self._written()):
+            assert loop.time() < deadline, "the access log was not written"
+            await asyncio.sleep(0.02)
+        lines = [orjson.loads(line) for line in written.splitlines()]
+        return [
+            Line(**{key: line.get(key, "") for key in Line.__annotations__})
+            for line in lines
+            if line["path"] != "/healthz"
+        ]
+
+    def _written(self) -> bytes:
+        buffer = self.log.buffer
+        assert isinstance(buffer, io.BytesIO)
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the access log."""
+
+    method: str
+    path: str
+    status: int
+    bytes: int
+    cache: str
+
+    @property
+    def is_page(self) -> bool:
+        return "/simple/" in self.path
 
 
 class Got:
