@@ -10,9 +10,11 @@ PACKAGE = Path(__file__).parent.parent / "proxy"
 
 #: From the top down; a room may import rooms of lower levels, and itself.
 LEVELS = (
-    {"__main__", "cli"},
+    {"__main__"},
+    {"cli"},
     {"app"},
-    {"site", "base"},
+    {"site"},
+    {"base"},
     {"web"},
     {"feeds"},
     {"artifacts"},
