@@ -146,7 +146,7 @@ class CoreMetadata:
                 raise NoMetadata("the origin answered another range")
             return body
 
-        return await metadata_from_ranges(ref.filename, length, read)
+        return await metadata_from_ranges(ref.filename, length, read, offload=asyncio.to_thread)
 
     async def _whole(self, ref: ArtifactRef) -> Blob:
         landing = self._keeper.fetch(ref)

@@ -15,10 +15,10 @@ from proxy.feeds.pypi import shard as stored
 from proxy.feeds.shards import Ask, BadIndex, Ingested, Received
 from proxy.pypi.enrich import carry_over, enrich
 from proxy.pypi.names import FileKind
+from proxy.pypi.negotiate import UPSTREAM_ACCEPT
 from proxy.pypi.page import BadPage, parse
 from proxy.pypi.project import Project
 
-ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 #: A real page has a bracket in 25 bytes at the most.
 _BYTES_PER_MARK = 8
 _WEAKER = ("sha512", "sha384", "blake2b_256", "md5")
@@ -38,7 +38,7 @@ class PypiIndex:
         """A flat page of links is one document for every name; an index has a page for each."""
         if self._is_flat:
             return Ask(self._url, "text/html")
-        return Ask(f"{self._url.rstrip('/')}/{quote(name)}/", ACCEPT)
+        return Ask(f"{self._url.rstrip('/')}/{quote(name)}/", UPSTREAM_ACCEPT)
 
     def companion(self, name: str) -> Ask | None:
         if not self._json_api:

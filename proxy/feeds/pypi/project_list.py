@@ -16,10 +16,10 @@ from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.child.run import ChildFailed, run_in_child
 from proxy.config.settings import Feed, Upstream
-from proxy.feeds.pypi.index import ACCEPT
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
+from proxy.pypi.negotiate import UPSTREAM_ACCEPT
 from proxy.upstream.remote import Remote
 
 _LOG = logging.getLogger("feedgate.names")
@@ -115,7 +115,7 @@ class ProjectList:
         else:
             url = upstream.urls[0].reveal()
             answer = await self._remotes[upstream.id].document(
-                url, accept=ACCEPT, max_bytes=_MOST_BYTES, background=True
+                url, accept=UPSTREAM_ACCEPT, max_bytes=_MOST_BYTES, background=True
             )
             if answer.status != 200:
                 raise ChildFailed(f"the origin has no list of names (status {answer.status})")
