@@ -20,7 +20,7 @@ LEVELS = (
     {"artifacts"},
     {"upstream", "state", "child"},
     {"config"},
-    {"pypi", "policy"},
+    {"pypi", "conda", "policy"},
     {"model"},
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
@@ -83,5 +83,5 @@ def test_only_the_outbound_door_opens_client_sessions() -> None:
 def test_pure_rooms_do_no_input_or_output() -> None:
     banned = {"asyncio", "socket", "aiohttp", "aiofiles", "os", "pathlib", "time", "sqlalchemy"}
     for path in modules():
-        if path.relative_to(PACKAGE).parts[0] in {"policy", "pypi"}:
+        if path.relative_to(PACKAGE).parts[0] in {"policy", "pypi", "conda"}:
             assert not banned & {name.split(".")[0] for name in imported(path)}, path

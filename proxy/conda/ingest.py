@@ -1,0 +1,158 @@
+"""Ingest: from what an origin says to the next snapshot of a subdir, at the cost of the names that changed.
+
+Every name is offered in ascending order. One whose source (the digest of what the origin says about it) is the one in
+the snapshot before is copied, with its shard; any other is mended and rendered. Both roads meet here: the full file
+and the origin's shards. Whether the result may replace what was there before is not decided here: it says how many
+records the origin listed and how many were kept.
+
+In one process, with one thread for compressing; meant for a child (design, section 4, Processes).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import msgspec
+
+from proxy.conda.block import Block
+from proxy.conda.mend import Mended, Place, mend
+from proxy.conda.names import parse_file
+from proxy.conda.origin_shards import BadShards, ShardIndex, parse_shard
+from proxy.conda.pack import digest_of
+from proxy.conda.pack_writer import PackWriter
+from proxy.conda.record import joined
+from proxy.conda.shard_pack import ShardPacker
+from proxy.conda.shards import plain_shard, plain_shard_of
+from proxy.conda.snapshot import FORM, Snapshot, Top, pack_top
+from proxy.conda.split import Repodata, Sections
+
+#: How many single reasons a report tells.
+_TOLD = 1000
+
+
+@dataclass(slots=True)
+class Report:
+    """What an ingest did."""
+
+    names: int = 0
+    #: Names that were not copied from the snapshot before.
+    fresh: int = 0
+    #: Of the fresh names: records kept, and of these the ones that were encoded again.
+    records: int = 0
+    edited: int = 0
+    #: All that were dropped, and the first of them: (file name, reason).
+    dropped: int = 0
+    reasons: list[tuple[str, str]] = field(default_factory=list)
+
+    def drop(self, reasons: list[tuple[str, str]]) -> None:
+        self.dropped += len(reasons)
+        self.reasons += reasons[: _TOLD - len(self.reasons)]
+
+
+class Ingest:
+    """Makes one snapshot, and beside it the shards of all its names where `shards` is given."""
+
+    def __init__(
+        self, out: BinaryIO, top: Top, previous: Snapshot | None = None, shards: ShardPacker | None = None
+    ) -> None:
+        self._writer = PackWriter(out, pack_top(top))
+        self._subdir = top.subdir
+        self._shards = shards
+        is_usable = previous is not None and (previous.top.form, previous.top.subdir) == (FORM, top.subdir)
+        self._previous = previous if is_usable else None
+        self.report = Report()
+
+    def has(self, name: str, source: bytes) -> bool:
+        """Tell whether the snapshot before has the name from this source."""
+        entry = self._previous.pack.entries.get(name) if self._previous else None
+        return entry is not None and entry.source == source
+
+    def copy(self, name: str, *, source: bytes | None = None) -> None:
+        """Take a name over from the snapshot before, if it has it; `source` replaces what is noted there."""
+        if self._previous is None or name not in self._previous.pack.entries:
+            return
+        digest = self._writer.copy(self._previous.pack, name, source=source)
+        self.report.names += 1
+        if self._shards is not None and not self._shards.copy(name, digest):
+            block = self._previous.block(name)
+            if block is not None and not block.is_empty:
+                self._shards.add(name, digest, plain_shard_of(block))
+
+    def offer(self, name: str, sections: Sections, source: bytes | None = None) -> None:
+        """Take what the origin lists under a name; `source` is the digest of its shard, if it came as one."""
+        removed = tuple(sorted({file for file in sections.removed if _name_of(file) == name}))
+        offered = Block(name, _gathered(sections.tar), _gathered(sections.conda), removed)
+        said = digest_of(offered.parts())
+        if self.has(name, source or said):
+            self.copy(name)
+            return
+        tar = mend(Place(name, ".tar.bz2", self._subdir), offered.tar)
+        conda = mend(Place(name, ".conda", self._subdir), offered.conda)
+        self._note(tar)
+        self._note(conda)
+        block = Block(name, tar.members, conda.members, removed)
+        if block.is_empty and not removed:
+            return
+        self.report.names += 1
+        digest = said if block == offered else digest_of(block.parts())
+        self._writer.add(name, block.parts(), source=source or said, digest=digest)
+        if self._shards is not None and not block.is_empty and not self._shards.copy(name, digest):
+            self._shards.add(name, digest, plain_shard(tar.binary, conda.binary, removed))
+
+    def finish(self) -> Report:
+        """Write what ends the snapshot and its shards; return what was done."""
+        self._writer.finish()
+        if self._shards is not None:
+            self._shards.finish()
+        return self.report
+
+    def _note(self, mended: Mended) -> None:
+        self.report.records += len(mended.binary)
+        self.report.edited += mended.edited
+        self.report.drop(mended.dropped)
+
+
+def ingest_repodata(ingest: Ingest, repodata: Repodata) -> Report:
+    """Make the snapshot of a cut repodata.json, which is used up."""
+    ingest.report.drop(repodata.dropped)
+    for name in sorted(repodata.names):
+        ingest.offer(name, repodata.names.pop(name))
+    return ingest.finish()
+
+
+def wanted_shards(previous: Snapshot | None, index: ShardIndex) -> list[str]:
+    """Return the names whose shards have to be fetched, for they are not what the snapshot was made of."""
+    entries = previous.pack.entries if previous and previous.top.form == FORM else {}
+    known = {name: entry.source for name, entry in entries.items()}
+    return sorted(name for name, digest in index.digests.items() if known.get(name) != digest)
+
+
+def ingest_shards(ingest: Ingest, index: ShardIndex, shard_of: Callable[[str], bytes | None]) -> Report:
+    """Make the snapshot of an origin's shards; `shard_of` returns the bytes of one that was fetched.
+
+    A name whose shard did not come, or is not what the index says, stays as it was, and is wanted again.
+    """
+    for name, digest in sorted(index.digests.items()):
+        if ingest.has(name, digest):
+            ingest.copy(name)
+            continue
+        try:
+            data = shard_of(name)
+            if data is None:
+                raise BadShards("its shard did not come")
+            sections = parse_shard(data, digest)
+        except BadShards as error:
+            ingest.report.drop([(name, str(error))])
+            ingest.copy(name)
+            continue
+        ingest.offer(name, sections, digest)
+    return ingest.finish()
+
+
+def _gathered(files: Mapping[str, bytes | msgspec.Raw]) -> bytes:
+    return joined(dict(sorted(files.items())))
+
+
+def _name_of(file: str) -> str | None:
+    parsed = parse_file(file)
+    return parsed.name if parsed else None

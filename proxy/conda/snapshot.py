@@ -1,0 +1,58 @@
+"""Snapshots: what one upstream lists in one subdir, as a pack of blocks, and what its top says.
+
+A snapshot that another version of the mending made is readable, but nothing is copied from it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from proxy.conda.block import Block, parse_block
+from proxy.conda.pack import BadPack, Pack, Read, open_pack
+
+#: Raised whenever the same input is mended or stored differently.
+FORM = 1
+
+
+class Top(msgspec.Struct, frozen=True):
+    """What a snapshot says beside its blocks."""
+
+    subdir: str
+    relations: dict[str, list[str]] = {}
+    form: int = FORM
+
+
+_TOP = msgspec.json.Decoder(Top)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An opened snapshot."""
+
+    pack: Pack
+    top: Top
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.pack.entries)
+
+    def __len__(self) -> int:
+        return len(self.pack.entries)
+
+    def block(self, name: str) -> Block | None:
+        """Return what the upstream lists under a name (lower case), with one read. Raises BadPack for damage."""
+        return parse_block(name, self.pack.parts(name)) if name in self.pack.entries else None
+
+
+def pack_top(top: Top) -> bytes:
+    """Return the meta of a snapshot's pack."""
+    return msgspec.json.encode(top)
+
+
+def open_snapshot(read: Read, size: int) -> Snapshot:
+    """Open a snapshot. Raises BadPack."""
+    pack = open_pack(read, size)
+    try:
+        return Snapshot(pack, _TOP.decode(pack.meta))
+    except msgspec.DecodeError as error:
+        raise BadPack(f"not a snapshot: {error}") from error

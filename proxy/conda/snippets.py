@@ -1,0 +1,96 @@
+"""Snippets: the lines that a person pastes so that a conda client uses a feed (fact sheet 2.2). Text only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """One way to do it: the tool, what it does, and the lines."""
+
+    tool: str
+    title: str
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+
+def feed_url(base: str, feed: str, key: str | None = None) -> str:
+    """Return a feed's channel URL. `base` is the server's URL; a key goes where every client leaves it (2.3)."""
+    token = f"t/{key}/" if key else ""
+    return f"{base.rstrip('/')}/conda/{token}{feed}"
+
+
+def snippets(base: str, feed: str, *, key: str | None = None, origins: Sequence[str] = ()) -> list[Snippet]:
+    """Return the lines for each client. `origins` are the channel URLs that pixi shall have from this feed instead."""
+    url = feed_url(base, feed, key)
+    return [
+        *_conda(url, feed),
+        _mamba(url),
+        _pixi(url, origins or ("https://conda.anaconda.org/conda-forge",)),
+        _rattler(url),
+    ]
+
+
+def _conda(url: str, feed: str) -> tuple[Snippet, ...]:
+    alias = url.removesuffix(f"/{feed}")
+    return (
+        Snippet(
+            "conda",
+            "use this feed, and nothing else",
+            (
+                f"conda config --add channels {url}/",
+                "conda config --remove channels defaults",
+                "conda config --set channel_priority strict",
+                "conda config --show channels",
+            ),
+        ),
+        Snippet("conda", f"install with `-c {feed}`", (f"conda config --set channel_alias {alias}/",)),
+        Snippet(
+            "conda",
+            ".condarc: `defaults` and every channel name from this server",
+            (
+                f"channel_alias: {alias}/",
+                "default_channels:",
+                f"  - {url}/",
+                "channels:",
+                f"  - {url}/",
+                "channel_priority: strict",
+            ),
+        ),
+    )
+
+
+def _mamba(url: str) -> Snippet:
+    return Snippet(
+        "mamba",
+        "mamba and micromamba",
+        (
+            f"mamba config append channels {url}/",
+            "mamba config set channel_priority strict",
+            "mamba config list channels",
+        ),
+    )
+
+
+def _pixi(url: str, origins: Sequence[str]) -> Snippet:
+    lines = ["[mirrors]"]
+    lines += [f'"{origin.rstrip("/")}" = ["{url}"]' for origin in origins]
+    return Snippet(
+        "pixi", "~/.pixi/config.toml: projects stay as they are, packages come from this feed", tuple(lines)
+    )
+
+
+def _rattler(url: str) -> Snippet:
+    return Snippet(
+        "py-rattler",
+        "Python",
+        (
+            "from rattler import Channel, MatchSpec, Platform, solve",
+            f'channels = [Channel("{url}")]',
+            'platforms = [Platform.current(), Platform("noarch")]',
+            'records = await solve(channels, [MatchSpec("python")], platforms=platforms)',
+        ),
+    )
