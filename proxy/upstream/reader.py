@@ -63,7 +63,7 @@ class Reader:
     ) -> OriginStream:
         response = landed.response
         headers = passed(response.headers)
-        if response.status in GONE:
+        if response.status in (304, *GONE):
             span = Span(0, 0, None)
         elif response.status in (200, 206, 416):
             span = span_of(response.status, headers, start, stop)

@@ -123,14 +123,16 @@ class Remote:
         start: int = 0,
         stop: int | None = None,
         if_range: str | None = None,
+        validators: Validators | None = None,
         max_bytes: int | None = None,
         background: bool = False,
     ) -> OriginStream:
         """Return the file's bytes `start` to `stop` (not included) as a stream: 200, 206, 404, 410 or 416.
 
-        A negative `start` asks for that many bytes at the end. `if_range` is a strong ETag. An origin may
-        answer a range with 200 and everything: then the stream's `start` is 0. The caller closes the
-        stream: it holds one of the upstream's slots. Raises UpstreamError.
+        With `validators`, for an index too large to be a `document`, also 304. A negative `start` asks for
+        that many bytes at the end. `if_range` is a strong ETag. An origin may answer a range with 200 and
+        everything: then the stream's `start` is 0. The caller closes the stream: it holds one of the
+        upstream's slots. Raises UpstreamError.
         """
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._fields}
         asked_range = range_field(start, stop)
@@ -138,9 +140,11 @@ class Remote:
             headers["Range"] = asked_range
             if if_range is not None and strong_etag({"etag": if_range}) is not None:
                 headers["If-Range"] = if_range
+        conditions = {} if validators is None else validators.fields()
+        headers |= conditions
 
         async def once(target: Target, exchange: Exchange) -> OriginStream:
-            landed = await self._landed(Ask("GET", target, headers, False))
+            landed = await self._landed(Ask("GET", target, headers, False), is_conditional=bool(conditions))
             try:
                 return self._reader.stream(landed, exchange, start, stop, max_bytes, asked=target.url)
             except BaseException:

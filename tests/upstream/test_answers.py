@@ -136,3 +136,11 @@ async def test_document_larger_than_the_limit_is_refused(dial: Dial) -> None:
         for url in ("a/", "b/"):
             with pytest.raises(BadAnswer, match="more than 1000 bytes"):
                 await remote.document(url, accept="*/*")
+
+
+async def test_validators_make_a_stream_a_304_as_well(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.add("/a", PAGE, etag='"1"')
+        async with await dial(origin.url).open("a", validators=Validators('"1"', None)) as stream:
+            assert stream.status == 304
+            assert [piece async for piece in stream.chunks()] == []
