@@ -4,6 +4,7 @@ Canonical path, route, loop guard, body rules, handler, answer, record. A handle
 path has two readings, that came back to this server, or that hides a body where none belongs (E11).
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from multidict import istr
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.web.access import AccessLog
-from proxy.web.exchange import CLOSE, COMPLETE, KEEP, Exchange
+from proxy.web.exchange import ABORTED, CLOSE, COMPLETE, KEEP, Exchange
 from proxy.web.inbound import Inbound
 from proxy.web.metrics import Metrics
 from proxy.web.outbound import BlobAnswer, Outbound
@@ -81,8 +82,13 @@ class Door:
             if exchange.has_answered:
                 raise
             await responder.respond(exchange, problem)
-        finally:
+        except asyncio.CancelledError:
+            # The server stops and did not want to wait longer.
+            exchange.end = ABORTED
             self._note(exchange)
+            exchange.connection.abort()
+            raise
+        self._note(exchange)
         return KEEP if exchange.stays_open and exchange.end == COMPLETE else CLOSE
 
     def fail(self, exchange: Exchange, status: int, error: BaseException | None) -> None:
@@ -92,25 +98,23 @@ class Door:
             _logger.debug("unreadable request from %s: %s", exchange.client, error)
             exchange.route = "unreadable"
             self._responder.refuse(exchange, Problem("bad-request", _unreadable(error)))
-            self._note(exchange)
-            return
-        if isinstance(error, Problem) or exchange.end != COMPLETE:
-            _logger.warning("%s %s was aborted: %s", exchange.method, exchange.shown_path, error)
+        elif exchange.has_answered:
+            trace = None if isinstance(error, Problem | OSError | EOFError) else error
+            _logger.warning("%s %s aborted: %s", exchange.method, exchange.shown_path, error, exc_info=trace)
+            exchange.connection.abort()
         else:
             _logger.error("%s %s failed", exchange.method, exchange.shown_path, exc_info=error)
-        if exchange.has_answered:
-            exchange.connection.abort()
-            return
-        detail = f"the server made a mistake; its log tells more under request {exchange.request_id}"
-        self._responder.refuse(exchange, Problem("internal", detail))
+            detail = f"the server made a mistake; its log tells more under request {exchange.request_id}"
+            self._responder.refuse(exchange, Problem("internal", detail))
+        self._note(exchange)
 
     def _ask(self, exchange: Exchange) -> Awaitable[Outbound]:
         known = self._known.get((exchange.method, exchange.target)) or self._look_up(exchange)
         exchange.route = known.route
         exchange.shown_path = known.path
         exchange.described = known.described
-        if exchange.has_body:
-            _check_body(exchange)
+        if exchange.has_body or not exchange.is_known_version:
+            _check_framing(exchange)
         headers = exchange.headers
         if VIA in headers and self._via_token in ",".join(headers.getall(VIA)):
             raise Problem("loop", "the request comes from this server itself; check the feed's upstreams")
@@ -170,12 +174,18 @@ class Door:
         self._access.record(exchange, ended)
 
 
-def _check_body(exchange: Exchange) -> None:
-    """Refuse a body that may be the start of another request: on GET and HEAD, or chunked in HTTP/1.0."""
-    if exchange.method in _BODILESS:
-        raise Problem("bad-request", "a GET or HEAD has no body")
-    if exchange.is_http_1_0 and TRANSFER_ENCODING in exchange.headers:
-        raise Problem("bad-request", "HTTP/1.0 has no Transfer-Encoding")
+def _check_framing(exchange: Exchange) -> None:
+    """Refuse what may hide another request: a body on GET or HEAD, chunks in HTTP/1.0, other versions."""
+    if exchange.method in _BODILESS and exchange.has_body:
+        reason = "a GET or HEAD has no body"
+    elif exchange.is_http_1_0 and TRANSFER_ENCODING in exchange.headers:
+        reason = "HTTP/1.0 has no Transfer-Encoding"
+    elif not exchange.is_known_version:
+        reason = "only versions 1.0 and 1.1 of HTTP are spoken here"
+    else:
+        return
+    exchange.stays_open = False
+    raise Problem("bad-request", reason)
 
 
 def _unreadable(error: BaseException | None) -> str:

@@ -9,7 +9,7 @@ connection stays open.
 import asyncio
 from typing import TYPE_CHECKING
 
-from aiohttp import HttpVersion10, hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
@@ -39,6 +39,7 @@ class Exchange:
         "has_answered",
         "headers",
         "is_http_1_0",
+        "is_known_version",
         "method",
         "payload",
         "request_id",
@@ -66,20 +67,26 @@ class Exchange:
         self.payload = payload
         self.connection = connection
         self.writer = writer
-        self._task = task
+        self._task: asyncio.Task[None] | None = task
         self.started = started
         self.request_id = request_id
         self.body_timeout_s = body_timeout_s
         self.method: str = message.method
         self.target: str = message.path
         self.headers: CIMultiDictProxy[str] = message.headers
-        self.is_http_1_0 = message.version == HttpVersion10
+        self.is_http_1_0 = message.version != HttpVersion11
+        self.is_known_version = not self.is_http_1_0 or message.version == HttpVersion10
         self.stays_open: bool = not message.should_close
         self.client = connection.client
         self.route = self.shown_path = self.described = self.cache = ""
         self.end = COMPLETE
         self.status = self.sent_bytes = 0
         self.has_answered = False
+
+    def cancel(self) -> None:
+        """Cancel the handler, or the sending of its answer."""
+        if self._task is not None:
+            self._task.cancel()
 
     def _finish(self) -> None:
         """Do nothing: aiohttp frees parts of forms here."""

@@ -29,7 +29,7 @@ from proxy.web.trust import Trust
 MAX_LINE_BYTES = 8190
 MAX_HEADER_FIELDS = 100
 BACKLOG = 1024
-#: How long the aborted rest may take to unwind.
+#: How long handlers may take to unwind once they are cancelled.
 UNWIND_S = 2.0
 
 
@@ -104,13 +104,15 @@ class WebServer:
         trust: Trust,
         metrics: Metrics,
         clock: Clock,
+        *,
+        limits: Limits | None = None,
     ) -> None:
         self._settings = settings
         self._door = door
         self._responder = responder
         self._trust = trust
         self._clock = clock
-        self._watch = Watch(Limits.of(settings), clock, metrics)
+        self._watch = Watch(limits or Limits.of(settings), clock, metrics)
         self._listener: Listener | None = None
         self._listening: asyncio.Server | None = None
 
@@ -144,6 +146,11 @@ class WebServer:
         scheme = "https" if self._settings.tls_cert else "http"
         return self._trust.local_url(scheme, self._settings.host, self.port)
 
+    @property
+    def connections(self) -> frozenset[Connection]:
+        """Return the connections that are open now."""
+        return frozenset(self._watch.connections)
+
     async def stop(self) -> None:
         """Stop accepting, let answers finish, end the rest."""
         if self._listening is None or self._listener is None:
@@ -165,9 +172,16 @@ class WebServer:
 
     async def _end_the_rest(self) -> None:
         for connection in tuple(self._watch.connections):
-            connection.cut()
-        if self._listener is not None:
-            await self._listener.shutdown(UNWIND_S)
+            if connection.exchange is not None:
+                connection.exchange.cancel()
+            else:
+                connection.abort()
+        try:
+            async with asyncio.timeout(UNWIND_S):
+                await self._watch.is_empty.wait()
+        except TimeoutError:
+            for connection in tuple(self._watch.connections):
+                connection.abort()
 
 
 def _tls(settings: ServerSettings) -> ssl.SSLContext:

@@ -17,7 +17,7 @@ from proxy.web.encoding import Coding
 Key = tuple[Sha256, Coding]
 
 _GZIP_LEVEL = 6
-_ZSTD_LEVEL = 9
+_ZSTD_LEVEL = 5
 
 
 class Variants:

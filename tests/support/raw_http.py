@@ -52,7 +52,11 @@ class Raw:
         sock.setblocking(False)
         if self._receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
-        await loop.sock_connect(sock, ("127.0.0.1", self._port))
+        try:
+            await loop.sock_connect(sock, ("127.0.0.1", self._port))
+        except OSError:
+            sock.close()
+            raise
         name = "localhost" if self._context else None
         limit = self._receive_buffer or 2**16
         opened = asyncio.open_connection(sock=sock, ssl=self._context, server_hostname=name, limit=limit)
@@ -68,6 +72,12 @@ class Raw:
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
         await self.writer.drain()
+
+    def stop_reading(self) -> None:
+        """Leave in the kernel whatever the server sends from now on."""
+        transport = self.writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
 
     async def ask(self, method: str, target: str, *headers: str, body: bytes = b"") -> Reply:
         """Send a request with a Host and exactly these header lines, and read its answer."""

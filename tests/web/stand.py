@@ -12,6 +12,7 @@ from proxy.config.settings import Server
 from proxy.model.clock import SystemClock
 from proxy.model.digest import Sha256
 from proxy.web.access import AccessLog
+from proxy.web.deadlines import Limits
 from proxy.web.door import Door
 from proxy.web.inbound import Inbound
 from proxy.web.metrics import Metrics
@@ -52,7 +53,7 @@ class Stand:
 
 
 @asynccontextmanager
-async def standing(*routes: Route, **settings: Any) -> AsyncIterator[Stand]:
+async def standing(*routes: Route, limits: Limits | None = None, **settings: Any) -> AsyncIterator[Stand]:
     """Run a door with these routes; settings are those of [server]."""
     server_settings = Server(**({"port": 0, "stop_timeout_s": 2.0} | settings))
     clock, metrics, trust = SystemClock(), Metrics(), Trust(server_settings)
@@ -61,7 +62,7 @@ async def standing(*routes: Route, **settings: Any) -> AsyncIterator[Stand]:
     responder = Responder(Variants(), clock)
     table = Routes(routes, server_settings.path_prefix)
     door = Door(table, responder, trust, access, metrics, clock, via_token=VIA_TOKEN)
-    server = WebServer(server_settings, door, responder, trust, metrics, clock)
+    server = WebServer(server_settings, door, responder, trust, metrics, clock, limits=limits)
     await server.start()
     try:
         yield Stand(server.port, server, metrics, access, written)
