@@ -38,17 +38,12 @@ def filled(index: FakeIndex) -> FakeIndex:
 
 
 async def assert_pip_and_uv_install(clients: Clients, url: str) -> None:
-    got = clients.home / "got"
-    ran = await clients.pip("download", "-q", "-i", url, "-d", str(got), "demo")
-    assert ran.code == 0, ran.text
-    assert {file.name: file.read_bytes() for file in got.iterdir()} == {
-        DEMO.filename: DEMO.data,
-        LEAF.filename: LEAF.data,
-    }
-    target = clients.home / "target"
-    ran = await clients.uv("pip", "install", "--default-index", url, "--target", str(target), "demo")
-    assert ran.code == 0, ran.text
-    assert installed(target) == {"demo": "1.0", "leaf": "2.0+local.1"}
+    got = await clients.download(url, "demo")
+    assert got.ran.code == 0, got.ran.text
+    assert got.files == {DEMO.filename: DEMO.data, LEAF.filename: LEAF.data}
+    there = await clients.install(url, "demo")
+    assert there.ran.code == 0, there.ran.text
+    assert there.versions == {"demo": "1.0", "leaf": "2.0+local.1"}
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -125,8 +120,8 @@ async def test_what_the_origin_does_not_tell_is_left_out_and_never_null(
         assert not {"size", "upload-time"} & set(listed)
         assert listed["hashes"] == {}
         assert listed["yanked"] is False
-        ran = await clients.uv("pip", "compile", "--default-index", gateway.index(), "-", "-q")
-        assert ran.code == 0, ran.text
+        ran = await clients.compile(gateway.index(), "demo")
+        assert (ran.code, ran.out) == (0, "demo==1.0\nleaf==2.0+local.1\n"), ran.text
 
 
 async def test_nulls_and_empty_strings_of_an_origin_reach_no_client(
@@ -148,10 +143,7 @@ async def test_nulls_and_empty_strings_of_an_origin_reach_no_client(
             assert b"null" not in told.body
             assert not re.search(rb'"(size|upload-time)":', told.body)
             there = clients.elsewhere(folder.name)
-            target = there.home / "target"
-            ran = await there.uv(
-                "pip", "install", "--default-index", gateway.index(), "--target", str(target), "demo"
-            )
-            assert ran.code == 0, ran.text
-            ran = await there.pip("download", "-q", "--no-deps", "-i", gateway.index(), "-d", "got", "demo")
-            assert ran.code == 0, ran.text
+            installed = await there.install(gateway.index(), "demo")
+            assert installed.ran.code == 0, installed.ran.text
+            downloaded = await there.download(gateway.index(), "--no-deps", "demo")
+            assert downloaded.ran.code == 0, downloaded.ran.text

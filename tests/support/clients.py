@@ -4,14 +4,16 @@ Nothing of this machine's configuration reaches them: no pip or uv settings, no 
 below the test's folder. A child that outlives its time is killed by its own handle.
 
     clients = Clients(tmp_path / "home")
-    ran = await clients.pip("download", "-i", gateway.index(), "-d", "got", "demo")
+    got = await clients.download(gateway.index(), "demo")           # with pip
+    got = await clients.install(gateway.index(), "demo")            # with uv
     fresh = clients.elsewhere("second")            # the same machine, empty caches
 """
 
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -111,6 +113,26 @@ class Clients:
         """Run uv; it asks once and does not wait for a better answer."""
         return await self.told(UV_HTTP_RETRIES="0").run("uv", *arguments)
 
+    async def download(self, index_url: str, *arguments: str) -> "Downloaded":
+        """Download with pip into a folder that was empty."""
+        folder = Path(tempfile.mkdtemp(prefix="download-", dir=self.home))
+        ran = await self.pip("download", "-i", index_url, "-d", str(folder), *arguments)
+        return Downloaded(ran, {file.name: file.read_bytes() for file in folder.iterdir()})
+
+    async def compile(self, index_url: str, *requirements: str, options: Sequence[str] = ()) -> Ran:
+        """Resolve with uv; what it found is on stdout, a line each."""
+        file = self.home / "requirements.in"
+        file.write_text("\n".join(requirements) + "\n")
+        quiet = ("--no-header", "--no-annotate", "--default-index", index_url)
+        return await self.uv("pip", "compile", *quiet, *options, str(file))
+
+    async def install(self, index_url: str, *arguments: str) -> "Installed":
+        """Install with uv into a folder that was empty."""
+        folder = Path(tempfile.mkdtemp(prefix="install-", dir=self.home))
+        where = ("--default-index", index_url, "--target", str(folder))
+        ran = await self.uv("pip", "install", *where, *arguments)
+        return Installed(ran, installed(folder))
+
     async def venv(self, name: str) -> Path:
         """Make an empty virtual environment and return its folder."""
         made = await self.run("uv", "venv", "--quiet", name)
@@ -122,6 +144,22 @@ class Clients:
 
     async def pdm(self, *arguments: str) -> Ran:
         return await self.run("pdm", *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """What pip downloaded: file name -> bytes."""
+
+    ran: Ran
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What uv installed: name -> version."""
+
+    ran: Ran
+    versions: Mapping[str, str]
 
 
 def installed(environment: Path) -> dict[str, str]:
