@@ -1,0 +1,41 @@
+"""The README is what a newcomer follows: its commands are the ones that CI and the program really have."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def commands() -> list[str]:
+    return [line.removeprefix("$ ") for line in README.splitlines() if line.startswith("$ ")]
+
+
+def test_the_two_commands_come_first() -> None:
+    run, test = commands()[:2]
+    assert run.endswith(".venv/bin/feedgate serve")
+    assert test.endswith(".venv/bin/python -m tests")
+
+
+def test_ci_calls_the_readmes_own_test_command() -> None:
+    assert commands()[1] in (ROOT / ".ci/run").read_text("utf-8").splitlines()
+
+
+def test_every_link_into_the_repository_leads_somewhere() -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`feedgate ([a-z-]+)", README))))
+def test_every_command_that_it_names_exists(command: str) -> None:
+    asked = subprocess.run([sys.executable, "-m", "proxy", command, "--help"], capture_output=True, check=False)
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_no_placeholder_is_left() -> None:
+    assert "@@" not in README
