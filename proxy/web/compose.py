@@ -6,6 +6,7 @@ added when it leaves.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from proxy.web.ranges import WHOLE, Part, Unsatisfiable, Whole, select_range
 RANGE = istr("Range")
 #: A browser that opens an artifact must find nothing to render or run in it (E10).
 SANDBOX = "Content-Security-Policy: default-src 'none'; sandbox\r\n"
+
+#: How many answers' fields are remembered: some 2 MB.
+REMEMBERED = 4096
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n" for status, reason in _REASONS.items()}
@@ -117,9 +121,15 @@ def compose_blob(answer: BlobAnswer, method: str, headers: Mapping[str, str]) ->
     early = _precondition(headers, digest, answer.last_modified, fields)
     if early is not None:
         return early
-    fields = f"{fields}{SANDBOX}Content-Type: {_safe(answer.content_type)}\r\n"
+    fields = fields + _typed(answer.content_type)
     body = FilePart(blob.path, 0, size, size) if data is None else data
     return _sent(fields, body, size, _chosen_range(method, headers, size, digest, answer.last_modified))
+
+
+def whole_blob_fields(answer: BlobAnswer) -> str:
+    """Return the fields of the plainest answer, a held artifact sent whole to a GET without conditions."""
+    fields = _artifact_fields(answer, answer.blob.digest) + _typed(answer.content_type)
+    return f"{fields}Content-Length: {answer.blob.size}\r\n"
 
 
 def compose_stream(answer: StreamAnswer, method: str, headers: Mapping[str, str]) -> Reply:
@@ -129,7 +139,7 @@ def compose_stream(answer: StreamAnswer, method: str, headers: Mapping[str, str]
     early = _precondition(headers, etag, answer.last_modified, fields)
     if early is not None:
         return early
-    fields = f"{fields}{SANDBOX}Content-Type: {_safe(answer.content_type)}\r\n"
+    fields = fields + _typed(answer.content_type)
     body = StreamPart(answer.open, 0, None)
     if size is None:
         return Reply(200, _STATUS_LINES[200], fields, body, None)
@@ -193,20 +203,30 @@ def _cut(body: Body, start: int, stop: int) -> Body:
 
 
 def _artifact_fields(answer: BlobAnswer | StreamAnswer, etag: str | None) -> str:
-    fields = f"{answer.cache.line}Accept-Ranges: bytes\r\n{_cached(answer.cache_control, etag)}"
-    if answer.last_modified is not None:
-        fields += f"Last-Modified: {_safe(answer.last_modified)}\r\n"
+    fields = _fields(
+        answer.cache.line, "Accept-Ranges: bytes", etag, answer.cache_control, answer.last_modified
+    )
     return fields + _extra(answer.headers) if answer.headers else fields
 
 
 def _document_fields(answer: Document, etag: str) -> str:
-    vary = "Accept-Encoding" if answer.vary is None else f"{_safe(answer.vary)}, Accept-Encoding"
-    fields = f"{answer.cache.line}Vary: {vary}\r\n{_cached(answer.cache_control, etag)}"
-    if answer.last_modified is not None:
-        fields += f"Last-Modified: {_safe(answer.last_modified)}\r\n"
+    vary = "Vary: Accept-Encoding" if answer.vary is None else f"Vary: {answer.vary}, Accept-Encoding"
+    fields = _fields(answer.cache.line, vary, etag, answer.cache_control, answer.last_modified)
     if answer.age_s is not None:
         fields += f"Age: {answer.age_s}\r\n"
     return fields + _extra(answer.headers) if answer.headers else fields
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _fields(line: str, kind: str, etag: str | None, cache_control: str, last_modified: str | None) -> str:
+    """Return what a 304 repeats; remembered, because a hit is asked for again and again."""
+    fields = f"{line}{_safe(kind)}\r\n{_cached(cache_control, etag)}"
+    return fields if last_modified is None else f"{fields}Last-Modified: {_safe(last_modified)}\r\n"
+
+
+@lru_cache(maxsize=256)
+def _typed(content_type: str) -> str:
+    return f"{SANDBOX}Content-Type: {_safe(content_type)}\r\n"
 
 
 def _cached(cache_control: str, etag: str | None) -> str:

@@ -23,6 +23,7 @@ from proxy.web.compose import (
     compose_redirect,
     compose_stream,
     not_modified_document,
+    whole_blob_fields,
 )
 from proxy.web.conditional import IF_MATCH, IF_NONE_MATCH
 from proxy.web.encoding import MIN_CODED_BYTES, Coding, negotiate
@@ -32,8 +33,6 @@ from proxy.web.sending import send_bytes, send_file, send_stream, write_at_once
 from proxy.web.variants import Variants
 
 ACCEPT_ENCODING = istr("Accept-Encoding")
-#: How many blobs' fields are remembered: some 3 MB.
-MAX_REMEMBERED = 4096
 _OK = "HTTP/1.1 200 OK\r\n"
 _FIXED = "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -46,7 +45,6 @@ class Responder:
     def __init__(self, variants: Variants, clock: Clock) -> None:
         self._variants = variants
         self._clock = clock
-        self._blob_fields: dict[tuple[str, str, str, str], str] = {}
         self._date = ""
         self._date_until = 0.0
         #: Set while the server stops: every answer then ends its connection.
@@ -55,29 +53,16 @@ class Responder:
     def respond_at_once(self, exchange: Exchange, answer: BlobAnswer) -> bool:
         """Send a small held artifact whole, in one write, and return True; False if it is not as simple as that.
 
-        The same fields as `compose_blob` makes, remembered per blob: they are most of what a hit would cost.
+        What `respond` would do for it, without a coroutine and a decision for each header that is not there.
         """
-        headers = exchange.headers
-        data = answer.blob.data
-        if (
-            data is None
-            or exchange.method != "GET"
-            or answer.last_modified is not None
-            or answer.headers
-            or RANGE in headers
-            or IF_NONE_MATCH in headers
-            or IF_MATCH in headers
-        ):
+        headers, data = exchange.headers, answer.blob.data
+        if data is None or exchange.method != "GET" or answer.last_modified is not None:
             return False
-        key = (answer.blob.digest, answer.cache.line, answer.content_type, answer.cache_control)
-        fields = self._blob_fields.get(key)
-        if fields is None:
-            if len(self._blob_fields) >= MAX_REMEMBERED:
-                self._blob_fields.clear()
-            fields = self._blob_fields[key] = compose_blob(answer, "GET", headers).fields
+        if RANGE in headers or IF_NONE_MATCH in headers or IF_MATCH in headers:
+            return False
         exchange.status = 200
         exchange.cache = answer.cache.label
-        head = self._head(exchange, _OK, fields, len(data))
+        head = self._head(exchange, _OK, whole_blob_fields(answer), len(data))
         return write_at_once(exchange, head, data)
 
     async def respond(self, exchange: Exchange, outbound: Outbound) -> None:
@@ -118,8 +103,10 @@ class Responder:
                 exchange.cache = outbound.cache.label
                 return compose_bytes(outbound, headers)
             case Redirect():
+                exchange.cache = ""
                 return compose_redirect(outbound)
             case Problem():
+                exchange.cache = ""
                 return compose_problem(outbound)
             case other:
                 assert_never(other)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import sys
 
 from proxy.web.inbound import Inbound
 from proxy.web.outbound import Bytes, Outbound
@@ -20,7 +21,8 @@ async def main() -> None:
     async with standing(
         Route(("GET", "POST"), "/e", echo), header_timeout_s=1.0, body_timeout_s=1.0
     ) as stand:
-        print(stand.port, flush=True)  # noqa: T201 - the parent reads it
+        sys.stdout.write(f"{stand.port}\n")
+        sys.stdout.flush()
         await asyncio.Event().wait()
 
 

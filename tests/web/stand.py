@@ -53,12 +53,14 @@ class Stand:
 
 
 @asynccontextmanager
-async def standing(*routes: Route, limits: Limits | None = None, **settings: Any) -> AsyncIterator[Stand]:
+async def standing(
+    *routes: Route, limits: Limits | None = None, access: AccessLog | None = None, **settings: Any
+) -> AsyncIterator[Stand]:
     """Run a door with these routes; settings are those of [server]."""
     server_settings = Server(**({"port": 0, "stop_timeout_s": 2.0} | settings))
     clock, metrics, trust = SystemClock(), Metrics(), Trust(server_settings)
     written: list[bytes] = []
-    access = AccessLog(written.append, clock, as_json=True)
+    access = access or AccessLog(written.append, clock, as_json=True)
     responder = Responder(Variants(), clock)
     table = Routes(routes, server_settings.path_prefix)
     door = Door(table, responder, trust, access, metrics, clock, via_token=VIA_TOKEN)

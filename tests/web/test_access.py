@@ -11,7 +11,7 @@ import pytest
 
 from proxy.config.settings import Log
 from proxy.model.clock import SystemClock
-from proxy.web.access import MAX_WAITING_CHARS, AccessLog
+from proxy.web.access import AccessLog
 from proxy.web.log import LogPipe
 from proxy.web.outbound import BlobAnswer, Bytes
 from tests.support.raw_http import Raw, ask
@@ -53,27 +53,25 @@ async def test_credentials_are_never_logged(target: str) -> None:
 @pytest.mark.parametrize("is_json", [True, False])
 async def test_control_and_bidi_characters_are_escaped(is_json: bool) -> None:
     nasty = ("/%1b[31m%0a%e2%80%ae", "/\u202e\x7f", "/a%0d%0aFAKE")
-    async with standing(get("/{rest...}", HELLO)) as stand:
-        if not is_json:
-            stand.server._door._access = AccessLog(stand.written.append, SystemClock(), as_json=False)
+    lines: list[bytes] = []
+    access = AccessLog(lines.append, SystemClock(), as_json=is_json)
+    async with standing(get("/{rest...}", HELLO), access=access) as stand:
         for target in nasty:
             async with Raw(stand.port) as raw:
                 await raw.send(
                     f"GET {target} HTTP/1.1\r\nHost: x\r\nUser-Agent: a\u202e\t\u0085\r\n\r\n".encode()
                 )
                 await raw.read()
-        await stand.server._door._access.close()
-    written = b"".join(stand.written)
+    written = b"".join(lines)
     assert len(written.splitlines()) == len(nasty)
     assert all(0x20 <= byte < 0x7F or byte == 0x0A for byte in written)
 
 
 async def test_line_for_people_is_short_and_whole() -> None:
     written: list[bytes] = []
-    async with standing(get("/f", HELLO)) as stand:
-        stand.server._door._access = access = AccessLog(written.append, SystemClock(), as_json=False)
+    access = AccessLog(written.append, SystemClock(), as_json=False)
+    async with standing(get("/f", HELLO), access=access) as stand:
         await ask(stand.port, "GET", "/f", "User-Agent: curl/8")
-        await access.close()
     text = b"".join(written).decode()
     assert " 127.0.0.1 GET /f 200 5 " in text
     assert text.endswith(" - curl/8\n")
@@ -89,21 +87,18 @@ async def test_lines_are_written_without_being_asked_for() -> None:
         assert len(await stand.lines()) == 2
 
 
-async def test_stuck_reader_of_the_log_stops_nobody() -> None:
+async def test_stuck_reader_of_the_log_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.web.access.MAX_WAITING_CHARS", 2000)
     stuck = threading.Event()
     access = AccessLog(lambda data: stuck.wait(20), SystemClock(), as_json=True)
-    async with standing(get("/f", HELLO)) as stand, Raw(stand.port) as raw:
-        stand.server._door._access = access
+    async with standing(get("/f", HELLO), access=access) as stand, Raw(stand.port) as raw:
         try:
-            for _ in range(50):
+            for _ in range(60):
                 assert (await raw.ask("GET", "/f")).status == 200
                 await asyncio.sleep(0.01)
-            access._waiting_chars = MAX_WAITING_CHARS + 1
-            assert (await raw.ask("GET", "/f")).status == 200
-            assert access.dropped == 1
+            assert access.dropped > 0
         finally:
             stuck.set()
-            await access.close()
 
 
 async def test_closed_log_stops_nobody() -> None:
@@ -111,13 +106,11 @@ async def test_closed_log_stops_nobody() -> None:
         raise BrokenPipeError
 
     access = AccessLog(refuse, SystemClock(), as_json=True)
-    async with standing(get("/f", HELLO)) as stand:
-        stand.server._door._access = access
-        await ask(stand.port, "GET", "/f")
-        await access.close()
-        assert access.dropped == 1
-        assert (await ask(stand.port, "GET", "/f")).status == 200
-        await access.close()
+    async with standing(get("/f", HELLO), access=access) as stand:
+        for dropped in (1, 2):
+            assert (await ask(stand.port, "GET", "/f")).status == 200
+            await access.close()
+            assert access.dropped == dropped
 
 
 @pytest.fixture

@@ -199,3 +199,16 @@ async def test_connection_close_is_obeyed_and_told() -> None:
 
 def _lasting(reply: Reply) -> dict[str, str]:
     return {name: value for name, value in reply.fields if name not in {"date", "x-request-id"}}
+
+
+async def test_offer_to_switch_protocols_is_declined() -> None:
+    async with standing(get("/f", BlobAnswer(blob=small_blob(DATA)))) as stand, Raw(stand.port) as raw:
+        for upgrade in ("websocket", "h2c", "tcp"):
+            reply = await raw.ask("GET", "/f", f"Upgrade: {upgrade}", "Connection: upgrade")
+            assert (reply.status, reply.body) == (200, DATA)
+
+
+@pytest.mark.parametrize("target", ["x:443", "/f"])
+async def test_nobody_tunnels_through_this_server(target: str) -> None:
+    async with standing(get("/f", BlobAnswer(blob=small_blob(DATA)))) as stand:
+        assert (await ask(stand.port, "CONNECT", target)).status in {400, 405}
