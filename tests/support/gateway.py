@@ -9,6 +9,7 @@ Settings are values, so nothing of the environment or of this machine's files ge
 import asyncio
 import io
 import shutil
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +48,7 @@ class Gateway:
 
     def __init__(
         self, folder: Path, *feeds: Feed, clock: Clock | None = None, cache: Cache | None = None,
-        environ: Mapping[str, str] | None = None, **server: Any,
+        environ: Mapping[str, str] | None = None, trust: ssl.SSLContext | None = None, **server: Any,
     ) -> None:  # fmt: skip
         facts: dict[str, Any] = {"port": 0, "data_dir": folder / "data", "stop_timeout_s": 2.0}
         self.settings = Settings(
@@ -57,6 +58,7 @@ class Gateway:
         )
         self._clock = clock
         self._environ = environ or {}
+        self._trust = trust or ssl.create_default_context()
         self.log = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         self.app: App
 
@@ -115,6 +117,7 @@ class Gateway:
                 method,
                 f"{self.url}{path}",
                 headers=fields,
+                ssl=self._trust,
                 allow_redirects=False,
                 skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent"),
             ) as answer,
@@ -176,9 +179,16 @@ class Got:
 
 async def eventually(ask: Callable[[], Awaitable[Got]], status: int = 200, *, within_s: float = 20.0) -> Got:
     """Ask until the answer has the status; fail with the last answer otherwise."""
+    return await until(ask, lambda got: got.status == status, within_s=within_s)
+
+
+async def until(
+    ask: Callable[[], Awaitable[Got]], holds: Callable[[Got], bool], *, within_s: float = 20.0
+) -> Got:
+    """Ask until something is true of the answer; fail with the last answer otherwise."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
-    while (got := await ask()).status != status:
+    while not holds(got := await ask()):
         assert loop.time() < deadline, f"still {got.status} after {within_s:g} s: {got.body[:300]!r}"
         await asyncio.sleep(0.05)
     return got
