@@ -126,10 +126,11 @@ def compose_blob(answer: BlobAnswer, method: str, headers: Mapping[str, str]) ->
     return _sent(fields, body, size, _chosen_range(method, headers, size, digest, answer.last_modified))
 
 
-def whole_blob_fields(answer: BlobAnswer) -> str:
+@lru_cache(maxsize=REMEMBERED)
+def whole_blob_fields(line: str, digest: str, size: int, cache_control: str, content_type: str) -> str:
     """Return the fields of the plainest answer, a held artifact sent whole to a GET without conditions."""
-    fields = _artifact_fields(answer, answer.blob.digest) + _typed(answer.content_type)
-    return f"{fields}Content-Length: {answer.blob.size}\r\n"
+    fields = _fields(line, "Accept-Ranges: bytes", digest, cache_control, None)
+    return f"{fields}{_typed(content_type)}Content-Length: {size}\r\n"
 
 
 def compose_stream(answer: StreamAnswer, method: str, headers: Mapping[str, str]) -> Reply:

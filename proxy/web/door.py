@@ -20,7 +20,7 @@ from proxy.web.access import AccessLog
 from proxy.web.exchange import ABORTED, CLOSE, COMPLETE, KEEP, Exchange
 from proxy.web.inbound import Inbound
 from proxy.web.metrics import Metrics
-from proxy.web.outbound import BlobAnswer, Outbound
+from proxy.web.outbound import Outbound
 from proxy.web.path import Refused, Target, parse_target, render
 from proxy.web.respond import Responder
 from proxy.web.routes import Found, NotAllowed, Routes, Unknown
@@ -76,7 +76,7 @@ class Door:
         exchange, responder = cast(Exchange, request), self._responder
         try:
             outbound = await self._ask(exchange)
-            if type(outbound) is not BlobAnswer or not responder.respond_at_once(exchange, outbound):
+            if not responder.respond_at_once(exchange, outbound):
                 await responder.respond(exchange, outbound)
         except Problem as problem:
             if exchange.has_answered:

@@ -50,24 +50,30 @@ class Responder:
         #: Set while the server stops: every answer then ends its connection.
         self.is_draining = False
 
-    def respond_at_once(self, exchange: Exchange, answer: BlobAnswer) -> bool:
-        """Send a small held artifact whole, in one write, and return True; False if it is not as simple as that.
-
-        What `respond` would do for it, without a coroutine and a decision for each header that is not there.
-        """
-        headers, data = exchange.headers, answer.blob.data
-        if data is None or exchange.method != "GET" or answer.last_modified is not None:
+    def respond_at_once(self, exchange: Exchange, outbound: Outbound) -> bool:
+        """Send a small answer in one write and return True; False if anything must be waited for or is large."""
+        if type(outbound) is BlobAnswer and outbound.blob.data is not None and _is_plain(exchange, outbound):
+            blob = outbound.blob
+            fields = whole_blob_fields(
+                outbound.cache.line, blob.digest, blob.size, outbound.cache_control, outbound.content_type
+            )
+            exchange.cache, exchange.status = outbound.cache.label, 200
+            return write_at_once(exchange, self._head(exchange, _OK, fields, blob.size), outbound.blob.data)
+        reply = self._reply(exchange, outbound)
+        if reply is None or not isinstance(reply.body, bytes):
             return False
-        if RANGE in headers or IF_NONE_MATCH in headers or IF_MATCH in headers:
-            return False
-        exchange.status = 200
-        exchange.cache = answer.cache.label
-        head = self._head(exchange, _OK, whole_blob_fields(answer), len(data))
-        return write_at_once(exchange, head, data)
+        exchange.status = reply.status
+        head = self._head(exchange, reply.status_line, reply.fields, reply.length)
+        return write_at_once(exchange, head, b"" if exchange.method == "HEAD" else reply.body)
 
     async def respond(self, exchange: Exchange, outbound: Outbound) -> None:
-        """Send an answer; raises what its source raises, a Problem only while nothing has been sent."""
-        reply = await self._reply(exchange, outbound)
+        """Send any answer; raises what its source raises, a Problem only while nothing has been sent."""
+        reply = self._reply(exchange, outbound)
+        if reply is None and isinstance(outbound, Document):
+            coding = _coding(exchange, outbound)
+            coded = await self._variants.make(outbound.digest, coding, outbound.body)
+            reply = self._reply(exchange, outbound, coded)
+        assert reply is not None
         exchange.status = reply.status
         head = self._head(exchange, reply.status_line, reply.fields, reply.length)
         body = reply.body if exchange.method != "HEAD" else b""
@@ -87,7 +93,8 @@ class Responder:
         body = reply.body if isinstance(reply.body, bytes) else b""
         write_at_once(exchange, self._head(exchange, reply.status_line, reply.fields, reply.length), body)
 
-    async def _reply(self, exchange: Exchange, outbound: Outbound) -> Reply:
+    def _reply(self, exchange: Exchange, outbound: Outbound, coded: bytes | None = None) -> Reply | None:
+        """Return what an answer becomes; None for a document whose coding has not been made yet."""
         headers = exchange.headers
         match outbound:
             case BlobAnswer():
@@ -95,7 +102,7 @@ class Responder:
                 return compose_blob(outbound, exchange.method, headers)
             case Document():
                 exchange.cache = outbound.cache.label
-                return await self._document(exchange, outbound)
+                return self._document(exchange, outbound, coded)
             case StreamAnswer():
                 exchange.cache = outbound.cache.label
                 return compose_stream(outbound, exchange.method, headers)
@@ -111,19 +118,16 @@ class Responder:
             case other:
                 assert_never(other)
 
-    async def _document(self, exchange: Exchange, document: Document) -> Reply:
+    def _document(self, exchange: Exchange, document: Document, coded: bytes | None) -> Reply | None:
         headers = exchange.headers
-        coding = Coding.IDENTITY
-        if document.size >= MIN_CODED_BYTES:
-            coding = negotiate(headers.get(ACCEPT_ENCODING))
+        coding = _coding(exchange, document)
         early = not_modified_document(document, coding, headers)
         if early is not None:
             return early
-        coded = None
-        if coding is not Coding.IDENTITY:
+        if coding is not Coding.IDENTITY and coded is None:
             coded = self._variants.peek(document.digest, coding)
             if coded is None:
-                coded = await self._variants.make(document.digest, coding, document.body)
+                return None
         return compose_document(document, coding, coded, exchange.method, headers)
 
     def _head(self, exchange: Exchange, status_line: str, fields: str, length: int | None) -> bytes:
@@ -153,3 +157,17 @@ class Responder:
             f"{wall.hour:02d}:{wall.minute:02d}:{wall.second:02d} GMT"
         )
         self._date_until = now + 1.0 - wall.microsecond / 1e6
+
+
+def _is_plain(exchange: Exchange, answer: BlobAnswer) -> bool:
+    """Return whether a held artifact is asked for whole and without conditions, as most are."""
+    headers = exchange.headers
+    if exchange.method != "GET" or answer.last_modified is not None or answer.headers:
+        return False
+    return not (RANGE in headers or IF_NONE_MATCH in headers or IF_MATCH in headers)
+
+
+def _coding(exchange: Exchange, document: Document) -> Coding:
+    if document.size < MIN_CODED_BYTES:
+        return Coding.IDENTITY
+    return negotiate(exchange.headers.get(ACCEPT_ENCODING))
