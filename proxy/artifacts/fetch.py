@@ -83,6 +83,7 @@ class Fetch:
                 if is_last:
                     self._end(problem)
             except (UpstreamError, Problem) as failure:
+                await self._discard()
                 self._end(failure)
                 return
             finally:
@@ -165,6 +166,10 @@ class Fetch:
         if wrong.is_lie:
             await source.wrong_bytes(wrong.detail)
         return problem
+
+    async def _discard(self) -> None:
+        if self.spool is not None and self.spool.partial is not None:
+            await self.spool.partial.discard()
 
     def _end(self, outcome: Blob | Exception) -> None:
         self.outcome = outcome

@@ -142,14 +142,15 @@ class Flight:
     async def _taken(self, spool: Spool, position: int) -> PassThrough | None:
         """Go on where the spool ended; None if what it holds cannot be read."""
         fetch, handover = self._fetch, spool.handover
-        if handover is None or spool.is_doubtful:
+        if handover is None or spool.is_doubtful or position < spool.released():
             return None
         held = b""
-        if position < handover.size:
-            try:
-                held = await spool.piece(position, handover.size - position)
-            except DiskError:
-                return None
+        try:
+            # At most the tail that was held back.
+            while (place := position + len(held)) < handover.size:
+                held += await spool.piece(place, handover.size - place)
+        except DiskError:
+            return None
         taken = handover.take()
         if taken is None:
             hashes = handover.hashes.copy()

@@ -127,7 +127,7 @@ class Spool:
         return self.size if self.is_verified else min(self.size, self._before_tail())
 
     async def piece(self, offset: int, size: int) -> bytes:
-        """Return that many released bytes. Raises DiskError."""
+        """Return some of the written bytes from the offset on, at most that many. Raises DiskError."""
         for begin, data in reversed(self._recent):
             if begin <= offset:
                 if offset < begin + len(data):
