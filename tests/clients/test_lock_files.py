@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.apps import App
-from tests.support.clients import Clients, Ran
+from tests.support.clients import Clients, Ran, installed
 from tests.support.gateway import Gateway, feed, until, upstream
 from tests.support.index import JSON, FakeIndex
 from tests.support.origin import Origin
@@ -102,10 +102,10 @@ async def test_a_pylock_of_pip_installs_with_pip_and_with_uv(
     )
     assert ran.code == 0, ran.text
     environment = await there.venv("env")
-    ran = await there.told(VIRTUAL_ENV=str(environment)).uv(
-        "pip", "sync", "--default-index", gateway.index(), str(clients.home / "pylock.toml")
-    )
+    where = ("--default-index", gateway.index(), "--python", str(environment))
+    ran = await there.uv("pip", "sync", *where, str(clients.home / "pylock.toml"))
     assert ran.code == 0, ran.text
+    assert installed(target) == installed(environment) == BOTH
     assert not [path for path in await asked_since(gateway, before) if "/simple/demo/" in path]
 
 

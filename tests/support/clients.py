@@ -1,7 +1,9 @@
 """Real clients (pip, uv and whatever else is a program) run as children with an environment of their own.
 
 Nothing of this machine's configuration reaches them: no pip or uv settings, no proxies, a home and caches
-below the test's folder. A child that outlives its time is killed by its own handle.
+below the test's folder. Nothing they do reaches the environment that runs the tests: uv has to be told one (it
+is not UV_PYTHON, which would win over VIRTUAL_ENV), and pip installs into a folder or not at all. A child that
+outlives its time is killed by its own handle.
 
     clients = Clients(tmp_path / "home")
     got = await clients.download(gateway.index(), "demo")           # with pip
@@ -44,7 +46,6 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
         "UV_NO_CONFIG": "1",
-        "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
         "PDM_CHECK_UPDATE": "0",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
@@ -107,6 +108,8 @@ class Clients:
 
     async def pip(self, *arguments: str) -> Ran:
         """Run pip; it asks once and does not wait for a better answer."""
+        is_elsewhere = "install" not in arguments or {"--target", "--dry-run"} & set(arguments)
+        assert is_elsewhere, "pip would install into the environment that runs the tests"
         return await self.run(sys.executable, "-m", "pip", "--retries", "0", *arguments)
 
     async def uv(self, *arguments: str) -> Ran:
