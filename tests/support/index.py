@@ -88,7 +88,7 @@ class FakeIndex:
         self.shape = shape
         self.projects: dict[str, Project] = {}
         #: Files that can be downloaded, listed or not: a file host keeps removed files for long.
-        self._hosted: dict[str, File] = {}
+        self.hosted: dict[str, File] = {}
         origin.serve(f"{prefix}/simple", self._page)
         origin.serve(f"{prefix}/pypi/", self._api)
         origin.serve(f"{prefix}/flat", self._flat)
@@ -114,7 +114,7 @@ class FakeIndex:
 
     def file(self, filename: str) -> File:
         """Return the file that was added under this name."""
-        return next(file for file in self._hosted.values() if file.filename == filename)
+        return next(file for file in self.hosted.values() if file.filename == filename)
 
     def file_path(self, filename: str) -> str:
         return self.file(filename).path
@@ -135,7 +135,7 @@ class FakeIndex:
             project = self._changed(each.name)
             file = File(each, **facts)
             project.files = [old for old in project.files if old.filename != each.filename] + [file]
-            self._hosted[file.path] = file
+            self.hosted[file.path] = file
         assert file is not None, "add() wants at least one file"
         return file
 
@@ -158,7 +158,7 @@ class FakeIndex:
         project = self._changed(gone.built.name)
         project.files = [file for file in project.files if file.filename != filename]
         if bytes_too:
-            del self._hosted[gone.path]
+            del self.hosted[gone.path]
 
     def remove_project(self, name: str) -> None:
         """Delete the project: its page is 404, its files stay on the file host."""
@@ -235,10 +235,10 @@ class FakeIndex:
         )
 
     def _file(self, request: Received) -> Resource | None:
-        file = self._hosted.get(request.path)
+        file = self.hosted.get(request.path)
         if file is not None:
             return self._bytes(file, file.built.data, file.built.sha256)
-        owner = self._hosted.get(request.path.removesuffix(".metadata"))
+        owner = self.hosted.get(request.path.removesuffix(".metadata"))
         if owner is None or owner.built.metadata is None or not self.shape.metadata_files:
             return None
         return self._bytes(owner, owner.built.metadata, owner.metadata_sha256 or "")
