@@ -60,9 +60,7 @@ _KEPT: dict[str, dict[str, Any]] = {
     "mended-size-a-string": {"size": "1000"},
     "mended-url": {"url": "https://elsewhere.invalid/x.conda", "channel": "elsewhere", "fn": "x.conda"},
     "mended-base-url": {"base_url": "https://elsewhere.invalid/"},
-    "mended-constrains-a-number": {"constrains": 3},
     "mended-track-features-a-number": {"track_features": 3},
-    "mended-noarch-a-number": {"noarch": 3},
     "sound-unknown-key": {"namespace": "r", "later": {"deep": [1, 2.5, None]}},
     "sound-bad-dependency": {"depends": ["nonsense ==1=2=3"]},
     "sound-noarch-true": {"noarch": True},
@@ -79,4 +77,7 @@ _DROPPED: dict[str, dict[str, Any]] = {
     "dropped-build-number-negative": {"build_number": -1},
     "dropped-depends-a-string": {"depends": "python"},
     "dropped-depends-with-null": {"depends": ["python", None]},
+    "dropped-constrains-a-number": {"constrains": 3},
+    "dropped-noarch-a-number": {"noarch": 3},
+    "dropped-noarch-unheard-of": {"noarch": "ruby"},
 }

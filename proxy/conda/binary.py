@@ -1,16 +1,24 @@
-"""Hashes in their two spellings: lower-case hexadecimal in JSON, bytes in shards (CEP 16). Records change in place."""
+"""Hashes in their two spellings: lower-case hexadecimal in JSON, bytes in shards (CEP 16)."""
 
 from binascii import a2b_hex
 from typing import Any
+
+import msgspec
 
 Records = dict[str, dict[str, Any]]
 
 #: The fields that a shard spells as bytes, and their length in bytes.
 HASHES = {"md5": 16, "sha256": 32, "legacy_bz2_md5": 16}
+_encode = msgspec.msgpack.Encoder().encode
+#: A section without records.
+EMPTY = _encode({})
 
 
-def with_binary_hashes(records: Records) -> Records:
-    """Make the hashes of a section's records bytes. Raises ValueError where one is not in lower-case hexadecimal."""
+def binary(records: Records) -> bytes:
+    """Return a section's records as the msgpack map of a shard; they are changed on the way.
+
+    Raises ValueError where a hash is not lower-case hexadecimal, OverflowError for a number of more than 64 bits.
+    """
     for key, size in HASHES.items():
         for record in records.values():
             text = record.get(key)
@@ -19,7 +27,7 @@ def with_binary_hashes(records: Records) -> Records:
                 if len(found) != size or found.hex() != text:
                     raise ValueError(f"{key} is not {2 * size} lower-case hexadecimal digits")
                 record[key] = found
-    return records
+    return _encode(records)
 
 
 def with_text_hashes(records: Records) -> Records:

@@ -107,7 +107,7 @@ class Ingest:
         return self.report
 
     def _note(self, mended: Mended) -> None:
-        self.report.records += len(mended.binary)
+        self.report.records += mended.count
         self.report.edited += mended.edited
         self.report.drop(mended.dropped)
 

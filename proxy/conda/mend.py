@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from proxy.conda.binary import HASHES, Records, with_binary_hashes
+from proxy.conda.binary import EMPTY, HASHES, Records, binary
 from proxy.conda.names import parse_file
 from proxy.conda.record import joined
 
@@ -89,8 +89,9 @@ class Mended:
 
     #: `"file":record,…` as it is kept and served, sorted by file name.
     members: bytes
-    #: The same, decoded, with hashes as bytes: what a shard says.
-    binary: Records
+    #: The same as a msgpack map with hashes as bytes: what a shard says.
+    binary: bytes
+    count: int
     #: How many records were encoded again.
     edited: int
     #: (file name, reason).
@@ -110,7 +111,7 @@ _encode = msgspec.json.Encoder().encode
 def mend(place: Place, members: bytes) -> Mended:
     """Return the sound and the mended of the records `"file":record,…`. Nothing that an origin says raises."""
     if not members:
-        return Mended(b"", {}, 0, [])
+        return Mended(b"", EMPTY, 0, 0, [])
     return _all_sound(place, members) or _one_by_one(place, members)
 
 
@@ -126,7 +127,7 @@ def _all_sound(place: Place, members: bytes) -> Mended | None:
         if _encode(records) != text or not _SAFE.match("".join(sound)):
             return None
         if _all_in(place, sound):
-            return Mended(members, with_binary_hashes(records), 0, [])
+            return Mended(members, binary(records), len(records), 0, [])
     except _UNREADABLE:
         pass
     return None
@@ -158,7 +159,7 @@ def _one_by_one(place: Place, members: bytes) -> Mended:
         except _UNREADABLE as error:
             dropped.append((file, f"cannot be read: {error}"))
     text = joined(kept)
-    return Mended(text, with_binary_hashes(_RECORDS.decode(b"{%b}" % text)), edited, dropped)
+    return Mended(text, binary(_RECORDS.decode(b"{%b}" % text)), len(kept), edited, dropped)
 
 
 def _mended(place: Place, file: str, raw: bytes) -> bytes:
@@ -177,7 +178,7 @@ def _mended(place: Place, file: str, raw: bytes) -> bytes:
         or file[len(place.name) :] != f"-{sound.version}-{sound.build}{place.extension}"
     ):
         raise _Hopeless(f"it says {sound.name} {sound.version} {sound.build} of itself")
-    msgspec.msgpack.encode(record)  # a number that no shard can hold
+    binary({file: dict(record)})  # raises for a number that no shard can hold
     return _encode(record) if is_changed else raw
 
 

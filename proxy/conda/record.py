@@ -110,7 +110,10 @@ def raws_of(members: bytes) -> dict[str, msgspec.Raw]:
 
 def joined(records: Mapping[str, bytes | msgspec.Raw]) -> bytes:
     """Return the members of a section, `"file":record,…`, in the order given."""
-    return b",".join([b'"%b":%b' % (file.encode("ascii"), raw) for file, raw in records.items()])
+    names = "".join(records)
+    if names.isascii() and names.isprintable() and '"' not in names and "\\" not in names:
+        return b",".join([b'"%b":%b' % (file.encode(), raw) for file, raw in records.items()])
+    return b",".join([b"%b:%b" % (msgspec.json.encode(file), raw) for file, raw in records.items()])
 
 
 def stamped(raw: bytes, indexed_ms: int) -> bytes:

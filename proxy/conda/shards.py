@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import zstandard
 
-from proxy.conda.binary import Records, with_binary_hashes
+from proxy.conda.binary import Records, binary
 from proxy.conda.block import Block
 
 #: Part of a document's key: another level or another library makes other bytes.
@@ -20,14 +20,14 @@ _RECORDS = msgspec.json.Decoder(Records)
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def plain_shard(tar: Records, conda: Records, removed: Sequence[str]) -> bytes:
-    """Return an unpacked shard of decoded records whose hashes are bytes."""
-    return _encode({"packages": tar, "packages.conda": conda, "removed": removed})
+def plain_shard(tar: bytes, conda: bytes, removed: Sequence[str]) -> bytes:
+    """Return an unpacked shard of two sections that are msgpack maps already (proxy.conda.binary)."""
+    return _encode({"packages": msgspec.Raw(tar), "packages.conda": msgspec.Raw(conda), "removed": removed})
 
 
 def plain_shard_of(block: Block) -> bytes:
     """Return the unpacked shard of a block."""
-    tar, conda = (with_binary_hashes(_RECORDS.decode(b"{%b}" % each)) for each in (block.tar, block.conda))
+    tar, conda = (binary(_RECORDS.decode(b"{%b}" % each)) for each in (block.tar, block.conda))
     return plain_shard(tar, conda, block.removed)
 
 

@@ -7,7 +7,7 @@ upstreams; a name has one.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from proxy.conda.block import Block
+from proxy.conda.block import Block, narrowed
 from proxy.conda.pack import BadPack
 from proxy.conda.record import joined, raws_of, stamped
 from proxy.conda.snapshot import Snapshot
@@ -46,18 +46,14 @@ class Shown:
         if not entry.lengths[number]:
             return b""
         members = self.snapshot.pack.part(self.name, number)
-        return members if self.is_whole else self._stamped(self._narrowed(members))
+        if self.keep is not None:
+            members = narrowed(members, self.keep)
+        return self._stamped(members)
 
     def removed(self) -> tuple[str, ...]:
         """Return the entries of `removed` that are shown with the name."""
         has_any = self.snapshot.pack.entries[self.name].lengths[2]
         return self.block().removed if has_any else ()
-
-    def _narrowed(self, members: bytes) -> bytes:
-        keep = self.keep
-        if keep is None:
-            return members
-        return joined({file: raw for file, raw in raws_of(members).items() if file in keep})
 
     def _stamped(self, members: bytes) -> bytes:
         if not self.stamps or not members:

@@ -97,7 +97,7 @@ def _cut(document: bytes | bytearray) -> tuple[Members, dict[str, Members]]:
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadRepodata(f"not the JSON of an index: {error}") from error
     if cut is None:
-        raise BadRepodata("a key stands twice in it, or is spelled with escapes")
+        raise BadRepodata("a key stands twice in it, or is spelled oddly")
     if cut[0] and not _KNOWN_KEYS & cut[0].keys():
         raise BadRepodata("it has none of the keys of an index")
     return cut
@@ -121,10 +121,11 @@ def _objects(document: bytes | bytearray) -> tuple[Members, dict[str, Members]] 
 
 def _members(text: bytes | bytearray | msgspec.Raw) -> Members | None:
     found = _MEMBERS.decode(text)
-    keys = len("".join(found).encode("utf-8"))
-    # Quotes, colon and comma of each member, no comma after the last, and the braces around them.
+    # As a list the keys have their quotes, the commas and two brackets, as in the object; each has a colon more there.
     filled = (
-        keys + sum([len(memoryview(raw)) for raw in found.values()]) + 4 * len(found) + (1 if found else 2)
+        len(msgspec.json.encode(list(found)))
+        + len(found)
+        + sum([len(memoryview(raw)) for raw in found.values()])
     )
     return found if filled == len(memoryview(text)) else None
 
