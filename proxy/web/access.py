@@ -71,11 +71,13 @@ class AccessLog:
         await self._flush()
 
     async def _flush_soon(self) -> None:
-        waited = 0.0
-        while waited < FLUSH_S and self._waiting_chars < FLUSH_CHARS:
-            await asyncio.sleep(FLUSH_S / 4)
-            waited += FLUSH_S / 4
-        await self._flush()
+        # Lines that came while others were being written find this task still there, so it stays for them.
+        while self._lines:
+            waited = 0.0
+            while waited < FLUSH_S and self._waiting_chars < FLUSH_CHARS:
+                await asyncio.sleep(FLUSH_S / 4)
+                waited += FLUSH_S / 4
+            await self._flush()
         self._flushing = None
 
     async def _flush(self) -> None:

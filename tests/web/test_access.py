@@ -87,6 +87,26 @@ async def test_lines_are_written_without_being_asked_for() -> None:
         assert len(await stand.lines()) == 2
 
 
+async def test_line_that_comes_while_others_are_written_is_not_left_behind() -> None:
+    is_writing, may_go_on = threading.Event(), threading.Event()
+    written: list[bytes] = []
+
+    def write(lines: bytes) -> None:
+        written.append(lines)
+        is_writing.set()
+        may_go_on.wait(20)
+
+    access = AccessLog(write, SystemClock(), as_json=True)
+    async with standing(get("/{rest...}", HELLO), access=access) as stand:
+        await ask(stand.port, "GET", "/first")
+        await asyncio.to_thread(is_writing.wait, 20)
+        await ask(stand.port, "GET", "/second")
+        may_go_on.set()
+        async with asyncio.timeout(20):
+            while b"/second" not in b"".join(written):
+                await asyncio.sleep(0.01)
+
+
 async def test_stuck_reader_of_the_log_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.web.access.MAX_WAITING_CHARS", 2000)
     stuck = threading.Event()
