@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from proxy.artifacts.blob import Blob
 from proxy.artifacts.flight import Flight
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.notes import Notes
@@ -20,7 +21,7 @@ from proxy.feeds.owners import Owned, Owners
 from proxy.model.digest import Sha256, read_sha256
 from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError, problem_for
-from proxy.upstream.remote import Remote
+from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.keeper")
 
@@ -34,7 +35,7 @@ class KeptFeed:
 
     name: str
     owners: Owners
-    remotes: Mapping[str, Remote]
+    remotes: Mapping[str, Way]
     feeds: Mapping[str, str]
     offline: bool = False
 
@@ -93,6 +94,13 @@ class LocalKeeper:
     def fetch(self, ref: ArtifactRef) -> Landing:
         return FlightLanding(self._launch(ref), ref.feed)
 
+    async def arrived(self, ref: ArtifactRef) -> Blob:
+        """Fetch the artifact, whether anybody reads it or not; return it once it is held.
+
+        Raises UpstreamError, Problem.
+        """
+        return await self._launch(ref, keep=True).done()
+
     async def pass_range(self, ref: ArtifactRef, start: int, stop: int) -> AsyncIterator[bytes]:
         try:
             stream = await (await self.remote_of(ref)).open(ref.url, start=start, stop=stop)
@@ -105,11 +113,11 @@ class LocalKeeper:
         except UpstreamError as error:
             raise problem_for(error, ref.feed) from error
 
-    def remote(self, feed: str, upstream: str) -> Remote:
+    def remote(self, feed: str, upstream: str) -> Way:
         """Return the way out of one upstream of a feed."""
         return self._feeds[feed].remotes[upstream]
 
-    async def remote_of(self, ref: ArtifactRef) -> Remote:
+    async def remote_of(self, ref: ArtifactRef) -> Way:
         """Return the way out to the artifact's origin, through the chain of feeds that are upstreams."""
         feed, upstream = self._feeds[ref.feed], ref.upstream
         while (inner := feed.feeds.get(upstream)) is not None:
@@ -130,17 +138,17 @@ class LocalKeeper:
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    def _launch(self, ref: ArtifactRef) -> Flight:
+    def _launch(self, ref: ArtifactRef, *, keep: bool = False) -> Flight:
         key = _flight_key(ref)
         is_new = not self._flights.is_flying(key)
-        flight = self._flights.join(key, [RemoteSource(ref, self.remote_of)], expected_of(ref))
+        flight = self._flights.join(key, [RemoteSource(ref, self.remote_of)], expected_of(ref), keep=keep)
         if is_new:
-            task = asyncio.create_task(self._arrived(flight, ref), name="arrival")
+            task = asyncio.create_task(self._note_arrival(flight, ref), name="arrival")
             self._arrivals.add(task)
             task.add_done_callback(self._arrivals.discard)
         return flight
 
-    async def _arrived(self, flight: Flight, ref: ArtifactRef) -> None:
+    async def _note_arrival(self, flight: Flight, ref: ArtifactRef) -> None:
         try:
             blob = await flight.done()
         except (UpstreamError, Problem) as error:

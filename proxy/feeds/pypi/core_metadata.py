@@ -98,7 +98,7 @@ class CoreMetadata:
             return await self._by_ranges(ref), "ranges"
         except (NoMetadata, UpstreamError) as error:
             _LOG.info("no METADATA of %s by ranges, so the whole wheel is fetched: %s", ref.filename, error)
-        return await self._from_wheel(await self._whole(ref), ref), "fetched"
+        return await self._from_wheel(await self._keeper.arrived(ref), ref), "fetched"
 
     async def _from_wheel(self, wheel: Blob, ref: ArtifactRef) -> bytes:
         try:
@@ -147,15 +147,6 @@ class CoreMetadata:
             return body
 
         return await metadata_from_ranges(ref.filename, length, read, offload=asyncio.to_thread)
-
-    async def _whole(self, ref: ArtifactRef) -> Blob:
-        landing = self._keeper.fetch(ref)
-        async for _ in landing.read():
-            pass
-        blob = await self._held(ref)
-        if blob is None:
-            raise Problem("busy", f"{ref.filename} could not be kept to read its METADATA", retry_after_s=30)
-        return blob
 
     # -- comparing -----------------------------------------------------------------------------------------
 
