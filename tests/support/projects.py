@@ -29,6 +29,7 @@ class File:
     #: What the page claims instead of the file's own digest and size.
     claimed_sha256: str | None = None
     claimed_size: int | None = None
+    claimed_metadata_sha256: str | None = None
 
     @property
     def filename(self) -> str:
@@ -50,6 +51,8 @@ class File:
 
     @property
     def metadata_sha256(self) -> str | None:
+        if self.claimed_metadata_sha256 is not None:
+            return self.claimed_metadata_sha256
         return None if self.built.metadata is None else hashlib.sha256(self.built.metadata).hexdigest()
 
 
