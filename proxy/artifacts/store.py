@@ -19,7 +19,7 @@ from pathlib import Path
 
 from proxy.artifacts.accounting import Accounting
 from proxy.artifacts.beliefs import Beliefs
-from proxy.artifacts.blob import SMALL_BYTES, Blob, mark_of
+from proxy.artifacts.blob import SMALL_BYTES, Blob, LostBlobError, mark_of
 from proxy.artifacts.files import DiskError, Files, OpenFile
 from proxy.artifacts.health import Health
 from proxy.artifacts.partial import Partial
@@ -201,6 +201,33 @@ class BlobStore:
         blob = Blob(digest, partial.size, path, data)
         self._small.keep(blob)
         return blob
+
+    def spare_path(self) -> Path:
+        """Return a name in the store's folder for a file that a child writes; `take` makes it a blob."""
+        self._serial += 1
+        return self._temps / f"{self._token}-{self._serial}"
+
+    async def take(self, path: Path, digest: Sha256) -> Blob:
+        """Give a file that a child of ours wrote and hashed its name, durably. Raises DiskError, LostBlobError."""
+        size, mark = await self.pools.sync(self._take, path, digest)
+        self._beliefs.note(digest, size, mark)
+        self._accounting.touch(digest, self._now())
+        await self._make_room()
+        return Blob(digest, size, self.path_of(digest))
+
+    def _take(self, path: Path, digest: Sha256) -> tuple[int, int]:
+        opened = self._files.open(path)
+        if opened is None:
+            raise LostBlobError(digest, "the file that a child wrote is not there")
+        file = opened[0]
+        try:
+            found = self._files.publish(file, path, self.path_of(digest))
+        except DiskError:
+            self._files.discard(path)
+            raise
+        finally:
+            file.release()
+        return found.st_size, mark_of(found)
 
     # -- the person's commands
 

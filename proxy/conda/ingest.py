@@ -10,7 +10,8 @@ In one process, with one thread for compressing; meant for a child (design, sect
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from types import MappingProxyType
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -18,7 +19,7 @@ from proxy.conda.block import Block
 from proxy.conda.mend import Mended, Place, mend
 from proxy.conda.names import parse_file
 from proxy.conda.origin_shards import BadShards, ShardIndex, parse_shard
-from proxy.conda.pack import digest_of
+from proxy.conda.pack import Pack, digest_of
 from proxy.conda.pack_writer import PackWriter
 from proxy.conda.record import joined
 from proxy.conda.shard_pack import ShardPacker
@@ -49,15 +50,36 @@ class Report:
         self.reasons += reasons[: _TOLD - len(self.reasons)]
 
 
+class Judge(Protocol):
+    """Who may change what is kept of a name that is fresh, by what is known from elsewhere."""
+
+    def judge(self, block: Block, previous: Block | None) -> Block:
+        """Return the block as it is kept; `previous` is the one of the snapshot before."""
+        ...
+
+    def held(self) -> dict[str, str]:
+        """Return every file that is held, those of copied names included, with the reason."""
+        ...
+
+
 class Ingest:
-    """Makes one snapshot, and beside it the shards of all its names where `shards` is given."""
+    """Makes one snapshot, and beside it the shards of all its names where `shards` is given.
+
+    With `base` the snapshot is appended to that pack (proxy.conda.pack_writer); most often it is `previous`'s.
+    """
 
     def __init__(
-        self, out: BinaryIO, top: Top, previous: Snapshot | None = None, shards: ShardPacker | None = None
+        self,
+        out: BinaryIO,
+        top: Top,
+        previous: Snapshot | None = None,
+        shards: ShardPacker | None = None,
+        base: Pack | None = None,
     ) -> None:
-        self._writer = PackWriter(out, pack_top(top))
+        self._writer = PackWriter(out, pack_top(top), base)
         self._subdir = top.subdir
         self._shards = shards
+        self._judge = judge
         is_usable = previous is not None and (previous.top.form, previous.top.subdir) == (FORM, top.subdir)
         self._previous = previous if is_usable else None
         self.report = Report()
@@ -86,25 +108,33 @@ class Ingest:
         if self.has(name, source or said):
             self.copy(name)
             return
+        self.report.fresh += 1
         tar = mend(Place(name, ".tar.bz2", self._subdir), offered.tar)
         conda = mend(Place(name, ".conda", self._subdir), offered.conda)
         self._note(tar)
         self._note(conda)
-        block = Block(name, tar.members, conda.members, removed)
+        mended = Block(name, tar.members, conda.members, removed)
+        block = mended if self._judge is None else self._judge.judge(mended, self._before(name))
         if block.is_empty and not removed:
             return
         self.report.names += 1
         digest = said if block == offered else digest_of(block.parts())
         self._writer.add(name, block.parts(), source=source or said, digest=digest)
         if self._shards is not None and not block.is_empty and not self._shards.copy(name, digest):
-            self._shards.add(name, digest, plain_shard(tar.binary, conda.binary, removed))
+            is_mended = block is mended
+            plain = plain_shard(tar.binary, conda.binary, removed) if is_mended else plain_shard_of(block)
+            self._shards.add(name, digest, plain)
 
     def finish(self) -> Report:
         """Write what ends the snapshot and its shards; return what was done."""
-        self._writer.finish()
+        held = self._judge.held() if self._judge is not None else self._top.held
+        self._writer.finish(pack_top(msgspec.structs.replace(self._top, held=held)))
         if self._shards is not None:
             self._shards.finish()
         return self.report
+
+    def _before(self, name: str) -> Block | None:
+        return self._previous.block(name) if self._previous is not None else None
 
     def _note(self, mended: Mended) -> None:
         self.report.records += mended.count
@@ -112,11 +142,17 @@ class Ingest:
         self.report.drop(mended.dropped)
 
 
-def ingest_repodata(ingest: Ingest, repodata: Repodata) -> Report:
-    """Make the snapshot of a cut repodata.json, which is used up."""
+def ingest_repodata(
+    ingest: Ingest, repodata: Repodata, shards: Mapping[str, bytes] = MappingProxyType({})
+) -> Report:
+    """Make the snapshot of a cut repodata.json, which is used up.
+
+    `shards` are the digests of the origin's shards, from an index that is no newer than the file: the next
+    snapshot is then made from the shards that changed.
+    """
     ingest.report.drop(repodata.dropped)
     for name in sorted(repodata.names):
-        ingest.offer(name, repodata.names.pop(name))
+        ingest.offer(name, repodata.names.pop(name), shards.get(name))
     return ingest.finish()
 
 

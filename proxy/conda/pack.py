@@ -8,7 +8,8 @@ place and the SHA-256 of the index, so that a pack that was cut short, or is not
 the parts of a name are checked when they are read.
 
 Used for the records of a subdir (three parts: proxy.conda.block) and for its rendered shards (one part, whose digest
-is the shard's name). The same names and parts make the same bytes. Nothing here opens files: a pack is written to a
+is the shard's name). The same names and parts make the same
+bytes in a file of their own; appended to another pack (proxy.conda.pack_writer) their digests are the same. Nothing here opens files: a pack is written to a
 binary file object that the caller makes durable and renames, and read through a function that returns bytes at an
 offset (`os.pread` or a slice of a map).
 """
@@ -70,7 +71,14 @@ class Pack:
     meta: bytes
     #: SHA-256 of the index: names the snapshot, since the index holds the digests of all it has.
     digest: bytes
+    #: Where it ends in its file; another pack may have been appended since.
+    size: int
     _read: Read
+
+    @property
+    def waste(self) -> float:
+        """The share of the file, up to this pack's end, that it does not use."""
+        return 1 - sum(entry.size for entry in self.entries.values()) / self.size
 
     def parts(self, name: str) -> tuple[bytes, ...]:
         """Return the parts of a name with one read, checked. Raises KeyError, BadPack."""
@@ -111,7 +119,7 @@ def open_pack(read: Read, size: int) -> Pack:
         index = INDEX.decode(text)
     except msgspec.DecodeError as error:
         raise BadPack(f"its index cannot be read: {error}") from error
-    return Pack({entry.name: entry for entry in index.entries}, index.meta, end[16:48], read)
+    return Pack({entry.name: entry for entry in index.entries}, index.meta, end[16:48], size, read)
 
 
 def digest_of(parts: Iterable[bytes]) -> bytes:

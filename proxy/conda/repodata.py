@@ -6,7 +6,7 @@ compressed by threads of the library while the next pieces are made; its bytes d
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import Protocol
 
 import msgspec
 import zstandard
@@ -36,7 +36,13 @@ def pieces(subdir: str, shown: Sequence[Shown], relations: Relations | None = No
     yield b',"removed":%b,"repodata_version":1}' % msgspec.json.encode(removed)
 
 
-def write(text: Iterable[bytes], plain: BinaryIO | None = None, zst: BinaryIO | None = None) -> int:
+class Writable(Protocol):
+    """What is written to."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+
+def write(text: Iterable[bytes], plain: Writable | None = None, zst: Writable | None = None) -> int:
     """Write the pieces as they are, as zstd, or both; return the length of the text. Closes neither. Blocks."""
     total = 0
     packer = None if zst is None else zstandard.ZstdCompressor(level=_LEVEL, threads=_THREADS).compressobj()

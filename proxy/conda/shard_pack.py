@@ -24,10 +24,15 @@ class _Waiting(NamedTuple):
 
 
 class ShardPacker:
-    """Writes the shards of blocks, given in ascending order of names, to one pack. `executor` runs one thread."""
+    """Writes the shards of blocks, given in ascending order of names, to one pack. `executor` runs one thread.
 
-    def __init__(self, out: BinaryIO, executor: Executor, previous: Pack | None) -> None:
-        self._writer = PackWriter(out, FORM.encode())
+    With `base` the pack is appended to that one (proxy.conda.pack_writer); most often it is `previous`.
+    """
+
+    def __init__(
+        self, out: BinaryIO, executor: Executor, previous: Pack | None = None, base: Pack | None = None
+    ) -> None:
+        self._writer = PackWriter(out, FORM.encode(), base)
         self._executor = executor
         self._previous = previous if previous and previous.meta == FORM.encode() else None
         self._batch: list[_Waiting] = []

@@ -21,6 +21,8 @@ class Top(msgspec.Struct, frozen=True):
     subdir: str
     relations: dict[str, list[str]] = {}
     form: int = FORM
+    #: file -> why it is held; it has no record here.
+    held: dict[str, str] = {}
 
 
 _TOP = msgspec.json.Decoder(Top)

@@ -42,6 +42,19 @@ class Owners:
                 await (await self._database.rows()).write_owner(feed, name, upstream, since_ms)
                 self._keep((feed, name), upstream)
 
+    async def all(self, feed: str) -> dict[str, str]:
+        """Return every owned name of a feed: for an index that is judged as a whole."""
+        return await (await self._database.rows()).owners(feed)
+
+    async def learn(self, feed: str, names: dict[str, str]) -> None:
+        """Remember the owners of names that had none. Raises Problem('disk-full'); nothing has changed then."""
+        if not names:
+            return
+        since_ms = round(self._clock.now().timestamp() * 1000)
+        async with self._turn:
+            await (await self._database.rows()).write_owners(feed, names, since_ms)
+            self._held.clear()
+
     def _keep(self, key: tuple[str, str], upstream: str | None) -> None:
         self._held[key] = upstream
         self._held.move_to_end(key)

@@ -89,6 +89,20 @@ class Rows:
             statement.on_conflict_do_update([owners.c.feed, owners.c.name], set_=changed), [row]
         )
 
+    async def owners(self, feed: str) -> dict[str, str]:
+        """Return every name of the feed that has an owner, with the owner."""
+        query = select(owners.c.name, owners.c.upstream).where(owners.c.feed == feed)
+        async with self._connected() as connection:
+            return {row.name: row.upstream for row in await connection.execute(query)}
+
+    async def write_owners(self, feed: str, names: Mapping[str, str], since_ms: int) -> None:
+        """Write new owners, all of them or none; who has one keeps it."""
+        rows = [
+            {"feed": feed, "name": name, "upstream": upstream, "since_ms": since_ms}
+            for name, upstream in names.items()
+        ]
+        await self._write(insert(owners).on_conflict_do_nothing(), rows)
+
     async def _write(self, statement: Any, rows: Sequence[Mapping[str, object]]) -> None:
         async with self._connected() as connection:
             await connection.exec_driver_sql("BEGIN IMMEDIATE")

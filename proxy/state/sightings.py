@@ -10,6 +10,9 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
 
 from proxy.model.problem import Problem
 from proxy.state.database import Database
@@ -91,6 +94,20 @@ class Sightings:
             for file, seen in sighting.drifts(files).items()
         }
 
+    async def learn(self, upstream: str, subdir: str, learned: Path) -> None:
+        """Write what a child learned: a file of msgpack, name -> packed sighting. Raises Problem('disk-full').
+
+        A thousand names a transaction; the names are forgotten here, so that the next reader sees the rows.
+        """
+        payloads = await asyncio.to_thread(_learned, learned)
+        names = list(payloads)
+        for at in range(0, len(names), _NAMES_AT_ONCE):
+            part = {name: payloads[name] for name in names[at : at + _NAMES_AT_ONCE]}
+            async with self._turn:
+                await (await self._database.rows()).write_sightings(upstream, subdir, part)
+                for name in part:
+                    self._memory.drop((upstream, subdir, name))
+
     async def _record(
         self, upstream: str, subdir: str, listings: Mapping[str, Files], now_ms: int
     ) -> dict[str, tuple[Sighting, tuple[Drift, ...]]]:
@@ -138,13 +155,20 @@ class _Memory:
         self._held.move_to_end(key)
         return self._held[key]
 
-    def put(self, key: tuple[str, str, str], payload: bytes | None) -> None:
+    def drop(self, key: tuple[str, str, str]) -> None:
         if key in self._held:
             self._bytes -= _weight(self._held.pop(key))
+
+    def put(self, key: tuple[str, str, str], payload: bytes | None) -> None:
+        self.drop(key)
         self._held[key] = payload
         self._bytes += _weight(payload)
         while self._bytes > self._max and self._held:
             self._bytes -= _weight(self._held.popitem(last=False)[1])
+
+
+def _learned(path: Path) -> dict[str, bytes]:
+    return msgspec.msgpack.decode(path.read_bytes(), type=dict[str, bytes])
 
 
 def _weight(payload: bytes | None) -> int:

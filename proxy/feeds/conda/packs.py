@@ -1,0 +1,75 @@
+"""Pack files on disk: opened once, read by offset, checked when read (proxy.conda.pack says what is in them).
+
+A generation is what one subdir is at one moment: its records and the shards rendered from them. Its files are never
+changed; a next generation is other files. Whoever holds an open generation goes on reading it after its files are
+gone.
+"""
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from proxy.conda.pack import BadPack, Pack, open_pack
+from proxy.conda.shard_render import by_digest
+from proxy.conda.snapshot import Snapshot, open_snapshot
+
+
+class PackFile:
+    """A pack file, open for reading by offset from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self.size = os.fstat(self._descriptor).st_size
+        self.path = path
+
+    def read(self, offset: int, length: int) -> bytes:
+        return os.pread(self._descriptor, length, offset)
+
+    def __del__(self) -> None:
+        # Readers share it without counting themselves, so the last reference closes it.
+        if hasattr(self, "_descriptor"):
+            os.close(self._descriptor)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One subdir at one moment. `stem` names it: the digest of its records."""
+
+    stem: str
+    snapshot: Snapshot
+    shards: Pack
+    files: tuple[PackFile, PackFile] = field(repr=False)
+
+    @cached_property
+    def by_digest(self) -> dict[str, str]:
+        """Hexadecimal digest of a shard -> its name."""
+        return by_digest(self.shards)
+
+
+def records_path(folder: Path, stem: str) -> Path:
+    return folder / f"{stem}.records"
+
+
+def shards_path(folder: Path, stem: str) -> Path:
+    return folder / f"{stem}.shards"
+
+
+def index_path(folder: Path, stem: str) -> Path:
+    """Return where the rendered shard index of a generation lies."""
+    return folder / f"{stem}.index"
+
+
+def open_generation(folder: Path, stem: str) -> Generation:
+    """Open a generation; blocks for some milliseconds. Raises OSError or BadPack."""
+    generation = open_files(records_path(folder, stem), shards_path(folder, stem))
+    if generation.stem != stem:
+        raise BadPack("the records are not those that the file's name says")
+    return generation
+
+
+def open_files(records: Path, shards: Path) -> Generation:
+    """Open the files of a generation, whatever they are called."""
+    files = PackFile(records), PackFile(shards)
+    snapshot = open_snapshot(files[0].read, files[0].size)
+    return Generation(snapshot.pack.digest.hex(), snapshot, open_pack(files[1].read, files[1].size), files)

@@ -1,0 +1,36 @@
+"""The child's part of a full index: `repodata.json` or `.json.zst` of a generation, hashed while it is written."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from proxy.conda.repodata import pieces, write
+from proxy.conda.shown import Shown
+from proxy.feeds.conda.packs import open_generation
+
+
+class _Hashed:
+    """A file that is hashed as it is written: what BinaryIO's writers need."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+
+def run(folder: str, stem: str, subdir: str, form: str, out: str) -> dict[str, Any]:
+    """Write the index; return {"sha256", "size"}. `form` is "json" or "zst"."""
+    generation = open_generation(Path(folder), stem)
+    shown = [Shown(name, generation.snapshot) for name in generation.snapshot]
+    with Path(out).open("xb") as file:
+        hashed = _Hashed(file)
+        text = pieces(subdir, shown, generation.snapshot.top.relations)
+        if form == "zst":
+            write(text, zst=hashed)
+        else:
+            write(text, plain=hashed)
+        size = file.tell()
+    return {"sha256": hashed.digest.hexdigest(), "size": size}

@@ -1,0 +1,207 @@
+"""The catalog of one upstream's subdir: which generation is current, how fresh it is, when to ask again.
+
+The first ingest takes one full file (`.json.zst`, else `.json.bz2`, else `.json`); afterwards, where the origin has
+CEP-16 shards, its shard index and only the changed shards, else the full file revalidated by its validators. Whatever
+is no index, or has shrunk to nothing, leaves the generation before in force, marked stale.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from proxy.artifacts.notes import Notes
+from proxy.conda.pack import BadPack
+from proxy.config.settings import Upstream
+from proxy.feeds.conda.channel_intake import ChannelIntake, Taken
+from proxy.feeds.conda.packs import Generation, open_generation
+from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide
+from proxy.feeds.keeper import How
+from proxy.model.clock import Clock
+from proxy.upstream.errors import UpstreamError
+
+_LOG = logging.getLogger("feedgate.conda")
+
+
+class SubdirFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What is noted of a subdir. Times are UTC milliseconds; `stem` None: the origin has no such subdir."""
+
+    checked_at_ms: int
+    stem: str | None
+    taken: Taken
+    failures: int = 0
+    failed_at_ms: int = 0
+
+
+_DECODER = msgspec.msgpack.Decoder(SubdirFacts)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSubdir:
+    """The catalog's answer; `generation` None: the origin has no such subdir."""
+
+    generation: Generation | None
+    how: How
+    age_s: float
+    fresh_for_s: float
+
+
+class SubdirCatalog:
+    """One upstream, one subdir."""
+
+    def __init__(
+        self, upstream: Upstream, subdir: str, folder: Path, intake: ChannelIntake, notes: Notes, clock: Clock,
+        *, offline: bool,
+    ) -> None:  # fmt: skip
+        self._upstream = upstream
+        self._subdir = subdir
+        self.folder = folder
+        self._intake = intake
+        self._notes = notes
+        self._clock = clock
+        self._offline = offline
+        self._limits = Limits(upstream.ttl_s, upstream.negative_ttl_s, upstream.stale_if_error_s)
+        self._facts: SubdirFacts | None = None
+        self._generation: Generation | None = None
+        self._is_recalled = False
+        self._recalling = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
+
+    def peek(self) -> HeldSubdir | None:
+        """Return the answer if it is in memory and needs no asking."""
+        facts = self._facts
+        if facts is None:
+            return None
+        if self._offline:
+            return self._held(facts, How.HIT) if facts.stem is not None else None
+        match self._decide(facts):
+            case Fresh():
+                return self._held(facts, How.HIT)
+            case Resting():
+                return self._held(facts, How.STALE)
+            case _:
+                return None
+
+    def last(self) -> HeldSubdir | None:
+        """Return the last answer, however old."""
+        return None if self._facts is None else self._held(self._facts, How.HIT)
+
+    async def find(self) -> HeldSubdir:
+        """Return what the upstream has in the subdir. Raises UpstreamError when nothing and nobody can tell."""
+        facts = await self._recall()
+        if self._offline:
+            return self._held(facts or SubdirFacts(0, None, Taken()), How.HIT)
+        if facts is None:
+            await asyncio.shield(self._refresh())
+            return self._now(How.MISS)
+        match self._decide(facts):
+            case Fresh():
+                return self._held(facts, How.HIT)
+            case Resting():
+                return self._held(facts, How.STALE)
+            case Stale(patience_s=brief):
+                return await self._try(facts, brief)
+            case Expired():
+                await asyncio.shield(self._refresh())
+                return self._now(How.REPLACED)
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+
+    # -- deciding ------------------------------------------------------------------------------------------
+
+    def _decide(self, facts: SubdirFacts) -> Fresh | Stale | Resting | Expired:
+        return decide(
+            is_present=facts.stem is not None, checked_at_ms=facts.checked_at_ms, failures=facts.failures,
+            failed_at_ms=facts.failed_at_ms, now_ms=self._now_ms(), limits=self._limits,
+        )  # fmt: skip
+
+    def _held(self, facts: SubdirFacts, how: How) -> HeldSubdir:
+        decided = self._decide(facts)
+        fresh_for = decided.fresh_for_s if isinstance(decided, Fresh) else 0.0
+        age = age_s(facts.checked_at_ms, self._now_ms()) or 0.0
+        return HeldSubdir(self._generation if facts.stem is not None else None, how, age, fresh_for)
+
+    def _now(self, how: How) -> HeldSubdir:
+        assert self._facts is not None
+        return self._held(self._facts, how)
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+    # -- asking --------------------------------------------------------------------------------------------
+
+    async def _try(self, facts: SubdirFacts, patience_s: float) -> HeldSubdir:
+        task = self._refresh()
+        await asyncio.wait({task}, timeout=patience_s)
+        if task.done() and not task.cancelled() and task.exception() is None:
+            is_same = self._facts is not None and self._facts.stem == facts.stem
+            return self._now(How.REVALIDATED if is_same else How.REPLACED)
+        return self._held(self._facts or facts, How.STALE)
+
+    def _refresh(self) -> "asyncio.Task[None]":
+        if self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._ask(), name=f"refresh {self._subdir}")
+            self._refreshing.add_done_callback(self._refreshed)
+        return self._refreshing
+
+    def _refreshed(self, task: "asyncio.Task[None]") -> None:
+        self._refreshing = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.warning("refreshing %s of %s failed: %s", self._subdir, self._upstream.id, error)
+
+    async def _ask(self) -> None:
+        facts, now_ms = self._facts, self._now_ms()
+        try:
+            taken = await self._intake.take(
+                facts.taken if facts is not None else Taken(), self._generation, now_ms
+            )
+            if taken.stem is not None and (self._generation is None or self._generation.stem != taken.stem):
+                self._generation = await asyncio.to_thread(open_generation, self.folder, taken.stem)
+        except (UpstreamError, OSError, BadPack):
+            if facts is not None:
+                self._facts = msgspec.structs.replace(facts, failures=facts.failures + 1, failed_at_ms=now_ms)
+            raise
+        self._facts = SubdirFacts(now_ms, taken.stem, taken)
+        await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
+        await asyncio.to_thread(self._sweep, taken.stem)
+
+    # -- remembering ---------------------------------------------------------------------------------------
+
+    async def _recall(self) -> SubdirFacts | None:
+        if not self._is_recalled:
+            async with self._recalling:
+                if not self._is_recalled:
+                    await self._read_note()
+                    self._is_recalled = True
+        return self._facts
+
+    async def _read_note(self) -> None:
+        data = await self._notes.get(self._note())
+        try:
+            facts = _DECODER.decode(data) if data is not None else None
+            if facts is not None and facts.stem is not None:
+                self._generation = await asyncio.to_thread(open_generation, self.folder, facts.stem)
+            self._facts = facts
+        except (msgspec.DecodeError, OSError, BadPack) as damage:
+            _LOG.warning("what was held of %s is fetched again: %s", self._subdir, damage)
+
+    def damaged(self, stem: str) -> None:
+        """Forget a generation whose files were found damaged; the next request fetches it anew."""
+        if self._generation is not None and self._generation.stem == stem:
+            self._facts, self._generation = None, None
+
+    def _note(self) -> str:
+        return f"subdir/{self._upstream.id}/{self._subdir}"
+
+    def _sweep(self, stem: str | None) -> None:
+        """Remove the files of generations that are over; whoever reads one goes on. Blocks."""
+        for path in self.folder.glob("*"):
+            is_over = path.suffix in (".records", ".shards", ".index") and path.stem.lstrip(".") != stem
+            if is_over:
+                path.unlink(missing_ok=True)
