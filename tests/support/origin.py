@@ -6,7 +6,6 @@ abandoned.
 
     async with Origin() as origin:
         origin.add("/a.whl", body, etag='"1"', faults=Fault(reset_at=100))
-        ...
         assert origin.hits("/a.whl") == 1
 """
 
@@ -242,7 +241,7 @@ class Origin:
         self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         fault = self._fault(request)
-        reply = answer(self._find(request), request, fault)
+        reply = answer(self.resource(request), request, fault)
         dated = (("Date", formatdate(usegmt=True)), *reply.headers)
         try:
             await send(type(reply)(reply.status, dated, reply.body, reply.has_body), fault, reader, writer)
@@ -250,7 +249,8 @@ class Origin:
             self._aborted[request.path] += 1
             raise
 
-    def _find(self, request: Received) -> Resource:
+    def resource(self, request: Received) -> Resource:
+        """Return what an honest answer to the request is made from."""
         path = request.path
         turns = self._turns.get(path)
         if turns:
