@@ -7,8 +7,9 @@ on with the next.
 
 import contextlib
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
-from proxy.artifacts.blob import TAIL_BYTES, Blob
+from proxy.artifacts.blob import TAIL_BYTES, Blob, LostBlobError
 from proxy.artifacts.fetch import Fetch
 from proxy.artifacts.files import DiskError
 from proxy.artifacts.inflow import Inflow, WrongBytesError
@@ -96,12 +97,34 @@ class Flight:
         return spool
 
     async def _from(self, spool: Spool, position: int, stop: int | None) -> AsyncGenerator[bytes, None]:
-        """Yield from the spool, then from wherever it leads; ends early when the spool failed."""
+        """Yield the bytes from wherever they are; ends early when the spool failed."""
+        outcome = self._fetch.outcome
+        # Small files have arrived, and their spool is closed, before an answer begins.
+        is_stored = spool.is_closed and isinstance(outcome, Blob)
+        first = self._stored if is_stored else self._growing
+        async with contextlib.aclosing(first(spool, position, stop)) as pieces:
+            async for piece in pieces:
+                position += len(piece)
+                yield piece
+        if spool.failure is None and not _is_complete(spool, position, stop):
+            async with contextlib.aclosing(self._through(spool, position, stop)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def _stored(self, spool: Spool, position: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+        """Yield from the store; ends early when the blob is gone from it already."""
+        blob = self._fetch.outcome
+        if isinstance(blob, Blob):
+            with contextlib.suppress(LostBlobError):
+                async with contextlib.aclosing(self._fetch.store.stream(blob, position, stop)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+
+    async def _growing(self, spool: Spool, position: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+        """Yield from the spool as it grows; ends early when the rest does not come from there."""
         pace = Pace(self._clock.monotonic())
-        while not _is_complete(spool, position, stop):
+        while not (_is_complete(spool, position, stop) or spool.is_doubtful or spool.is_closed):
             ready = spool.released() if stop is None else min(spool.released(), stop)
-            if spool.is_doubtful:
-                break
             if position < ready:
                 size = min(pace.next_bytes(), ready - position)
                 pace.sending(size, self._clock.monotonic())
@@ -109,29 +132,18 @@ class Flight:
                     piece = await spool.piece(position, size)
                 except DiskError as error:
                     self._fetch.store.health.failed(error)
-                    break
+                    return
                 position += len(piece)
                 yield piece
                 pace.returned(self._clock.monotonic())
-            elif spool.failure is not None:
+            elif spool.failure is not None or spool.handover is not None:
                 return
-            elif spool.handover is not None:
-                break
             else:
                 await spool.pulse.wait()
-        else:
-            return
-        async with contextlib.aclosing(self._through(spool, position, stop)) as pieces:
-            async for piece in pieces:
-                yield piece
 
     async def _through(self, spool: Spool, position: int, stop: int | None) -> AsyncGenerator[bytes, None]:
         """Go on at the origin by oneself."""
-        fetch = self._fetch
-        passing = await self._taken(spool, position) or PassThrough(
-            Inflow(fetch.sources, fetch.expected, fetch.expected.hashes(), fetch.rules, fetch.store.pools),
-            fetch.expected, fetch.store.pools, held=b"", pending=b"",
-        )  # fmt: skip
+        passing = await self._taken(spool, position) or self._anew(spool, position)
         try:
             async with contextlib.aclosing(passing.read(Wanted(position, stop))) as pieces:
                 async for piece in pieces:
@@ -139,10 +151,27 @@ class Flight:
         except WrongBytesError as wrong:
             raise wrong.problem() from wrong
 
+    def _anew(self, spool: Spool, position: int) -> PassThrough:
+        """Ask for all of it again, and hash all of it: what was sent already must be the beginning of that."""
+        fetch, expected = self._fetch, self._fetch.expected
+        if spool.is_verified:
+            expected = Expected(spool.hashes.sha256(), spool.size)
+        elif position and expected.sha256 is None:
+            raise Problem(
+                "disk-full", "the beginning of the file cannot be read back, and nothing tells its digest"
+            )
+        told = replace(spool.opened, etag=None)
+        inflow = Inflow(
+            fetch.sources, expected, expected.hashes(), fetch.rules, fetch.store.pools, opened=told
+        )
+        return PassThrough(inflow, expected, fetch.store.pools, held=b"", pending=b"")
+
     async def _taken(self, spool: Spool, position: int) -> PassThrough | None:
         """Go on where the spool ended; None if what it holds cannot be read."""
         fetch, handover = self._fetch, spool.handover
-        if handover is None or spool.is_doubtful or position < spool.released():
+        if handover is None or spool.is_doubtful or (position < handover.size and spool.is_closed):
+            return None
+        if position < spool.released():
             return None
         held = b""
         try:

@@ -108,6 +108,11 @@ class Spool:
         self._is_over = True
         self._close_if_idle()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether its file is let go: its bytes are in the store now, or nowhere."""
+        return self._is_over and self.partial is None
+
     # -- the readers
 
     def enter(self) -> None:

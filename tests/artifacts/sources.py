@@ -24,6 +24,8 @@ class Turn:
     etag: str | None = '"1"'
     has_length: bool = True
     honours_range: bool = True
+    #: Answers a range with a part of whatever it has now.
+    ignores_if_range: bool = False
     status: int | None = None
     total: int | None = None
     chunk: int = 64 * 1024
@@ -38,7 +40,11 @@ class FakeStream:
     """An `OriginStreamLike` from a turn."""
 
     def __init__(self, source: "FakeSource", turn: Turn, start: int, if_range: str | None) -> None:
-        joins = turn.honours_range and start > 0 and (if_range is None or if_range == turn.etag)
+        joins = (
+            turn.honours_range
+            and start > 0
+            and (turn.ignores_if_range or if_range is None or if_range == turn.etag)
+        )
         self._source = source
         self._turn = turn
         self.status = turn.status if turn.status is not None else (206 if joins else 200)

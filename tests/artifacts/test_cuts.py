@@ -82,11 +82,32 @@ async def test_another_file_behind_the_same_url_is_never_joined_to_the_first(
 
 async def test_a_206_with_another_etag_is_not_joined(flights: Flights) -> None:
     other = data_of(len(DATA), seed=9)
-    source = FakeSource([Turn(DATA, cut_at=100_000), Turn(other, etag='"1"'), Turn(DATA)])
-    # The second answer pretends to be the same file; the digest says no, and the reader is cut off.
+    deaf = Turn(other, etag='"2"', ignores_if_range=True)
+    source = FakeSource([Turn(DATA, cut_at=100_000), deaf, Turn(DATA)])
+    assert await collect(flights.join("k", [source], expected_of(DATA))) == DATA
+    assert [start for start, _ in source.asked] == [0, 100_000, 0]
+
+
+async def test_a_206_that_pretends_to_be_the_same_file_is_found_by_the_digest(flights: Flights) -> None:
+    other = data_of(len(DATA), seed=9)
+    source = FakeSource([Turn(DATA, cut_at=100_000), Turn(other)])
     client = await Client().read(flights.join("k", [source], expected_of(DATA)))
     assert not client.is_complete
-    assert client.failure is not None
+    assert isinstance(client.failure, Problem)
+
+
+async def test_who_was_told_another_size_is_cut_off_before_the_first_byte(flights: Flights) -> None:
+    short, gate = DATA[:1000], asyncio.Event()
+    source = FakeSource([Turn(short, gate=gate), Turn(DATA)])
+    told = flights.join("k", [source], Expected(sha256_of(DATA)), keep=True)
+    assert (await told.opened()).total == len(short)
+    fresh = flights.join("k", [source], Expected(sha256_of(DATA)))
+    gate.set()
+    await told.done()
+    client = await Client().read(told)
+    assert isinstance(client.failure, Problem)
+    assert client.got == b""
+    assert await collect(fresh) == DATA
 
 
 @pytest.mark.parametrize("total", [len(DATA) - 1, len(DATA) + 1])

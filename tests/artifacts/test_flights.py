@@ -147,6 +147,38 @@ async def test_is_flying_tells_whether_a_join_meets_a_fetch(flights: Flights) ->
     assert not flights.is_flying("k")
 
 
+@pytest.mark.parametrize("size", [0, 100, 1_000_000])
+async def test_who_reads_only_after_all_is_over_gets_the_bytes_from_the_store(
+    flights: Flights, size: int
+) -> None:
+    data = data_of(size)
+    source = honest(data)
+    flight = flights.join("k", [source], expected_of(data), keep=True)
+    await flight.opened()
+    await flight.done()
+    await until(lambda: flights.current() == 0)
+    assert await collect(flight) == data
+    assert await collect(flight, 10, 50) == data[10:50]
+    assert source.asked == [(0, None)]
+
+
+@pytest.mark.parametrize("is_sha_known", [True, False])
+async def test_who_reads_after_the_blob_was_evicted_gets_it_from_the_origin(
+    flights: Flights, store: BlobStore, is_sha_known: bool
+) -> None:
+    data = data_of(300_000)
+    source = FakeSource([Turn(data), Turn(data), Turn(data_of(300_000, seed=8))])
+    expected = expected_of(data) if is_sha_known else Expected(None)
+    flight = flights.join("k", [source], expected, keep=True)
+    await store.remove((await flight.done()).digest)
+    await until(lambda: flights.current() == 0)
+    assert await collect(flight) == data
+    assert source.asked == [(0, None), (0, None)]
+    # Even without a digest in the index another file is not passed for the one that was verified.
+    with pytest.raises(Problem):
+        await collect(flight)
+
+
 async def test_a_failed_fetch_is_forgotten_and_the_next_request_is_clean(flights: Flights) -> None:
     data = data_of(10_000)
     gone = FakeSource([Turn(refusal=Problem("unknown", "gone"))])

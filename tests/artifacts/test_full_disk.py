@@ -11,6 +11,7 @@ import pytest
 
 from proxy.artifacts.blob import TAIL_BYTES
 from proxy.artifacts.files import DiskError
+from proxy.artifacts.flight import Expected
 from proxy.artifacts.rules import Rules
 from proxy.model.problem import Problem
 from tests.artifacts.sources import FakeSource, Turn, honest
@@ -221,6 +222,36 @@ async def test_without_descriptors_a_fetch_passes_through_and_the_next_one_is_st
         assert (await flight.done()).digest == sha256_of(DATA)
 
 
+@pytest.mark.parametrize("call", ["pwrite", "fsync", "rename"])
+async def test_who_reads_only_after_the_disk_refused_asks_the_origin_again(root: Path, call: str) -> None:
+    files = FailingFiles()
+    async with open_store(root, files=files, retry_s=60) as store, open_flights(store) as flights:
+        files.break_call(call, errno.EIO, after=3 if call == "pwrite" else 0)
+        source = honest(DATA)
+        flight = flights.join("k", [source], expected_of(DATA), keep=True)
+        with pytest.raises(Problem):
+            await flight.done()
+        await until(lambda: flights.current() == 0)
+        assert await collect(flight) == DATA
+        assert await collect(flight, len(DATA) - 10) == DATA[-10:]
+        assert source.open_streams == 0
+        assert files_below(root) == []
+
+
+async def test_without_a_digest_a_beginning_that_cannot_be_read_back_ends_the_answer(root: Path) -> None:
+    files = FailingFiles()
+    data, gate = data_of(4_000_000), asyncio.Event()
+    async with open_store(root, files=files, retry_s=60) as store, open_flights(store) as flights:
+        source = honest(data, gate=gate, gate_at=3_900_000)
+        stream = flights.join("k", [source], Expected(None)).read()
+        await anext(stream)
+        await until(lambda: source.sent >= 3_900_000)
+        files.break_call("pread", errno.EIO)
+        with pytest.raises(Problem):
+            await anext(stream)
+        gate.set()
+
+
 async def test_a_running_request_that_nobody_takes_is_let_go(root: Path) -> None:
     files = FailingFiles()
     files.break_call("pwrite", errno.ENOSPC)
@@ -249,6 +280,7 @@ PROGRAM = """
 import asyncio, json, os, resource, subprocess, sys, time
 from pathlib import Path
 from proxy.artifacts.flights import Flights
+from proxy.artifacts.flight import Expected
 from proxy.artifacts.rules import Rules
 from proxy.artifacts.store import BlobStore
 from proxy.model.clock import SystemClock

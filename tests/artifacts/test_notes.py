@@ -272,6 +272,21 @@ async def test_damage_under_a_running_server_is_cured_too(
     assert not (outside / "hit").exists()
 
 
+@pytest.mark.parametrize("damage", [plant_pickle, plant_pickled_key, plant_absolute_name, plant_text])
+async def test_a_planted_row_is_found_before_anybody_asks_for_it(
+    folder: Path, outside: Path, damage: Callable[[Path, Path], None], tally: Tally
+) -> None:
+    first = Notes(folder, SystemClock())
+    await first.set("planted", b"v")
+    await first.close()
+    await asyncio.to_thread(damage, folder, outside)
+    second = Notes(folder, SystemClock(), tally=tally)
+    assert await second.get("another") is None
+    assert tally.of("notes", "rebuilt") == 1
+    assert await second.keys() == []
+    await second.close()
+
+
 async def test_a_rotten_value_is_a_missing_note(notes: Notes, folder: Path) -> None:
     await notes.set("k", b"some value")
     await notes.set("l", b"other value")

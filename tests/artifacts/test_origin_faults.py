@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from proxy.artifacts.flight import OriginStreamLike
 from proxy.artifacts.flights import Flights
 from proxy.config.settings import Rate, Upstream
 from proxy.model.clock import SystemClock
@@ -12,13 +14,18 @@ from proxy.model.problem import Problem
 from proxy.model.redact import SecretUrl
 from proxy.upstream.door import Door
 from proxy.upstream.errors import UpstreamError
-from proxy.upstream.remote import OriginStream, Remote
 from tests.artifacts.tools import Client, collect, data_of, expected_of, files_below, sha256_of, until
 from tests.support.faults import Fault
 from tests.support.origin import Origin
 
 DATA = data_of(500_000)
 PATH = "/files/a-1.0-py3-none-any.whl"
+
+
+class Remote(Protocol):
+    """What is needed of the outbound door."""
+
+    async def open(self, url: str, *, start: int = 0, if_range: str | None = None) -> OriginStreamLike: ...
 
 
 class RemoteSource:
@@ -31,7 +38,7 @@ class RemoteSource:
     def name(self) -> str:
         return "the origin"
 
-    async def open(self, start: int, if_range: str | None) -> OriginStream:
+    async def open(self, start: int, if_range: str | None) -> OriginStreamLike:
         return await self._remote.open(PATH, start=start, if_range=if_range)
 
     async def wrong_bytes(self, detail: str) -> None:

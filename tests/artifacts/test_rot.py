@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from proxy.artifacts.blob import TAIL_BYTES, LostBlobError
+from proxy.artifacts.accounting import Accounting
+from proxy.artifacts.blob import TAIL_BYTES, LostBlobError, mark_of
+from proxy.artifacts.files import Files
 from proxy.artifacts.flights import Flights
+from proxy.artifacts.pools import Pools
+from proxy.artifacts.removal import Removal
 from proxy.artifacts.store import BlobStore
+from proxy.model.digest import Sha256
 from tests.artifacts.sources import honest
 from tests.artifacts.tools import (
     FailingFiles,
@@ -281,6 +286,24 @@ async def test_a_damaged_blob_that_cannot_be_removed_is_hashed_once_only(root: P
             assert await store.get(blob.digest) is None
         assert files.calls["pread"] == reads
         assert store.stats().damaged == 1
+
+
+async def test_a_good_file_that_took_the_place_of_a_damaged_one_stays(root: Path) -> None:
+    files, pools, accounting = Files(), Pools(), Accounting()
+    digest = sha256_of(b"good")
+    forgotten: list[Sha256] = []
+    removal = Removal(accounting, files, pools, lambda _: root / "blob", forgotten.append, lambda _: False)
+    root.mkdir()
+    (root / "blob").write_bytes(b"bad!")
+    bad = mark_of((root / "blob").stat())
+    (root / "new").write_bytes(b"good")
+    (root / "new").replace(root / "blob")
+    accounting.add(digest, 4, 0)
+    await removal.remove_damaged(digest, bad)
+    assert (root / "blob").read_bytes() == b"good"
+    assert digest in accounting
+    assert forgotten == []
+    await pools.close()
 
 
 async def test_verifying_a_large_blob_leaves_the_loop_free(root: Path) -> None:
