@@ -22,8 +22,9 @@ from proxy.feeds.facts import Facts
 from proxy.feeds.shards import Ask, Ingested, NameIndex, Received
 from proxy.model.digest import Sha256
 from proxy.model.tally import Tally
+from proxy.upstream.answer import Answer, Validators
 from proxy.upstream.errors import BadAnswer, UpstreamError
-from proxy.upstream.remote import Answer, Remote, Validators
+from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.intake")
 #: The largest real page is some 5 MB; whatever is larger than this is none.
@@ -46,7 +47,7 @@ class Intake:
     """What one upstream's pages become."""
 
     def __init__(
-        self, upstream: Upstream, remote: Remote, index: NameIndex, store: BlobStore, notes: Notes,
+        self, upstream: Upstream, remote: Way, index: NameIndex, store: BlobStore, notes: Notes,
         drifts: Drifts, tally: Tally,
     ) -> None:  # fmt: skip
         self.notes = notes

@@ -6,7 +6,8 @@ from proxy.artifacts.flight import Expected, Flight
 from proxy.feeds.keeper import ArtifactRef
 from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError, problem_for
-from proxy.upstream.remote import OriginStream, Remote
+from proxy.upstream.stream import OriginStream
+from proxy.upstream.way import Way
 
 _REST_S = 300.0
 
@@ -14,7 +15,7 @@ _REST_S = 300.0
 class RemoteSource:
     """One artifact at one upstream, opened at a byte; a missing file is a problem, not an empty stream."""
 
-    def __init__(self, ref: ArtifactRef, remote_of: Callable[[ArtifactRef], Awaitable[Remote]]) -> None:
+    def __init__(self, ref: ArtifactRef, remote_of: Callable[[ArtifactRef], Awaitable[Way]]) -> None:
         self._ref = ref
         self._remote_of = remote_of
         self._asked = ref.url

@@ -1,5 +1,7 @@
 """The outbound door: makes the remotes, one per configured upstream, and ends them (design, law 2).
 
+A remote is a `Way`: over http, or for a `file://` channel to a folder of this machine.
+
 The process's environment is passed in, and only read for the outbound proxy's words (route.py) and the
 netrc file's place. Every request says who asks: `User-Agent`, with the upstream's `contact`, and a `Via`
 token of this server, by which the inbound door knows a request that came back (508).
@@ -13,9 +15,12 @@ from types import MappingProxyType
 from proxy import __version__
 from proxy.config.settings import Upstream
 from proxy.model.clock import Clock
+from proxy.upstream.file_remote import FileRemote
+from proxy.upstream.folder import folder_of
 from proxy.upstream.health import RemoteHealth
 from proxy.upstream.names import Names, SystemNames
 from proxy.upstream.remote import Remote
+from proxy.upstream.way import Way
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]|[()\\]")
 
@@ -37,8 +42,8 @@ class Door:
         self._environ = dict(environ)
         self._user_agent = user_agent
         self.instance = instance or secrets.token_hex(8)
-        self._remotes: dict[str, Remote] = {}
-        self._replaced: list[Remote] = []
+        self._remotes: dict[str, Way] = {}
+        self._replaced: list[Way] = []
 
     @property
     def via(self) -> str:
@@ -50,8 +55,8 @@ class Door:
         """The token by which a request that came back is known."""
         return f"feedgate-{self.instance}"
 
-    def remote(self, upstream: Upstream) -> Remote:
-        """Return the remote of an upstream; a new one if its settings changed (the old stays until close)."""
+    def remote(self, upstream: Upstream) -> Way:
+        """Return the way to an upstream; a new one if its settings changed (the old stays until close)."""
         known = self._remotes.get(upstream.id)
         if known is not None and known.settings == upstream:
             return known
@@ -71,7 +76,10 @@ class Door:
         for remote in remotes:
             await remote.close()
 
-    def _made(self, upstream: Upstream) -> Remote:
+    def _made(self, upstream: Upstream) -> Way:
+        folder = folder_of(upstream)
+        if folder is not None:
+            return FileRemote(upstream, folder, clock=self._clock)
         own = SystemNames()  # costs nothing until it is asked
         return Remote(
             upstream,

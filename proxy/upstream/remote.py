@@ -233,11 +233,16 @@ class Remote:
         return landed
 
     async def _answer_status(self, target: Target) -> int:
-        """Return the status of a real request, whatever it is (doctor)."""
+        """Return the status of a real request, whatever it is (doctor); an index may be large, so HEAD comes first."""
         headers = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, **self._fields}
-        landed = await self._walk.to(Ask("GET", target, headers, True))
-        landed.response.close()
-        return landed.response.status
+        status = 0
+        for method in ("HEAD", "GET"):
+            landed = await self._walk.to(Ask(method, target, headers, True))
+            landed.response.close()
+            status = landed.response.status
+            if status < 400:
+                break
+        return status
 
 
 def _refuse(source: Source, wait_s: float, reason: str) -> None:

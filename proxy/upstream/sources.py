@@ -1,7 +1,9 @@
 """Sources: where one thing can be asked for, in which order, and who rests.
 
 An upstream's `urls` are mirrors of one thing, in order of preference. A URL below one of them stands for
-the same path below each. Any other URL (a file on another host) has one source. Each source has a breaker:
+the same path below each; a URL beside one of them, on its host, for the same way up and down from each
+(`…/simple/` and `…/packages/` are siblings). Any other URL (a file on another host) has one source. Each
+source has a breaker:
 a mirror one for all of it, other hosts one per origin. A mirror that sent wrong bytes rests; a thing that
 has no other source is left alone by itself instead, so that one bad file does not close a whole host, and
 only after a second report: one more try at once is due (contract, section 3).
@@ -16,6 +18,7 @@ from proxy.model.clock import Clock
 from proxy.model.redact import SecretUrl
 from proxy.upstream.breaker import Breaker
 from proxy.upstream.errors import BadAnswer
+from proxy.upstream.rests import Rests
 from proxy.upstream.target import Target, join, parse_target
 
 _MOST = 512
@@ -37,8 +40,7 @@ class Sources:
         self._clock = clock
         self._bases = [parse_target(_folder(url.reveal())) for url in urls]
         self._breakers: OrderedDict[str, Breaker] = OrderedDict()
-        self._rests: OrderedDict[str, float] = OrderedDict()
-        self._strikes: OrderedDict[str, float] = OrderedDict()
+        self._rests = Rests(clock)
 
     @property
     def own_hosts(self) -> tuple[str, ...]:
@@ -48,16 +50,14 @@ class Sources:
         """Return the sources of a URL (relative to the first of `urls`, or absolute), rested ones last."""
         if _ABSOLUTE.match(url):
             target = parse_target(url)
-            below = self._below(target)
         else:
             if not self._bases:
                 raise BadAnswer("guard", "a relative URL for an upstream without urls")
             target = parse_target(join(self._bases[0].url, url))
-            below = self._below(target)
-        if below is None:
+        mirrors = self._mirrors(target)
+        if not mirrors:
             return [Source(target.origin, target)]
-        mirrors = [Source(base.url, base.at(base.path + below)) for base in self._bases]
-        return sorted(mirrors, key=lambda source: self._rest_left_s(source.key))
+        return sorted(mirrors, key=lambda source: self._rests.left_s(source.key))
 
     def breaker(self, key: str) -> Breaker:
         """Return the memory of a source; the table is bounded, the least used are forgotten."""
@@ -75,40 +75,50 @@ class Sources:
     def rest(self, url: str, seconds: float) -> None:
         """Note that a URL sent wrong bytes; see the module's law for what then rests."""
         sources = self.of(url)
-        until = self._clock.monotonic() + seconds
         if len(sources) > 1:
             asked = parse_target(join(self._bases[0].url, url))
             mirror = max((s for s in sources if s.target == asked), key=lambda s: len(s.key))
-            _remember(self._rests, mirror.key, until)
-        elif self._left_s(self._strikes, sources[0].target.url) > 0:
-            _remember(self._rests, sources[0].target.url, until)
+            self._rests.rest(mirror.key, seconds)
         else:
-            _remember(self._strikes, sources[0].target.url, until)
+            self._rests.strike(sources[0].target.url, seconds)
 
     def resting_s(self, source: Source) -> float:
         """Return how long this very URL is still left alone."""
-        return self._left_s(self._rests, source.target.url)
+        return self._rests.left_s(source.target.url)
 
-    def _rest_left_s(self, key: str) -> float:
-        return self._left_s(self._rests, key)
+    def _mirrors(self, target: Target) -> list[Source]:
+        """Return where each mirror has the target; nothing if it belongs to none of them."""
+        homes = [base for base in self._bases if base.origin == target.origin]
+        if not homes:
+            return []
+        home = max(homes, key=lambda base: len(_shared(base.path, target.path)))
+        shared = _shared(home.path, target.path)
+        steps, below = home.path.removeprefix(shared).count("/"), target.path.removeprefix(shared)
+        if steps and len(self._bases) == 1:
+            # One mirror is no choice, and what lies beside its index need not fail with it.
+            return []
+        found = []
+        for base in self._bases:
+            above = _above(base.path, steps)
+            if above is not None:
+                found.append(Source(base.url, base.at(above + below)))
+        return found
 
-    def _left_s(self, table: "OrderedDict[str, float]", key: str) -> float:
-        return max(0.0, table.get(key, 0.0) - self._clock.monotonic())
 
-    def _below(self, target: Target) -> str | None:
-        """Return the path below the mirror that the target belongs to (the longest base wins), or None."""
-        bases = [b for b in self._bases if b.origin == target.origin and target.path.startswith(b.path)]
-        return target.path[max(len(b.path) for b in bases) :] if bases else None
+def _shared(base: str, path: str) -> str:
+    """Return the deepest folder of the base's path in which the other path lies."""
+    while not path.startswith(base):
+        base = base[: base.rstrip("/").rindex("/") + 1]
+    return base
+
+
+def _above(base: str, steps: int) -> str | None:
+    """Return the folder so many steps above, None where there is none."""
+    folders = base.split("/")
+    return "/".join((*folders[: len(folders) - 1 - steps], "")) if steps < len(folders) - 1 else None
 
 
 def _folder(url: str) -> str:
     """Return the URL with a slash at the end of its path, which is what relative URLs count from."""
     head = url.partition("#")[0].partition("?")[0]
     return head if head.endswith("/") else f"{head}/"
-
-
-def _remember(table: "OrderedDict[str, float]", key: str, until: float) -> None:
-    table[key] = until
-    table.move_to_end(key)
-    if len(table) > _MOST:
-        table.popitem(last=False)

@@ -8,12 +8,28 @@ that may join two parts of a file.
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from proxy.upstream.body import Body
 from proxy.upstream.errors import BadAnswer, UpstreamError
 from proxy.upstream.exchange import Exchange
 from proxy.upstream.headers import content_range, length, strong_etag
+
+
+class Body(Protocol):
+    """Where a stream's bytes come from: a response (`body.py`), or a file (`file_body.py`)."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the bytes; raise UpstreamError unless all of them came."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what they come from."""
+        ...
+
+    @property
+    def has_surplus(self) -> bool:
+        """Tell whether more bytes came than were announced."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,9 @@ async def dial() -> AsyncIterator[Dial]:
         door = Door(clock or SystemClock(), environ=environ or {}, resolver=resolver, instance="test")
         doors.append(door)
         settings = {"id": f"up-{len(doors)}", **SHORT, **fields}
-        return door.remote(Upstream(urls=tuple(SecretUrl(url) for url in urls), **settings))
+        remote = door.remote(Upstream(urls=tuple(SecretUrl(url) for url in urls), **settings))
+        assert isinstance(remote, Remote)
+        return remote
 
     yield made
     for door in doors:

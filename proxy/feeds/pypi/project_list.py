@@ -20,7 +20,7 @@ from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.pypi.negotiate import UPSTREAM_ACCEPT
-from proxy.upstream.remote import Remote
+from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.names")
 _REFRESH_S = 6 * 3600.0
@@ -41,7 +41,7 @@ class ProjectList:
     """One feed's list. `inner` gives the list of a feed that is an upstream of this one."""
 
     def __init__(
-        self, feed: Feed, remotes: Mapping[str, Remote], inner: Callable[[str], "ProjectList"],
+        self, feed: Feed, remotes: Mapping[str, Way], inner: Callable[[str], "ProjectList"],
         store: BlobStore, notes: Notes, clock: Clock,
     ) -> None:  # fmt: skip
         self._feed = feed

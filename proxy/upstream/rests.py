@@ -1,0 +1,41 @@
+"""Rests: what sent wrong bytes and is left alone for a while (contract, section 3). The tables are bounded."""
+
+from collections import OrderedDict
+
+from proxy.model.clock import Clock
+
+_MOST = 512
+
+
+class Rests:
+    """Keys that rest, each until its time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rests: OrderedDict[str, float] = OrderedDict()
+        self._strikes: OrderedDict[str, float] = OrderedDict()
+
+    def rest(self, key: str, seconds: float) -> None:
+        """Let it rest from now on."""
+        _remember(self._rests, key, self._clock.monotonic() + seconds)
+
+    def strike(self, key: str, seconds: float) -> None:
+        """Let it rest if this is the second report within `seconds`: one more try at once is due."""
+        if self._left_s(self._strikes, key) > 0:
+            self.rest(key, seconds)
+        else:
+            _remember(self._strikes, key, self._clock.monotonic() + seconds)
+
+    def left_s(self, key: str) -> float:
+        """Return how long it still rests."""
+        return self._left_s(self._rests, key)
+
+    def _left_s(self, table: "OrderedDict[str, float]", key: str) -> float:
+        return max(0.0, table.get(key, 0.0) - self._clock.monotonic())
+
+
+def _remember(table: "OrderedDict[str, float]", key: str, until: float) -> None:
+    table[key] = until
+    table.move_to_end(key)
+    if len(table) > _MOST:
+        table.popitem(last=False)
