@@ -3,17 +3,18 @@
 Redirects are only the syntactic ones (a missing slash, an un-normalised name): clients keep a 301 for ever.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote
 
 from proxy.feeds.keeper import How, Keeper, Offer
-from proxy.feeds.pypi.feed import Located, Page, PypiFeed
+from proxy.feeds.pypi.feed import Page, PypiFeed
 from proxy.model.problem import Problem
 from proxy.pypi.names import is_valid, normalize
 from proxy.pypi.negotiate import negotiate
 from proxy.pypi.xmlrpc import CONTENT_TYPE, fault
 from proxy.web.inbound import Inbound
+from proxy.web.kinds.arriving import CACHE_OF, arriving
 from proxy.web.outbound import (
     BlobAnswer,
     Bytes,
@@ -25,17 +26,8 @@ from proxy.web.outbound import (
 )
 from proxy.web.routes import Route
 
-#: Suffix and closed ranges up to this size of a file that is not held go through uncached (contract, section 3).
-_PASSED_BYTES = 8 * 1024**2
 _XMLRPC_BYTES = 64 * 1024
 _INTEGRITY = "application/vnd.pypi.integrity.v1+json"
-_CACHE = {
-    How.HIT: Cache.HIT,
-    How.STALE: Cache.STALE,
-    How.MISS: Cache.MISS,
-    How.REVALIDATED: Cache.REVALIDATED,
-    How.REPLACED: Cache.REPLACED,
-}
 
 Find = Callable[[str], PypiFeed | None]
 
@@ -120,7 +112,7 @@ class PypiEndpoints:
             )
         if blob is not None:
             return BlobAnswer(blob=blob)
-        return await self._arriving(request, feed, located)
+        return await arriving(request, self._keeper(), located.ref, lambda: feed.refreshed(located))
 
     async def provenance(self, request: Inbound) -> Outbound:
         """The origin's attestation document of a file that the view shows."""
@@ -128,27 +120,6 @@ class PypiEndpoints:
         name = _normal(feed, request.params["project"])
         body = await feed.provenance(name, request.params["filename"])
         return Bytes(body=body, content_type=_INTEGRITY, cache_control="private, max-age=300")
-
-    async def _arriving(self, request: Inbound, feed: PypiFeed, located: Located) -> Outbound:
-        keeper, ref = self._keeper(), located.ref
-        is_ranged = request.header("Range") is not None
-        is_joined = keeper.is_arriving(ref) or (request.method == "GET" and not is_ranged)
-        landing = keeper.fetch(ref) if is_joined else None
-        try:
-            size = await landing.opened() if landing is not None else await keeper.size_of(ref)
-        except Problem as problem:
-            if problem.word == "unknown":
-                await feed.refreshed(located)
-            raise
-
-        def read(start: int, stop: int | None) -> AsyncIterator[bytes]:
-            is_part = stop is not None and size is not None and (start, stop) != (0, size)
-            if landing is None and is_part and stop is not None and stop - start <= _PASSED_BYTES:
-                return keeper.pass_range(ref, start, stop)
-            return (landing or keeper.fetch(ref)).read(start, stop)
-
-        cache = Cache.PASSED if landing is None else Cache.MISS
-        return StreamAnswer(open=read, size=size, etag=ref.sha256, cache=cache)
 
     # -- what a read-only feed refuses ----------------------------------------------------------------------
 
@@ -187,7 +158,7 @@ def _document(page: Page, content_type: str, *, vary: str | None = None) -> Docu
     document = page.document
     return Document(
         digest=document.digest, body=document.body, size=len(document.body), content_type=content_type,
-        vary=vary, cache=_CACHE[page.offer.how], age_s=_age(page.offer),
+        vary=vary, cache=CACHE_OF[page.offer.how], age_s=_age(page.offer),
     )  # fmt: skip
 
 
