@@ -75,7 +75,10 @@ class Ingest:
         previous: Snapshot | None = None,
         shards: ShardPacker | None = None,
         base: Pack | None = None,
+        *,
+        judge: Judge | None = None,
     ) -> None:
+        self._top = top
         self._writer = PackWriter(out, pack_top(top), base)
         self._subdir = top.subdir
         self._shards = shards

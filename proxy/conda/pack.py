@@ -8,10 +8,10 @@ place and the SHA-256 of the index, so that a pack that was cut short, or is not
 the parts of a name are checked when they are read.
 
 Used for the records of a subdir (three parts: proxy.conda.block) and for its rendered shards (one part, whose digest
-is the shard's name). The same names and parts make the same
-bytes in a file of their own; appended to another pack (proxy.conda.pack_writer) their digests are the same. Nothing here opens files: a pack is written to a
-binary file object that the caller makes durable and renames, and read through a function that returns bytes at an
-offset (`os.pread` or a slice of a map).
+is the shard's name). The same names and parts make the same bytes in a file of their own; appended to another pack
+(proxy.conda.pack_writer) they have the same digests. Nothing here opens files: a pack is written to a binary file
+object that the caller makes durable and renames, and read through a function that returns bytes at an offset
+(`os.pread` or a slice of a map).
 """
 
 import hashlib

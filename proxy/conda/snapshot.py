@@ -41,6 +41,10 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.pack.entries)
 
+    def __bool__(self) -> bool:
+        """A snapshot of an empty channel is one too."""
+        return True
+
     def block(self, name: str) -> Block | None:
         """Return what the upstream lists under a name (lower case), with one read. Raises BadPack for damage."""
         return parse_block(name, self.pack.parts(name)) if name in self.pack.entries else None

@@ -40,42 +40,44 @@ class Made:
         return text_of(self.snapshot.top.subdir, self.shown())
 
 
-def make(document: bytes | Mapping[str, Any], subdir: str = "linux-64", previous: Made | None = None) -> Made:
-    """Ingest a repodata.json."""
-    text = (
-        document
-        if isinstance(document, bytes)
-        else json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-    )
+def make(
+    document: bytes | Mapping[str, Any],
+    subdir: str = "linux-64",
+    previous: Made | None = None,
+    append: bool = False,
+) -> Made:
+    """Ingest a repodata.json; with `append` into the files of `previous`."""
+    text = document if isinstance(document, bytes) else _text(document)
     repodata = split(text)
-    return _made(lambda ingest: ingest_repodata(ingest, repodata), Top(subdir, repodata.relations), previous)
+    top = Top(subdir, repodata.relations)
+    return _made(lambda ingest: ingest_repodata(ingest, repodata), top, previous, append)
+
+
+def _text(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def make_from_shards(
-    index: ShardIndex,
-    shard_of: Callable[[str], bytes | None],
-    subdir: str = "linux-64",
-    previous: Made | None = None,
+    index: ShardIndex, shard_of: Callable[[str], bytes | None], previous: Made | None = None
 ) -> Made:
     """Ingest an origin's shards."""
-    return _made(
-        lambda ingest: ingest_shards(ingest, index, shard_of), Top(subdir, index.relations), previous
-    )
+    top = Top("linux-64", index.relations)
+    return _made(lambda ingest: ingest_shards(ingest, index, shard_of), top, previous)
 
 
-def _made(run: Callable[[Ingest], Report], top: Top, previous: Made | None) -> Made:
+def _made(run: Callable[[Ingest], Report], top: Top, previous: Made | None, append: bool = False) -> Made:
     out, shards = io.BytesIO(), io.BytesIO()
+    held = previous.snapshot if previous else None
+    held_shards = previous.shards if previous else None
+    base, base_shards = (held.pack, held_shards) if append and held else (None, None)
     with ThreadPoolExecutor(1) as executor:
-        packer = ShardPacker(shards, executor, previous.shards if previous else None)
-        report = run(Ingest(out, top, previous.snapshot if previous else None, packer))
+        packer = ShardPacker(shards, executor, held_shards, base_shards)
+        report = run(Ingest(out, top, held, packer, base))
     data, shard_data = out.getvalue(), shards.getvalue()
-    return Made(
-        open_snapshot(reader(data), len(data)),
-        open_pack(reader(shard_data), len(shard_data)),
-        report,
-        data,
-        shard_data,
-    )
+    if append and previous:
+        data, shard_data = previous.data + data, previous.shard_data + shard_data
+    snapshot, pack = open_snapshot(reader(data), len(data)), open_pack(reader(shard_data), len(shard_data))
+    return Made(snapshot, pack, report, data, shard_data)
 
 
 def reader(data: bytes) -> Callable[[int, int], bytes]:

@@ -116,8 +116,47 @@ def test_the_digest_of_a_pack_says_what_it_holds() -> None:
 def test_a_file_that_shrinks_under_a_copy_is_an_error() -> None:
     data = packed({"a": (b"x" * 100, b"")})
     pack = opened(data)
-    short = Pack(pack.entries, b"", b"", reader(data[:50]))
+    short = Pack(pack.entries, b"", b"", len(data), reader(data[:50]))
     writer = PackWriter(io.BytesIO(), b"")
     writer.copy(short, "a")
     with pytest.raises(EOFError):
         writer.finish()
+
+
+def test_a_pack_may_be_appended_to_another_in_its_file() -> None:
+    first = packed(PARTS)
+    old = opened(first)
+    tail = io.BytesIO()
+    writer = PackWriter(tail, b"n", old)
+    writer.copy(old, "a")
+    writer.add("b", (b"new", b""), source=b"s")
+    writer.copy(old, "c", source=b"other")
+    writer.finish()
+    both = first + tail.getvalue()
+    new = opened(both)
+    assert {name: new.parts(name) for name in new.entries} == PARTS | {"b": (b"new", b"")}
+    assert new.entries["c"].source == b"other"
+    assert len(tail.getvalue()) < 500
+    assert {name: open_pack(reader(both), len(first)).parts(name) for name in PARTS} == PARTS
+    assert diff(old, new).changed == ["b"]
+
+
+def test_what_a_killed_writer_appended_is_not_seen() -> None:
+    first = packed(PARTS)
+    torn = first + b"half of a name"
+    assert open_pack(reader(torn), len(first)).parts("a") == PARTS["a"]
+    with pytest.raises(BadPack):
+        opened(torn)
+
+
+def test_waste_grows_with_what_is_replaced() -> None:
+    data = packed(PARTS)
+    assert opened(data).waste < 0.1
+    for number in range(5):
+        base = opened(data)
+        tail = io.BytesIO()
+        writer = PackWriter(tail, b"", base)
+        writer.add("c", (bytes([number]) * 5000, b""), source=b"")
+        writer.finish()
+        data += tail.getvalue()
+    assert opened(data).waste > 0.75

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from proxy.conda.pack import diff, open_pack
 from proxy.conda.pack_writer import PackWriter
+from proxy.conda.shown import Shown
+from proxy.conda.snapshot import open_snapshot
 from proxy.conda.split import BadRepodata, split
 from tests.conda.made import Made, make, reader, record, sections_in, sections_of, text_of
 
@@ -83,6 +85,28 @@ def test_a_next_snapshot_is_the_one_that_would_be_made_anew(
     assert after.data == anew.data
     assert after.shard_data == anew.shard_data
     _check_difference(before, after)
+
+
+@given(channels(), channels(), channels())
+@settings(COMMON)
+def test_an_appended_snapshot_says_what_one_made_anew_says(
+    first: dict[str, Any], second: dict[str, Any], third: dict[str, Any]
+) -> None:
+    made = make(dumped(first))
+    before = made.repodata()
+    for channel in (second, third):
+        appended = make(dumped(channel), previous=made, append=True)
+        anew = make(dumped(channel))
+        assert appended.repodata() == anew.repodata()
+        assert sections_in(appended.shards) == sections_in(anew.shards)
+        assert diff(appended.snapshot.pack, anew.snapshot.pack) == diff(
+            anew.snapshot.pack, anew.snapshot.pack
+        )
+        made = appended
+    longer = reader(made.data)
+    size = len(make(dumped(first)).data)
+    opened = open_snapshot(longer, size)
+    assert text_of("linux-64", [Shown(name, opened) for name in opened]) == before
 
 
 def _check_difference(before: Made, after: Made) -> None:
