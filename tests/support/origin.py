@@ -217,8 +217,8 @@ class Origin:
         writer.transport.set_write_buffer_limits(high=1, low=0)
         try:
             await self._converse(reader, writer, self.connections)
-        except (GoneError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
+        except (GoneError, OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # cancelled: by drop_connections, and asyncio would complain of a connection that ends so
         finally:
             self._writers.discard(writer)
             writer.close()
