@@ -2,7 +2,8 @@
 
 The own origins are those of the upstream's `urls`. A file link or a redirect that leads elsewhere is asked
 without anything; userinfo in such a URL is not even read (target.py drops it). A conda token is part of the
-path, so it is put in when the request is made and taken out of every URL that is handed on.
+path, so it is put in when the request is made, below the upstream's own URLs only (elsewhere on the host the
+same path means something else), and taken out of every URL that is handed on or that leads to another origin.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 from proxy.config.settings import Upstream
 from proxy.model.redact import Secret
 from proxy.upstream.errors import BadAnswer
-from proxy.upstream.target import Target, parse_target
+from proxy.upstream.target import Target, folder, parse_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +26,32 @@ class Grant:
 
     headers: tuple[tuple[str, Secret], ...] = ()
     token: Secret | None = None
+    #: The paths below which the token is sent.
+    folders: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         return not self.headers and self.token is None
 
     def apply(self, target: Target) -> Target:
-        """Return the target as it is sent: with `/t/TOKEN` before the path, unless it is there already."""
-        if self.token is None or target.path.startswith("/t/"):
+        """Return the target as it is sent: with `/t/TOKEN` before the path of what is below the channel."""
+        if not self._is_wanted(target.path):
             return target
-        return target.at(f"/t/{quote(self.token.reveal(), safe='')}{target.path}")
+        return target.at(self._segment + target.path)
 
     def hide(self, target: Target) -> Target:
-        """Return the target without the token."""
-        if self.token is None or not target.path.startswith("/t/"):
+        """Return the target without the token, wherever it stands."""
+        if self.token is None:
             return target
-        return target.at("/" + target.path.removeprefix("/t/").partition("/")[2])
+        return target.at(target.path.replace(f"{self._segment}/", "/"))
+
+    def _is_wanted(self, path: str) -> bool:
+        """Tell whether the path needs the token and has it not yet (a redirect of the origin's own may)."""
+        return self.token is not None and path.startswith(self.folders) and f"{self._segment}/" not in path
+
+    @property
+    def _segment(self) -> str:
+        return f"/t/{quote(self.token.reveal(), safe='')}" if self.token is not None else ""
 
 
 NOTHING = Grant()
@@ -52,6 +63,7 @@ class Credentials:
     def __init__(self, upstream: Upstream, environ: Mapping[str, str]) -> None:
         self._auth = upstream.auth
         self._userinfo = {parse_target(url.reveal()).origin: _userinfo(url.reveal()) for url in upstream.urls}
+        self._bases = [parse_target(folder(url.reveal())) for url in upstream.urls]
         self._netrc = _netrc_path(environ)
         self._netrc_read: dict[str, Grant] = {}
 
@@ -69,6 +81,9 @@ class Credentials:
             if target.host not in self._netrc_read:
                 self._netrc_read[target.host] = await asyncio.to_thread(_from_netrc, self._netrc, target.host)
             return self._netrc_read[target.host]
+        if self._auth.kind == "token":
+            folders = tuple(base.path for base in self._bases if base.origin == target.origin)
+            return Grant(token=self._auth.secret, folders=folders)
         return _configured(self._auth.kind, self._auth.name or "", self._auth.secret or Secret(""))
 
 
@@ -80,8 +95,6 @@ def _configured(kind: str, name: str, secret: Secret) -> Grant:
             return Grant((("Authorization", Secret(f"Bearer {secret.reveal()}")),))
         case "header":
             return Grant(((name, secret),))
-        case "token":
-            return Grant(token=secret)
         case _:
             raise BadAnswer("guard", f"credentials of an unknown kind '{kind}'")
 

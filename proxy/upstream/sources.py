@@ -19,7 +19,7 @@ from proxy.model.redact import SecretUrl
 from proxy.upstream.breaker import Breaker
 from proxy.upstream.errors import BadAnswer
 from proxy.upstream.rests import Rests
-from proxy.upstream.target import Target, join, parse_target
+from proxy.upstream.target import Target, folder, join, parse_target
 
 _MOST = 512
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -38,7 +38,7 @@ class Sources:
 
     def __init__(self, urls: Sequence[SecretUrl], clock: Clock) -> None:
         self._clock = clock
-        self._bases = [parse_target(_folder(url.reveal())) for url in urls]
+        self._bases = [parse_target(folder(url.reveal())) for url in urls]
         self._breakers: OrderedDict[str, Breaker] = OrderedDict()
         self._rests = Rests(clock)
 
@@ -116,9 +116,3 @@ def _above(base: str, steps: int) -> str | None:
     """Return the folder so many steps above, None where there is none."""
     folders = base.split("/")
     return "/".join((*folders[: len(folders) - 1 - steps], "")) if steps < len(folders) - 1 else None
-
-
-def _folder(url: str) -> str:
-    """Return the URL with a slash at the end of its path, which is what relative URLs count from."""
-    head = url.partition("#")[0].partition("?")[0]
-    return head if head.endswith("/") else f"{head}/"

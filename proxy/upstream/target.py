@@ -72,6 +72,12 @@ def parse_target(url: str) -> Target:
     return Target(scheme, _host(host), DEFAULT_PORTS[scheme] if port is None else port, path)
 
 
+def folder(url: str) -> str:
+    """Return the URL with a slash at the end of its path, which is what relative URLs count from."""
+    head = url.partition("#")[0].partition("?")[0]
+    return head if head.endswith("/") else f"{head}/"
+
+
 def join(base: str, reference: str) -> str:
     """Return the reference resolved against a base (RFC 3986, section 5)."""
     try:

@@ -55,9 +55,12 @@ class Walk:
     async def to(self, ask: Ask) -> Landed:
         """Return where the ask leads; the caller closes the response. Raises UpstreamError."""
         target, is_home = ask.target, True
+        own = await self._credentials.grant(target)
         for _ in range(MAX_REDIRECTS + 1):
             is_home = is_home and target.origin == ask.target.origin
             grant = await self._credentials.grant(target) if is_home else NOTHING
+            # An origin may repeat the path it was asked for, and the token in it, in its Location.
+            target = target if is_home else own.hide(target)
             request = Request(
                 ask.method,
                 grant.apply(target),

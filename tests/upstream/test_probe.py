@@ -80,6 +80,14 @@ async def test_first_step_that_fails_ends_the_walk(dial: Dial, authority: trustm
             assert last.detail
 
 
+async def test_an_index_is_asked_for_its_header_only(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.add("/channel/noarch/repodata.json.zst", b"x" * 1000)
+        hops = await dial(f"{origin.url}/channel").probe("noarch/repodata.json.zst")
+    assert (hops[-1].name, hops[-1].detail) == ("origin", "answered 200")
+    assert [request.method for request in origin.requests if request.method] == ["HEAD"]
+
+
 async def test_status_of_the_origin_is_the_last_step(dial: Dial) -> None:
     async with Origin() as origin:
         origin.always("*", Fault(status=503))

@@ -137,6 +137,37 @@ async def test_conda_token_is_sent_in_the_path_and_told_to_nobody(dial: Dial) ->
     assert (answer.status, answer.url) == (200, f"{home.url}/channel/noarch/repodata.json")
 
 
+@pytest.mark.parametrize("channel", ["/channel", "/team/channel/label/dev", ""])
+async def test_conda_token_is_sent_below_the_channel_only(dial: Dial, channel: str) -> None:
+    async with Origin() as home:
+        home.add(f"/t/{CANARY}{channel}/noarch/a.conda", b"x")
+        remote = dial(f"{home.url}{channel}", auth=AUTHS[3])
+        async with await remote.open("noarch/a.conda") as stream:
+            assert (stream.status, stream.asked) == (200, f"{home.url}{channel}/noarch/a.conda")
+        if channel:
+            home.add("/elsewhere/b.conda", b"x")
+            async with await remote.open(f"{home.url}/elsewhere/b.conda") as stream:
+                assert stream.status == 200
+
+
+async def test_conda_token_goes_along_inside_the_origin(dial: Dial) -> None:
+    async with Origin() as home:
+        home.always(f"/t/{CANARY}/channel/a", Fault(location="/channel/b"))
+        home.always(f"/t/{CANARY}/channel/b", Fault(location=f"/t/{CANARY}/channel/c"))
+        home.add(f"/t/{CANARY}/channel/c", b"x")
+        answer = await dial(f"{home.url}/channel", auth=AUTHS[3]).document("a", accept="*/*")
+    assert (answer.status, answer.url) == (200, f"{home.url}/channel/c")
+
+
+async def test_conda_token_in_a_redirect_to_another_origin_is_taken_out(dial: Dial) -> None:
+    async with Origin() as home, Origin() as other:
+        home.always(f"/t/{CANARY}/channel/a", Fault(location=f"{other.url}/t/{CANARY}/channel/a"))
+        other.add("/channel/a", b"x")
+        answer = await dial(f"{home.url}/channel", auth=AUTHS[3]).document("a", accept="*/*")
+    assert (answer.status, answer.url) == (200, f"{other.url}/channel/a")
+    assert [request.target for request in other.requests] == ["/channel/a"]
+
+
 async def test_netrc_gives_credentials_for_the_own_host_only(dial: Dial, tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     path.write_text("machine 127.0.0.1 login me password secret\nmachine other login x password y\n")
