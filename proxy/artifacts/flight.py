@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
-from proxy.artifacts.blob import TAIL_BYTES, Blob, LostBlobError
+from proxy.artifacts.blob import Blob, LostBlobError
 from proxy.artifacts.fetch import Fetch
 from proxy.artifacts.files import DiskError
 from proxy.artifacts.inflow import Inflow, WrongBytesError
@@ -58,6 +58,8 @@ class Flight:
         The last 4 KiB of the artifact come only when all of it was verified. Raises UpstreamError or
         Problem in their place; then the client's connection is to be aborted.
         """
+        if stop is not None and stop <= start:
+            return
         fetch = self._fetch
         fetch.enter()
         try:
@@ -66,7 +68,7 @@ class Flight:
                 spool = await self._landed()
                 spool.enter()
                 try:
-                    async with contextlib.aclosing(self._from(spool, position, stop)) as pieces:
+                    async with contextlib.aclosing(self._from(spool, start, stop)) as pieces:
                         async for piece in pieces:
                             position += len(piece)
                             yield piece
@@ -96,18 +98,21 @@ class Flight:
             raise Problem("origin-unavailable", "the file was replaced at the origin", retry_after_s=5)
         return spool
 
-    async def _from(self, spool: Spool, position: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+    async def _from(self, spool: Spool, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from wherever they are; ends early when the spool failed."""
         outcome = self._fetch.outcome
         # Small files have arrived, and their spool is closed, before an answer begins.
         is_stored = spool.is_closed and isinstance(outcome, Blob)
         first = self._stored if is_stored else self._growing
+        position = start
         async with contextlib.aclosing(first(spool, position, stop)) as pieces:
             async for piece in pieces:
                 position += len(piece)
                 yield piece
         if spool.failure is None and not _is_complete(spool, position, stop):
-            async with contextlib.aclosing(self._through(spool, position, stop)) as pieces:
+            async with contextlib.aclosing(
+                self._through(spool, position, stop, has_begun=position > start)
+            ) as pieces:
                 async for piece in pieces:
                     yield piece
 
@@ -141,9 +146,11 @@ class Flight:
             else:
                 await spool.pulse.wait()
 
-    async def _through(self, spool: Spool, position: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+    async def _through(
+        self, spool: Spool, position: int, stop: int | None, *, has_begun: bool
+    ) -> AsyncGenerator[bytes, None]:
         """Go on at the origin by oneself."""
-        passing = await self._taken(spool, position) or self._anew(spool, position)
+        passing = await self._taken(spool, position) or self._anew(spool, has_begun=has_begun)
         try:
             async with contextlib.aclosing(passing.read(Wanted(position, stop))) as pieces:
                 async for piece in pieces:
@@ -151,12 +158,12 @@ class Flight:
         except WrongBytesError as wrong:
             raise wrong.problem() from wrong
 
-    def _anew(self, spool: Spool, position: int) -> PassThrough:
+    def _anew(self, spool: Spool, *, has_begun: bool) -> PassThrough:
         """Ask for all of it again, and hash all of it: what was sent already must be the beginning of that."""
         fetch, expected = self._fetch, self._fetch.expected
         if spool.is_verified:
             expected = Expected(spool.hashes.sha256(), spool.size)
-        elif position and expected.sha256 is None:
+        elif has_begun and expected.sha256 is None:
             raise Problem(
                 "disk-full", "the beginning of the file cannot be read back, and nothing tells its digest"
             )
@@ -192,10 +199,7 @@ class Flight:
 
 
 def _is_complete(spool: Spool, position: int, stop: int | None) -> bool:
-    """Tell whether everything that was asked for has left; the artifact's tail counts only when verified."""
-    total = spool.total
+    """Tell whether everything that was asked for has left; what is released is no part of the tail."""
     if spool.is_verified:
         return position >= (spool.size if stop is None else min(stop, spool.size))
-    if stop is None or total is None:
-        return False
-    return position >= stop and stop <= total - TAIL_BYTES
+    return stop is not None and stop <= position and stop <= spool.released()

@@ -47,17 +47,13 @@ class PassThrough:
                     if part:
                         position += len(part)
                         yield part
-                    if wanted.stop is not None and position >= wanted.stop and not self._is_tail(position):
+                    if wanted.stop is not None and position >= wanted.stop:
+                        # What came before the end was 4 KiB from it at the least.
                         return
         finally:
             await self._inflow.close()
 
     # -- parts
-
-    def _is_tail(self, position: int) -> bool:
-        opened = self._inflow.opened
-        total = None if opened is None else opened.total
-        return total is None or position > total - TAIL_BYTES
 
     async def _released(self) -> AsyncGenerator[tuple[int, bytes], None]:
         """Yield (offset, bytes) as they may leave."""

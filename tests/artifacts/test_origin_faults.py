@@ -31,7 +31,7 @@ class Remote(Protocol):
 class RemoteSource:
     """A path at a remote."""
 
-    def __init__(self, remote: Way) -> None:
+    def __init__(self, remote: Remote) -> None:
         self._remote = remote
         self.complaints: list[str] = []
 
