@@ -41,12 +41,13 @@ class Shown:
         return found
 
     def part(self, number: int) -> bytes:
-        """Return one part of what is shown: the `.tar.bz2` members (0) or the `.conda` members (1)."""
-        entry = self.snapshot.pack.entries[self.name]
-        if not entry.lengths[number]:
-            return b""
-        members = self.snapshot.pack.part(self.name, number)
-        if self.keep is not None:
+        """Return one part of what is shown: the `.tar.bz2` members (0) or the `.conda` members (1).
+
+        Documents take all first parts, then all second ones; the whole name is checked with its first. Raises BadPack.
+        """
+        pack = self.snapshot.pack
+        members = pack.part(self.name, number) if number else pack.parts(self.name)[0]
+        if members and self.keep is not None:
             members = narrowed(members, self.keep)
         return self._stamped(members)
 

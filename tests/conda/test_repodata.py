@@ -1,13 +1,15 @@
 import io
 import json
 
+import pytest
 import zstandard
 
-from proxy.conda.pack import open_pack
+from proxy.conda.pack import BadPack, open_pack
 from proxy.conda.repodata import pieces, write
 from proxy.conda.shard_pack import ShardPacker
 from proxy.conda.shard_render import pack_shards
 from proxy.conda.shown import Shown
+from proxy.conda.snapshot import open_snapshot
 from tests.conda.inline import Inline
 from tests.conda.made import Made, index, make, reader, record, sections_in, sections_of, text_of
 
@@ -82,3 +84,12 @@ def test_names_of_two_upstreams_stand_in_one_document() -> None:
     one, two = make(index(record("a"))), make(index(record("a", "9"), record("b")))
     text = text_of("linux-64", [Shown("a", one.snapshot), Shown("b", two.snapshot)])
     assert list(sections_of(text)["packages.conda"]) == ["a-1.0-0.conda", "b-1.0-0.conda"]
+
+
+def test_a_document_is_not_made_from_damaged_bytes() -> None:
+    made = make(index(record("a"), record("b")))
+    data = bytearray(made.data)
+    data[data.index(b"1.0", 200)] ^= 1
+    snapshot = open_snapshot(reader(bytes(data)), len(data))
+    with pytest.raises(BadPack):
+        text_of("linux-64", [Shown(name, snapshot) for name in snapshot])
