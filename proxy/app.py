@@ -23,6 +23,7 @@ from proxy.state.running import write_reloaded, write_running
 from proxy.web.access import AccessLog
 from proxy.web.door import Door
 from proxy.web.health import Health, Readiness
+from proxy.web.kinds.conda import CondaEndpoints
 from proxy.web.kinds.pypi import PypiEndpoints
 from proxy.web.log import LogPipe, is_json
 from proxy.web.metrics import Metrics
@@ -55,6 +56,7 @@ class App:
         self._out = out
         self._is_ready = False
         self._watching: asyncio.Task[None] | None = None
+        self._prefetching: asyncio.Task[None] | None = None
         self._retired: set[asyncio.Task[None]] = set()
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
         self._web = self._web_server(settings)
@@ -63,7 +65,9 @@ class App:
         base, metrics = self.base, self.metrics
         health = Health(self._readiness, lambda url: feed_cards(self.site.settings, url), metrics)
         pypi = PypiEndpoints(lambda name: self.site.pypi_feed(name), lambda: self.site.keeper)
-        routes = Routes((*health.routes(), *pypi.routes()), settings.server.path_prefix)
+        conda = CondaEndpoints(lambda name: self.site.conda_feed(name), lambda: self.site.keeper)
+        table = (*health.routes(), *pypi.routes(), *conda.routes())
+        routes = Routes(table, settings.server.path_prefix)
         trust = Trust(settings.server)
         responder = Responder(Variants(), base.clock)
         door = Door(
@@ -77,13 +81,17 @@ class App:
         return self._web.url
 
     async def start(self) -> None:
-        """Open (which takes the data folder's lock), listen. Raises StateError, OSError or ssl.SSLError, and then nothing is left running."""
+        """Open (which takes the data folder's lock) and listen.
+
+        Raises StateError, OSError or ssl.SSLError, and then nothing is left running.
+        """
         try:
             await self.base.start()
             register(self.metrics, self.base.store, self.base.flights, self.base.door, self.base.tally)
             self._watching = asyncio.create_task(watch_loop(self.metrics, self.base.clock), name="loop lag")
             self._is_ready = True
             await self._web.start()
+            self._prefetching = asyncio.create_task(self.site.prefetch(), name="prefetch")
         except BaseException:
             await self.stop()
             raise
@@ -92,9 +100,10 @@ class App:
         """Let answers finish within `stop_timeout`, then close everything; may be called after a failed start."""
         self._is_ready = False
         await self._web.stop()
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        tasks = [task for task in (self._watching, self._prefetching) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.site.close()
         await asyncio.gather(*self._retired, return_exceptions=True)
         await self.base.close()

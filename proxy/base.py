@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Settings
+from proxy.feeds.conda.feed import CondaView
 from proxy.feeds.documents import Documents
 from proxy.feeds.pypi.shard import PypiView
 from proxy.feeds.views import Views
@@ -38,6 +40,9 @@ class Base:
     door: Door
     documents: Documents
     pypi_views: Views[PypiView]
+    conda_views: Views[CondaView]
+    #: Generations of conda subdirs lie here; like all of the cache it may be wiped while the server is stopped.
+    conda_folder: Path
     _warming: "asyncio.Task[None] | None" = field(default=None)
 
     async def start(self) -> None:
@@ -77,4 +82,5 @@ def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | Non
         clock=clock, tally=tally, store=store, notes=notes, flights=Flights(store, clock), database=database,
         sightings=Sightings(database), owners=Owners(database, clock), door=Door(clock, environ=environ),
         documents=Documents(store, notes, max_bytes=_DOCUMENT_BYTES), pypi_views=Views(max_records=_VIEW_RECORDS),
+        conda_views=Views(max_records=_VIEW_RECORDS), conda_folder=cache / "conda",
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """The site: all that is made from the feeds' settings. A reload makes the next site and swaps it in whole, or none.
 
-The kinds of feeds meet here: another ecosystem adds its line to `_build_feeds`. Catalogs of upstreams that did not
+The kinds of feeds meet here: another ecosystem adds its line to `build_site`. Catalogs of upstreams that did not
 change are taken over, with what they remember; what lives longer than settings is the base's.
 """
 
@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 from proxy.base import Base
 from proxy.config.settings import Feed, Settings, Upstream
+from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.feed_catalog import FeedCatalog
 from proxy.feeds.intake import Intake
 from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
 from proxy.feeds.name_catalog import NameCatalog
+from proxy.feeds.origin_documents import OriginDocuments
 from proxy.feeds.owners import Catalog, Owners
 from proxy.feeds.pypi.core_metadata import CoreMetadata
 from proxy.feeds.pypi.feed import PypiFeed
@@ -20,6 +22,7 @@ from proxy.feeds.pypi.index import PypiIndex
 from proxy.feeds.pypi.information import Information
 from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
 from proxy.feeds.pypi.project_list import ProjectList
+from proxy.site_conda import conda_feeds, keep_conda
 
 CatalogKey = tuple[Upstream, bool]
 
@@ -32,6 +35,7 @@ class Site:
     keeper: LocalKeeper
     pypi_keeper: LocalPypiKeeper
     pypi_feeds: Mapping[str, PypiFeed]
+    conda_feeds: Mapping[str, CondaFeed]
     catalogs: Mapping[CatalogKey, NameCatalog]
     owners: Mapping[str, Owners] = field(default_factory=dict)
 
@@ -39,8 +43,19 @@ class Site:
         """Return the PyPI feed of a name or alias."""
         return self.pypi_feeds.get(name)
 
+    def conda_feed(self, name: str) -> CondaFeed | None:
+        """Return the conda feed of a name or alias."""
+        return self.conda_feeds.get(name)
+
+    async def prefetch(self) -> None:
+        """Ask, before any client does, for what every client of a conda feed asks first."""
+        for feed in {id(each): each for each in self.conda_feeds.values()}.values():
+            await feed.prefetch()
+
     async def close(self, successor: "Site | None" = None) -> None:
         """Stop what is under way and is not the successor's."""
+        for feed in self.conda_feeds.values():
+            await feed.close()
         for owners in self.owners.values():
             await owners.close()
         await self.pypi_keeper.close()
@@ -60,6 +75,8 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     for feed in _inner_first(settings.feeds):
         if feed.kind == "pypi":
             kept[feed.name] = _kept(feed, base, known, catalogs, owners)
+        elif feed.kind == "conda":
+            kept[feed.name] = keep_conda(feed, base)
     keeper = LocalKeeper(kept, base.store, base.notes, base.flights)
     pypi_keeper = _pypi_keeper(settings, base, keeper, kept)
     feeds = {
@@ -72,7 +89,8 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
         if feed.kind == "pypi"
     }  # fmt: skip
     aliases = {alias: feed for feed in feeds.values() for alias in feed.settings.aliases}
-    return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, catalogs, owners)
+    conda = conda_feeds(settings, base, keeper)
+    return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, conda, catalogs, owners)
 
 
 def _kept(
@@ -120,7 +138,8 @@ def _pypi_keeper(
             lists[feed.name] = ProjectList(
                 feed, remotes, lists.__getitem__, base.store, base.notes, base.clock
             )
-            information[feed.name] = Information(feed, keeper, base.store, base.notes, base.clock)
+            documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
+            information[feed.name] = Information(feed, remotes, documents)
     return LocalPypiKeeper(
         keeper, CoreMetadata(keeper, base.store, base.notes, base.tally), lists, information
     )

@@ -14,6 +14,7 @@ LEVELS = (
     {"cli"},
     {"app"},
     {"site"},
+    {"site_conda"},
     {"base"},
     {"web"},
     {"feeds"},

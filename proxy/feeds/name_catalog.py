@@ -125,7 +125,11 @@ class NameCatalog:
         await asyncio.wait({task}, timeout=patience_s)
         if task.done() and not task.cancelled() and task.exception() is None:
             return self._asked(facts, task.result())
-        return self._held(self._facts.get(name, facts), How.STALE)
+        # An answer counts as soon as it is here, though it may still be on its way to the disk.
+        latest = self._facts.get(name, facts)
+        if latest.checked_at_ms != facts.checked_at_ms:
+            return self._asked(facts, latest)
+        return self._held(latest, How.STALE)
 
     async def _must(self, name: str, facts: Facts, refresh: bool) -> Held:
         try:

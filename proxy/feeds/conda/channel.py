@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.conda.compose_job import Order, Part
-from proxy.feeds.conda.packs import Generation, open_generation
+from proxy.feeds.conda.packs import Generation, make_empty, open_generation
 from proxy.feeds.conda.subdir_catalog import HeldSubdir, SubdirCatalog
 from proxy.feeds.keeper import How
 from proxy.model.clock import Clock
@@ -85,6 +85,7 @@ class Channel:
         self._catalogs: dict[tuple[str, str], SubdirCatalog] = {}
         self._composed: dict[str, tuple[_Composed, Generation]] = {}
         self._composing: dict[str, asyncio.Lock] = {}
+        self._editions: dict[str, Edition] = {}
         one = feed.upstreams[0] if len(feed.upstreams) == 1 else None
         self._is_plain = one is not None and not (
             one.only or one.except_ or (feed.reserved and not one.private)
@@ -106,13 +107,24 @@ class Channel:
         if not self.serves(subdir):
             return None
         try:
-            if self._is_plain:
-                catalog = self._catalog(self.feed.upstreams[0], subdir)
-                held = await catalog.find()
-                return self._plain(subdir, catalog, held) if held.generation is not None else None
-            return await self._compose(subdir)
+            found = await (self._first(subdir) if self._is_plain else self._compose(subdir))
         except UpstreamError as error:
             raise problem_for(error, self.feed.name) from error
+        if found is None and subdir == NOARCH:
+            found = await self._nothing(subdir)
+        if found is not None:
+            self._editions[subdir] = found
+        return found
+
+    async def _nothing(self, subdir: str) -> Edition:
+        """A channel without noarch has an empty one: a 404 there would end every client's command."""
+        folder = self._folder / f"{subdir}-empty"
+        generation = await asyncio.to_thread(make_empty, folder, subdir)
+        return Edition(subdir, generation, folder, (self.feed.upstreams[0].id,), How.HIT, 0.0, 60.0)
+
+    def known(self) -> Sequence[Edition]:
+        """Return the editions that have been made in this process, however old."""
+        return tuple(self._editions.values())
 
     def damaged(self, edition: Edition) -> None:
         """Forget a generation whose files were found damaged."""
@@ -134,6 +146,11 @@ class Channel:
         if catalog is None:
             catalog = self._catalogs[upstream.id, subdir] = self._catalog_of(upstream, subdir)
         return catalog
+
+    async def _first(self, subdir: str) -> Edition | None:
+        catalog = self._catalog(self.feed.upstreams[0], subdir)
+        held = await catalog.find()
+        return self._plain(subdir, catalog, held) if held.generation is not None else None
 
     def _plain(self, subdir: str, catalog: SubdirCatalog, held: HeldSubdir) -> Edition:
         assert held.generation is not None

@@ -11,8 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 from proxy.conda.pack import BadPack, Pack, open_pack
-from proxy.conda.shard_render import by_digest
-from proxy.conda.snapshot import Snapshot, open_snapshot
+from proxy.conda.pack_writer import PackWriter
+from proxy.conda.shard_render import by_digest, index_of
+from proxy.conda.shards import FORM
+from proxy.conda.snapshot import Snapshot, Top, open_snapshot, pack_top
+
+#: `created_at` of what was never made.
+_BEGINNING = "1970-01-01T00:00:00+00:00"
 
 
 class PackFile:
@@ -73,3 +78,18 @@ def open_files(records: Path, shards: Path) -> Generation:
     files = PackFile(records), PackFile(shards)
     snapshot = open_snapshot(files[0].read, files[0].size)
     return Generation(snapshot.pack.digest.hex(), snapshot, open_pack(files[1].read, files[1].size), files)
+
+
+def make_empty(folder: Path, subdir: str) -> Generation:
+    """Make and open the generation of a subdir in which there is nothing. Blocks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    records, shards = folder / ".empty.records", folder / ".empty.shards"
+    with records.open("wb") as out:
+        PackWriter(out, pack_top(Top(subdir))).finish()
+    with shards.open("wb") as out:
+        PackWriter(out, FORM.encode()).finish()
+    made = open_files(records, shards)
+    index_path(folder, made.stem).write_bytes(index_of(made.shards, subdir, _BEGINNING))
+    shards.rename(shards_path(folder, made.stem))
+    records.rename(records_path(folder, made.stem))
+    return made

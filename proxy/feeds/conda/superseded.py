@@ -9,8 +9,11 @@ import contextlib
 import time
 from pathlib import Path
 
-from proxy.conda.pack import Pack
+from proxy.conda.pack import BadPack, Pack, open_pack
 from proxy.conda.pack_writer import PackWriter
+from proxy.conda.shard_render import by_digest
+from proxy.feeds.conda.packs import PackFile
+from proxy.model.digest import Sha256
 
 KEPT_S = 8 * 86400.0
 _SUFFIX = ".superseded"
@@ -43,3 +46,31 @@ def prune_superseded(folder: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > KEPT_S:
                 path.unlink()
+
+
+class SupersededShards:
+    """The superseded shards of a folder, looked up by digest; packs are opened when somebody asks."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._opened: dict[Path, tuple[PackFile, Pack, dict[str, str]]] = {}
+
+    def find(self, digest: Sha256) -> bytes | None:
+        """Return a shard's bytes, checked, or None where no pack of the last days has it. Blocks."""
+        present = superseded_files(self._folder)
+        for path in [path for path in self._opened if path not in present]:
+            del self._opened[path]
+        for path in present:
+            try:
+                _, pack, names = self._opened.get(path) or self._open(path)
+                if (name := names.get(digest)) is not None:
+                    return pack.parts(name)[0]
+            except (OSError, BadPack):
+                continue
+        return None
+
+    def _open(self, path: Path) -> tuple[PackFile, Pack, dict[str, str]]:
+        file = PackFile(path)
+        pack = open_pack(file.read, file.size)
+        self._opened[path] = (file, pack, by_digest(pack))
+        return self._opened[path]
