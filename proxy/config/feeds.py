@@ -14,7 +14,7 @@ from proxy.config.layers import Given, Table, parse_json
 from proxy.config.pip import Followed
 from proxy.config.schema import FEED, Reader, dotted, source_of
 from proxy.config.settings import Feed, Route, Upstream
-from proxy.config.upstreams import json_api_of, read_upstream, with_ids
+from proxy.config.upstreams import Around, json_api_of, read_upstream, with_ids
 
 #: Keys that mean something for one kind of feed only.
 _KIND_OF = {"blocked_project": "pypi", "subdirs": "conda", "indexed_timestamp": "conda"}
@@ -84,9 +84,10 @@ def _read_upstreams(
         return _follow_pip(reader, name, f"{place}.upstreams[0]", around) if follows else ()
     here = f"{place}.upstreams"
     read = []
-    for number, entry in enumerate(_entries(reader, node, here)):
+    for number, entry in enumerate(_entries(reader, node, here, kind)):
         _check_entry(reader, entry, f"{here}[{number}]", kind)
-        read.append(read_upstream(reader, entry, f"{here}[{number}]", around.defaults, around.routes))
+        beside = Around(kind, around.defaults, around.routes)
+        read.append(read_upstream(reader, entry, f"{here}[{number}]", beside))
     try:
         return with_ids(name, read)
     except RefusedError as err:
@@ -94,7 +95,7 @@ def _read_upstreams(
         return ()
 
 
-def _entries(reader: Reader, node: Given | Table, place: str) -> list[Given]:
+def _entries(reader: Reader, node: Given | Table, place: str, kind: str) -> list[Given]:
     """Return the entries of the list of upstreams; a list of nothing is a fault."""
     if isinstance(node, Table):
         reader.fault(place, "must be a list, not a table", source_of(node))
@@ -105,7 +106,8 @@ def _entries(reader: Reader, node: Given | Table, place: str) -> list[Given]:
         if not isinstance(value, list):
             raise RefusedError.because(f"must be a list, not {describe(value)}")
         if not value:
-            raise RefusedError.because("must not be empty; leave it out to follow pip's own index")
+            hint = "; leave it out to follow pip's own index" if kind == "pypi" else ""
+            raise RefusedError.because(f"must not be empty{hint}")
     except RefusedError as err:
         reader.refuse(place, err, node.source)
         return []

@@ -26,10 +26,12 @@ class Given:
     source: str
     base: Path
     is_text: bool = False
+    #: It stands in the settings' file itself: some things only that may say.
+    in_file: bool = False
 
     def part(self, value: object) -> "Given":
         """Return a value that stands inside this one."""
-        return Given(value, self.source, self.base)
+        return Given(value, self.source, self.base, in_file=self.in_file)
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ def read_file(path: Path, name: str) -> Table:
         reason = "nested too deeply" if isinstance(err, RecursionError) else str(err)
         raise RefusedError.because(f"is not TOML: {reason}") from err
     tree = Table()
-    _lay(tree, (), Given(values, name, path.parent))
+    _lay(tree, (), Given(values, name, path.parent, in_file=True))
     return tree
 
 

@@ -17,7 +17,7 @@ from proxy.config.auth import take_userinfo
 from proxy.config.faults import RefusedError
 from proxy.config.secrets import check_url
 from proxy.config.settings import Auth
-from proxy.config.upstreams import as_base
+from proxy.config.urls import as_base
 from proxy.model.redact import SecretUrl
 
 _FILE = "pip.conf"

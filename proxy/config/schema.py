@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from proxy.conda.names import is_subdir
 from proxy.config import kinds
-from proxy.config.faults import Fault, RefusedError, describe
+from proxy.config.faults import Fault, RefusedError, describe, quote
 from proxy.config.kinds import Kind, integer, list_of, secret_url
 from proxy.config.layers import Given, Table
 from proxy.config.secrets import check_url, read_secret_text
@@ -36,6 +37,13 @@ def _network(given: Given, _: Mapping[str, str]) -> str:
         ipaddress.ip_network(text)
     except ValueError as err:
         raise RefusedError.because(f"must be an address or network such as 10.0.0.0/8: {err}") from err
+    return text
+
+
+def _subdir(given: Given, _: Mapping[str, str]) -> str:
+    text = kinds.text_in(given)
+    if not is_subdir(text):
+        raise RefusedError.because(f"must be a subdir such as linux-64 or noarch, not {quote(text)}")
     return text
 
 
@@ -122,9 +130,7 @@ FEED = (
     Key("offline", "offline", kinds.BOOLEAN),
     Key("aliases", "aliases", list_of(kinds.NAME)),
     Key("blocked_project", "blocked_project", kinds.choice("403", "404", "empty")),
-    Key(
-        "subdirs", "subdirs", list_of(kinds.matching(r"[a-z0-9]+(-[a-z0-9_]+)?", "a subdir such as linux-64"))
-    ),
+    Key("subdirs", "subdirs", list_of(Kind(_subdir, kinds.as_given))),
     Key("indexed_timestamp", "indexed_timestamp", kinds.choice("observed", "off")),
     Key("fetch", "fetch", kinds.choice("eager", "lazy")),
 )

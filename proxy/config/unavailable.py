@@ -34,7 +34,6 @@ SERVER: tuple[OfServer, ...] = (
     ),
 )
 FEEDS: tuple[OfFeed, ...] = (
-    OfFeed("kind", lambda f: f.kind == "conda", "conda feeds are not available yet"),
     OfFeed("curated_from", lambda f: bool(f.curated_from), "curated feeds are not available yet"),
     OfFeed("policy", lambda f: f.policy is not None, "policies are not available yet"),
     OfFeed("anonymous", lambda f: not f.anonymous, "keys are not available yet, so no feed can be closed"),

@@ -1,4 +1,4 @@
-"""Upstreams: the entries of a feed's `upstreams`, with credentials taken out of their URLs.
+"""Upstreams: the entries of a feed's `upstreams`; what their URLs may be is `urls.py`.
 
 An upstream's id outlives restarts and edits: it is the feed's name and a hash of what the upstream is (its
 first URL without credentials, or the feed it names), so that first sight and digest history stay with it when
@@ -6,22 +6,21 @@ another upstream is added, moved or removed, or when a mirror is appended to `ur
 may share a URL (two routes to it); the second one's id then ends in "-2".
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-from proxy.config.auth import read_auth, take_userinfo
+from proxy.config.auth import read_auth
 from proxy.config.faults import RefusedError, describe
-from proxy.config.kinds import Kind, list_of, secret_url
+from proxy.config.kinds import Kind, list_of
 from proxy.config.layers import Given, Table
 from proxy.config.routes import choose_route
 from proxy.config.schema import CLIENT_CERT, UPSTREAM, UPSTREAM_DEFAULTS, Reader
 from proxy.config.settings import Auth, Route, Upstream
+from proxy.config.urls import Place, as_base, is_folder, place_kind
 from proxy.model.redact import SecretUrl
 
-URL = secret_url("http", "https")
 _OWN = ("url", "urls", "route", "auth", "client_cert")
 #: What means nothing where the upstream is a feed of this server.
 _OUTSIDE = (
@@ -34,11 +33,28 @@ _OUTSIDE = (
     "json_api",
     "files_base",
 )
+#: What means nothing where it is a folder of this machine.
+_OVER_A_NETWORK = (
+    "route",
+    "auth",
+    "client_cert",
+    "allow_private",
+    "redirect_hosts",
+    "connect_timeout",
+    "contact",
+)
 
 
-def read_upstream(
-    reader: Reader, given: Given, place: str, defaults: Upstream, routes: Mapping[str, Route]
-) -> Upstream:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What an upstream is read against: its feed's kind, and what the other tables say."""
+
+    kind: str
+    defaults: Upstream
+    routes: Mapping[str, Route]
+
+
+def read_upstream(reader: Reader, given: Given, place: str, around: Around) -> Upstream:
     """Return one upstream, still without its id.
 
     One without a usable source (which is reported) is empty but keeps its place, so that later faults count.
@@ -52,19 +68,25 @@ def read_upstream(
     table = reader.table(given, place)
     reader.known(table, (*_OWN, *(key.name for key in (*UPSTREAM, *UPSTREAM_DEFAULTS))), place)
     values = reader.values((*UPSTREAM, *UPSTREAM_DEFAULTS), table, place)
-    urls, auth = _read_urls(reader, table, place)
-    values["route"] = choose_route(reader, _given(table, "route"), f"{place}.route", routes)
+    urls, auth = _read_urls(reader, table, place, place_kind(around.kind))
+    values["route"] = choose_route(reader, _given(table, "route"), f"{place}.route", around.routes)
     values["auth"] = _read_auth(reader, table, f"{place}.auth", auth)
     values |= _read_client_cert(reader, table, place)
     if not _has_one_source(reader, table, place, given.source):
         return nothing
     if "feed" in values:
-        for name in _OUTSIDE:
-            if name in table.entries:
-                reader.fault(f"{place}.{name}", "means nothing where the upstream is a feed of this server")
+        _mean_nothing(reader, table, place, _OUTSIDE, "a feed of this server")
     elif not urls:
         return nothing
-    return replace(defaults, urls=urls, **_with_slashes(values, urls))
+    if any(is_folder(url) for url in urls):
+        _mean_nothing(reader, table, place, _OVER_A_NETWORK, "a folder of this machine")
+    return replace(around.defaults, urls=urls, **_with_bases(values, urls, around.kind))
+
+
+def _mean_nothing(reader: Reader, table: Table, place: str, names: Iterable[str], what: str) -> None:
+    for name in names:
+        if name in table.entries:
+            reader.fault(f"{place}.{name}", f"means nothing where the upstream is {what}")
 
 
 def _given(table: Table, name: str) -> Given | None:
@@ -80,33 +102,28 @@ def _has_one_source(reader: Reader, table: Table, place: str, source: str) -> bo
     return len(named) == 1
 
 
-def _read_urls(reader: Reader, table: Table, place: str) -> tuple[tuple[SecretUrl, ...], Auth | None]:
+def _read_urls(
+    reader: Reader, table: Table, place: str, kind: Kind
+) -> tuple[tuple[SecretUrl, ...], Auth | None]:
     """Return the URLs as bases (with a slash at the end) and the one set of credentials that they held."""
     read: tuple[Any] | None = None
     single, several = _given(table, "url"), _given(table, "urls")
     if single is not None:
-        read = reader.value(Kind(lambda g, e: (URL.read(g, e),), URL.show), single, f"{place}.url")
+        read = reader.value(Kind(lambda g, e: (kind.read(g, e),), kind.show), single, f"{place}.url")
     if several is not None:
-        read = reader.value(list_of(URL), several, f"{place}.urls")
+        read = reader.value(list_of(kind), several, f"{place}.urls")
         if read == ((),):
             reader.fault(f"{place}.urls", "must not be empty")
-    pairs = [take_userinfo(url) for url in (read[0] if read else ())]
-    found = [auth for _, auth in pairs]
+    places: tuple[Place, ...] = read[0] if read else ()
+    found = [found.auth for found in places]
     if len(set(found)) > 1:
         reader.fault(f"{place}.urls", "must not hold different credentials; give them once as auth")
-    urls = tuple(as_base(url) for url, _ in pairs)
+    urls = tuple(found.url for found in places)
     if len(set(urls)) < len(urls):
         reader.fault(f"{place}.urls", "names one URL twice")
+    if len(urls) > 1 and any(is_folder(url) for url in urls):
+        reader.fault(f"{place}.urls", "holds a folder, which has no mirrors; make it an upstream of its own")
     return urls, next((auth for auth in found if auth), None)
-
-
-def as_base(url: SecretUrl) -> SecretUrl:
-    """Return the URL in its normal form, a slash at its end: names are resolved below it, not beside it."""
-    parts = urlsplit(url.reveal())
-    default = {"http": 80, "https": 443}[parts.scheme]
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else (parts.hostname or "")
-    netloc = host if parts.port in (None, default) else f"{host}:{parts.port}"
-    return SecretUrl(urlunsplit((parts.scheme, netloc, parts.path.rstrip("/") + "/", "", "")))
 
 
 def _read_auth(reader: Reader, table: Table, place: str, in_url: Auth | None) -> Auth | None:
@@ -115,7 +132,7 @@ def _read_auth(reader: Reader, table: Table, place: str, in_url: Auth | None) ->
         return in_url
     read = reader.value(Kind(read_auth, str), given, place)
     if in_url is not None:
-        reader.fault(place, "the URL holds a user too; give the credentials once")
+        reader.fault(place, "the URL holds credentials too; give them once")
     return read[0] if read else None
 
 
@@ -130,12 +147,12 @@ def _read_client_cert(reader: Reader, table: Table, place: str) -> dict[str, Any
     return reader.values(CLIENT_CERT, inner, f"{place}.client_cert")
 
 
-def _with_slashes(values: dict[str, Any], urls: tuple[SecretUrl, ...]) -> dict[str, Any]:
+def _with_bases(values: dict[str, Any], urls: tuple[SecretUrl, ...], kind: str) -> dict[str, Any]:
     """Return the values with the bases of other addresses as bases, and the JSON API that the URL implies."""
     for name in ("json_api", "files_base"):
         if values.get(name):
             values[name] = str(as_base(SecretUrl(values[name])).reveal())
-    if values.get("json_api") is None and urls:
+    if kind == "pypi" and values.get("json_api") is None and urls:
         values["json_api"] = json_api_of(urls[0])
     return values
 

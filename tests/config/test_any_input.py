@@ -21,6 +21,8 @@ _WORDS = [
     "1 GiB",
     "1 KiB/s over 30s",
     "https://u:p@h/simple",
+    "https://h/t/token/x",
+    "file:x",
     "x.pem",
     "\0",
     "[::1]",

@@ -238,11 +238,6 @@ def test_a_loop_is_reported_once(tmp_path: Path) -> None:
     ("text", "key", "words"),
     [
         (PYPI + "[server]\nworkers = 2", "server.workers", "not available yet"),
-        (
-            '[feeds.c]\nkind = "conda"\nupstreams = ["https://h/c"]',
-            "feeds.c.kind",
-            "conda feeds are not available yet",
-        ),
         (PYPI + 'policy = "corp"', "feeds.pypi.policy", "not available yet"),
         (PYPI + "anonymous = false", "feeds.pypi.anonymous", "keys are not available yet"),
         (
