@@ -3,10 +3,10 @@
 A 200 with HTML need not be a page: portals and proxies answer so. The rule, in this order:
 
 1. An empty, undecodable, absurdly nested or cut-off document is bad. It is cut off when it opens `<html>` or
-`<body>`
-   and closes neither behind its last anchor, or ends inside a tag or an anchor.
+   `<body>` and closes neither behind its last anchor, or ends inside a tag or an anchor.
 2. A repository-version meta makes it a page; another major version is bad.
-3. A `<title>` or `<h1>` "Links for <this project>" makes it a page, which may then be empty.
+3. A `<title>` or `<h1>` "Links for <this project>" makes it a page, which may then be empty: without a link, or
+   with files of other projects. With links of which none is a file it is bad.
 4. A file of this project among its anchors makes it a page.
 5. Files of other projects only, and no `<form>`: a flat link page that has nothing of this project.
 6. Everything else is bad.
@@ -34,6 +34,7 @@ _VERSION = re.compile(r"\s*(\d{1,4})\.(\d{1,4})\s*\Z", re.ASCII)
 _SERIAL = re.compile(rb"<!--\s*SERIAL\s+(\d{1,18})\s*-->\s*\Z")
 #: The start of anything but an anchor, a line break and an end tag; usual pages have next to none.
 _STRUCTURE = re.compile(rb"<(?!/|[aA]\s|[bB][rR][\s/>])")
+_ANCHOR = re.compile(r"<[aA]\s")
 _TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)")
 _FLAT = frozenset(
     {b"a", b"br", b"p", b"li", b"tr", b"td", b"th", b"dt", b"dd", b"meta", b"link", b"hr", b"img", b"input"}
@@ -57,8 +58,10 @@ def parse(body: bytes, place: Place, charset: str | None = None) -> Parsed:
     api_version = _api_version(metas.get("pypi:repository-version"))
     intake = Intake(place, _links(document, place))
     files = in_order(_files(document, intake))
-    if not files and api_version is None and not _is_titled(document, place.name):
-        _refuse_strange(document, intake)
+    if not files:
+        _refuse_empty(
+            text, document, intake, is_page=api_version is not None or _is_titled(document, place.name)
+        )
     return Parsed(_project(place.name, files, metas, api_version, _serial(body)), intake.dropped)
 
 
@@ -191,7 +194,12 @@ def _is_titled(document: LexborHTMLParser, name: str) -> bool:
     return False
 
 
-def _refuse_strange(document: LexborHTMLParser, intake: Intake) -> None:
+def _refuse_empty(text: str, document: LexborHTMLParser, intake: Intake, *, is_page: bool) -> None:
+    if is_page:
+        # The text is asked, since damage may hide the links from the parser.
+        if not intake.distributions and _ANCHOR.search(text):
+            raise BadPage("none of its links is a file")
+        return
     if not intake.distributions:
         raise BadPage("an HTML document that is no page of an index")
     if document.css_first("form") is not None:

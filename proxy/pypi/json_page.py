@@ -1,8 +1,9 @@
 """The JSON form of a project page, read (PEP 691, 700, 714, 740, 792; sheet, section 9).
 
-Strict about being a page (an object with `files`, major version 1, this project's name), tolerant about every
-fact in it. Private keys (`_…`) and `namespaces`, which means another repository's names, are left out; other
-keys of a file that this program does not know are kept, so that nothing is lost that a client may use.
+Strict about being a page (an object with one `files`, major version 1, this project's name; an empty list must
+tell the last two), tolerant about every fact in it. Private keys (`_…`) and `namespaces`, which means another
+repository's names, are left out; other keys of a file that this program does not know are kept, so that nothing
+is lost that a client may use.
 """
 
 import re
@@ -33,6 +34,8 @@ _KNOWN = frozenset(
     )
 )
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\Z", re.ASCII)
+#: A quote inside of a JSON text is escaped, so this is a key, and no page has it twice.
+_LIST = re.compile(rb'"files"\s*:')
 _MISSING: dict[str, object] = {}
 
 
@@ -57,6 +60,8 @@ def parse(body: bytes, place: Place) -> Parsed:
     files = in_order(_files(page.files, intake))
     if page.files and not files and not intake.distributions:
         raise BadPage("none of its entries is a file")
+    if not page.files and not (isinstance(page.name, str) and "api-version" in meta):
+        raise BadPage("an empty list that does not say whose it is")
     status = page.project_status if page.project_status is not None else meta.get("project-status")
     marker = status if isinstance(status, dict) else {"status": status}
     project = Project(
@@ -74,6 +79,8 @@ def parse(body: bytes, place: Place) -> Parsed:
 def _page(body: bytes) -> _Page:
     if not body.strip():
         raise BadPage("an empty body")
+    if len(_LIST.findall(body)) > 1:
+        raise BadPage("two lists of files")
     try:
         return _DECODER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as err:

@@ -196,6 +196,8 @@ def test_a_page_without_files_is_legal_when_it_says_that_it_is_one() -> None:
         b"<html><body>Please sign in</body></html>",
         html(title="Sign in"),
         html(title="Links for bar"),
+        html(anchor(WHEEL).replace(".whl", ".wh"), title="Links for foo"),
+        html(anchor(WHEEL), title="Links for foo").replace(b"</title>", b"</title<b>"),
         html(anchor("/login"), anchor("https://portal.example/"), title="Welcome"),
         html('<form action="/login"></form>', anchor("vpn-client-1.0.zip"), title="Portal"),
         b'{"meta": {}, "files": []}',

@@ -229,8 +229,22 @@ def test_another_major_version_is_refused(version: object, ok: bool) -> None:
 
 
 def test_of_duplicate_keys_the_last_counts_and_nothing_breaks() -> None:
-    body = b'{"files": [], "files": [{"filename": "%b", "url": "%b"}]}' % (WHEEL.encode(), WHEEL.encode())
-    assert len(parse_json(body).project.files) == 1
+    body = b'{"name": "foo", "name": "foo", "files": [{"filename": "%b", "url": "%b"}]}'
+    assert len(parse_json(body % (WHEEL.encode(), WHEEL.encode())).project.files) == 1
+
+
+def test_two_lists_of_files_are_no_page() -> None:
+    body = b'{"files": [{"filename": "%b", "url": "%b"}], "files": []}' % (WHEEL.encode(), WHEEL.encode())
+    with pytest.raises(BadPage, match="two lists"):
+        parse_json(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"name": "foo", "files": []}', b'{"meta": {"api-version": "1.0"}, "files": []}']
+)
+def test_an_empty_list_must_say_whose_it_is(body: bytes) -> None:
+    with pytest.raises(BadPage, match="whose"):
+        parse_json(body)
 
 
 def test_versions_of_odd_types_are_left_out() -> None:
