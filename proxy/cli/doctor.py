@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from proxy.config.settings import Feed
 from proxy.model.clock import SystemClock
 from proxy.upstream.door import Door
 from proxy.upstream.probe import Hop
+from proxy.upstream.way import Way
 
 _ADVICE = {
     "name": "check the name and this machine's resolver",
@@ -21,7 +23,10 @@ _ADVICE = {
     "proxy": "check the outbound proxy's address, user and password, and what it lets through",
     "tls": "if a proxy or a private CA signs here, name its certificate in ca_files of the route",
     "origin": "check the upstream's url and auth",
+    "folder": "check the upstream's url, and that the mount is there and this user may read it",
 }
+#: What every channel has at least one of; a client needs it, whatever the platform.
+_INDEXES = ("noarch/repodata.json.zst", "noarch/repodata.json")
 _MARKS = {"ok": "ok     ", "warning": "WARNING", "failed": "FAILED "}
 
 
@@ -62,11 +67,26 @@ async def _upstreams(feeds: Iterable[Feed], environ: Mapping[str, str]) -> list[
         for feed in feeds:
             for number, upstream in enumerate(feed.upstreams, 1):
                 if upstream.feed is None:
-                    hops = await door.remote(upstream).probe()
+                    hops = await _walk(door.remote(upstream), feed.kind)
                     findings += (judge_hop(f"feed {feed.name}, upstream {number}", hop) for hop in hops)
     finally:
         await door.close()
     return findings
+
+
+async def _walk(way: Way, kind: str) -> list[Hop]:
+    """Walk to what a client of the kind needs first: a channel's own URL has nothing to show."""
+    if kind != "conda":
+        return await way.probe()
+    hops: list[Hop] = []
+    for index in _INDEXES:
+        hops = await way.probe(index)
+        last = hops[-1]
+        if last.name == "origin":
+            hops[-1] = replace(last, detail=f"{index}: {last.detail}")
+        if last.ok or last.name != "origin":
+            break
+    return hops
 
 
 def judge_hop(place: str, hop: Hop) -> Finding:

@@ -6,6 +6,7 @@ from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import print_json, print_table
 from proxy.config.addresses import feed_url
 from proxy.config.settings import Feed, Server, Upstream
+from proxy.config.urls import is_folder
 from proxy.model.redact import origin_of
 
 commands = typer.Typer(help="The feeds.", no_args_is_help=True)
@@ -32,7 +33,7 @@ def _source(upstream: Upstream) -> str:
     return (
         f"feed {upstream.feed}"
         if upstream.feed
-        else ", ".join(origin_of(url.reveal()) for url in upstream.urls)
+        else ", ".join(str(url) if is_folder(url) else origin_of(url.reveal()) for url in upstream.urls)
     )
 
 

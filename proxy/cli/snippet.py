@@ -8,8 +8,8 @@ from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_json
 from proxy.config.addresses import feed_url
 from proxy.config.faults import nearest, quote
-from proxy.config.settings import Feed, Server, Settings
-from proxy.pypi.snippets import snippets
+from proxy.config.pastes import pastes
+from proxy.config.settings import Feed, Settings
 
 
 def snippet(
@@ -22,7 +22,7 @@ def snippet(
     """Print the lines that make clients install from a feed."""
     settings = load_or_exit(context, config, as_json=as_json).settings
     found = find_feed(settings, feed, as_json=as_json)
-    texts = lines_for(found, settings.server)
+    texts = pastes(found, settings.server.base_url())
     if client is not None:
         if client not in texts:
             message = f"there are no lines for {quote(client)}{nearest(client, texts)}"
@@ -41,11 +41,6 @@ def find_feed(settings: Settings, name: str, *, as_json: bool) -> Feed:
             return feed
     message = f"there is no feed {quote(name)}{nearest(name, settings.feeds)}"
     raise typer.Exit(_usage(message, as_json=as_json))
-
-
-def lines_for(feed: Feed, server: Server, base: str | None = None) -> dict[str, str]:
-    """Return client -> lines to paste; `base` is the server's real URL where it is known."""
-    return dict(snippets(feed_url(feed, server, base), feed.name))
 
 
 def _usage(message: str, *, as_json: bool) -> int:

@@ -1,11 +1,14 @@
 import json
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from proxy.cli.init import TEMPLATE
+from proxy.web.showcase import banner, feed_cards
 from tests.cli.calling import QUIET_FEED, ROOT, Place
+from tests.config.loading import loads
 
 
 def test_init_writes_a_file_that_is_ready_to_use(place: Place) -> None:
@@ -125,6 +128,51 @@ def test_a_snippet_of_one_client(ready: Place) -> None:
     document = ready.json("snippet", "pypi", "--client", "uv")
     assert isinstance(document["snippets"], dict)
     assert list(document["snippets"]) == ["uv"]
+
+
+CONDA_FEED = (
+    '[feeds.forge]\nkind = "conda"\nupstreams = ["https://conda.example/t/hunter2/team", "file:mirror",'
+    ' { url = "https://inside.example/own", private = true }]\n'
+)
+
+
+def test_a_conda_snippet_begins_with_the_line_that_adds_the_channel(place: Place) -> None:
+    place.write(CONDA_FEED + "[server]\npublic_url = 'https://packages.example'\n")
+    lines = place.call("snippet", "forge").stdout.splitlines()
+    assert lines[2] == "conda config --add channels https://packages.example/conda/forge/"
+    document = place.json("snippet", "forge")
+    assert document["url"] == "https://packages.example/conda/forge/"
+    assert isinstance(document["snippets"], dict)
+    assert list(document["snippets"]) == ["conda", "mamba", "pixi", "py-rattler"]
+
+
+def test_pixi_takes_the_public_channels_of_a_feed_from_it_and_learns_no_secret(place: Place) -> None:
+    place.write(CONDA_FEED)
+    text = place.call("snippet", "forge", "--client", "pixi").stdout
+    assert '"https://conda.example/team" = ["http://127.0.0.1:8080/conda/forge"]' in text
+    assert "inside.example" not in text
+    for words in ("snippet forge", "check-config", "check-config --json", "feed list", "feed list --json"):
+        assert "hunter2" not in place.call(*words.split()).output
+
+
+def test_feed_list_shows_a_channels_folder(place: Place) -> None:
+    place.write(CONDA_FEED)
+    line = place.call("feed", "list").stdout.splitlines()[1]
+    assert (place.folder / "mirror").as_uri() in line
+    assert "http://127.0.0.1:8080/conda/forge/" in line
+
+
+def test_the_banner_and_the_page_show_the_usual_client_of_each_kind(tmp_path: Path) -> None:
+    settings = loads(tmp_path, QUIET_FEED + CONDA_FEED).settings
+    lines = banner(settings, "http://h").splitlines()
+    assert "  pip install --index-url http://h/pypi/pypi/simple/ --trusted-host h PACKAGE" in lines
+    assert "  conda config --add channels http://h/conda/forge/" in lines
+    assert any("extra-index-url" in line for line in lines)
+    assert any("`defaults`" in line for line in lines)
+    pypi, forge = feed_cards(settings, "http://h")
+    assert [paste.client for paste in pypi.pastes] == ["pip", "uv", "poetry", "pdm"]
+    assert [paste.client for paste in forge.pastes] == ["conda", "mamba", "pixi"]
+    assert (forge.url, "hunter2" in str(forge)) == ("http://h/conda/forge/", False)
 
 
 @pytest.mark.parametrize("words", ["snippet pipy", "snippet pypi --client yarn", "doctor pipy"])

@@ -49,6 +49,42 @@ async def test_a_healthy_feed_is_walked_hop_by_hop(place: Place) -> None:
         assert any(line.startswith(f"ok      feed pypi, upstream 1, {hop}: ") for line in lines)
 
 
+def conda(url: str) -> str:
+    return config(url).replace("feeds.pypi", "feeds.forge").replace("'pypi'", "'conda'")
+
+
+@pytest.mark.parametrize("index", ["repodata.json.zst", "repodata.json"])
+async def test_a_channel_is_walked_to_its_noarch_index(place: Place, index: str) -> None:
+    async with Origin() as origin:
+        origin.add(f"/t/hunter2/team/noarch/{index}", b"x")
+        place.write(conda(f"{origin.url}/t/hunter2/team"))
+        result = await asyncio.to_thread(place.call, "doctor")
+    assert result.exit_code == 0, result.output
+    assert f"ok      feed forge, upstream 1, origin: noarch/{index}: answered 200" in result.stdout
+    assert "hunter2" not in result.output
+
+
+async def test_a_url_that_is_no_channel_fails_at_the_origin(place: Place) -> None:
+    async with Origin() as origin:
+        place.write(conda(f"{origin.url}/nowhere"))
+        result = await asyncio.to_thread(place.call, "doctor")
+    assert result.exit_code == 1
+    assert (
+        "FAILED  feed forge, upstream 1, origin: noarch/repodata.json: answered 404; check" in result.stdout
+    )
+
+
+def test_a_folder_is_looked_at_like_an_origin(place: Place) -> None:
+    place.write("[server]\nport = 0\n[feeds.forge]\nkind = 'conda'\nupstreams = ['file:mirror']\n")
+    gone = place.call("doctor", "forge").stdout
+    assert f"FAILED  feed forge, upstream 1, folder: {place.folder / 'mirror'}: " in gone
+    (place.folder / "mirror/noarch").mkdir(parents=True)
+    (place.folder / "mirror/noarch/repodata.json").write_text("{}")
+    result = place.call("doctor", "forge")
+    assert result.exit_code == 0, result.output
+    assert "ok      feed forge, upstream 1, origin: noarch/repodata.json: answered 200" in result.stdout
+
+
 def test_an_origin_that_does_not_listen_is_a_failed_hop_with_advice(place: Place) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -1,0 +1,47 @@
+"""The lines that people paste to use a feed, for each client of its kind: on the terminal and on the page.
+
+The texts are the ecosystems' own (`pypi/snippets.py`, `conda/snippets.py`); this is where a feed's kind chooses.
+"""
+
+from collections.abc import Mapping
+
+from proxy.conda.snippets import snippets as conda_snippets
+from proxy.config.settings import Feed
+from proxy.config.urls import is_folder
+from proxy.pypi.snippets import WARNING as PYPI_WARNING
+from proxy.pypi.snippets import snippets as pypi_snippets
+
+#: Kind -> what would get around the feed.
+WARNINGS = {
+    "conda": "No other channel beside it, `defaults` included, or packages get around the feed's policy.",
+    "pypi": PYPI_WARNING,
+}
+#: Kind -> the clients that the page shows, the usual one first.
+SHOWN = {"conda": ("conda", "mamba", "pixi"), "pypi": ("pip", "uv", "poetry", "pdm")}
+
+
+def pastes(feed: Feed, base_url: str) -> Mapping[str, str]:
+    """Return client -> lines, the usual client first. `base_url` is the server's, without a slash at its end."""
+    if feed.kind == "conda":
+        return _conda(feed, base_url)
+    return pypi_snippets(f"{base_url}/pypi/{feed.name}/simple/", feed.name)
+
+
+def first_line(feed: Feed, base_url: str) -> str:
+    """Return the one line that does it for the usual client."""
+    text = next(iter(pastes(feed, base_url).values()))
+    return next(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def _conda(feed: Feed, base_url: str) -> Mapping[str, str]:
+    """Return one text per tool: the ways to do it, each under its title."""
+    texts: dict[str, list[str]] = {}
+    for one in conda_snippets(base_url, feed.name, origins=_origins(feed)):
+        texts.setdefault(one.tool, []).append(f"# {one.title}\n{one.text}\n")
+    return {tool: "\n".join(parts) for tool, parts in texts.items()}
+
+
+def _origins(feed: Feed) -> list[str]:
+    """Return the channels that pixi shall take from the feed; a company's own names are nobody else's business."""
+    public = [one for one in feed.upstreams if not (one.private or one.allow_private)]
+    return [str(url) for one in public for url in one.urls if not is_folder(url)]
