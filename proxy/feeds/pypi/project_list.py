@@ -6,7 +6,6 @@ background, and at most every few hours; until it is there the answer is 503 wit
 
 import asyncio
 import logging
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import msgspec
 
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
+from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, run_in_child
 from proxy.config.settings import Feed, Upstream
 from proxy.model.clock import Clock
@@ -94,8 +94,7 @@ class ProjectList:
             )
 
     async def _make(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="feedgate-names-") as folder:
-            place = Path(folder)
+        async with temporary_folder("feedgate-names-") as place:
             sources = [
                 await self._source(upstream, place / f"{number}")
                 for number, upstream in enumerate(self._feed.upstreams)
