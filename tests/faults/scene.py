@@ -12,12 +12,13 @@ is healed, time passes, and the auditor looks at all that happened and at what i
 import asyncio
 import io
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from proxy.config.settings import Auth, Feed, Rate
+from proxy.config.settings import Auth, Feed, Rate, Upstream
 from proxy.model.redact import Secret
 from proxy.web.log import JsonLines, TextLines
 from tests.faults.agreement import Agreement
@@ -76,8 +77,11 @@ class Scene:
         self._is_started = True
         self.auditor.lag.start()
 
-    def upstream(self, index: FakeIndex | None = None, name: str = "origin", **changes: Any) -> Any:
-        return upstream((index or self.index).url, name, **{**IMPATIENT, **changes})
+    def upstream(
+        self, index: FakeIndex | None = None, name: str = "origin", *, url: str = "", **changes: Any
+    ) -> Upstream:
+        """Return the upstream of an index (the scene's), impatient and with credentials."""
+        return upstream(url or (index or self.index).url, name, **{**IMPATIENT, **changes})
 
     async def restart(self) -> None:
         """Stop, and start again on the same data."""
@@ -142,6 +146,9 @@ class Scene:
     @property
     def holds_wheel(self) -> bool:
         return self.index.file(WHEEL).built.sha256 in self.blobs()
+
+    def digests_in_log(self) -> list[str]:
+        return re.findall(r"\b[0-9a-f]{64}\b", self.log.text)
 
     def counted(self, name: str, label: str = "") -> int:
         """Return how often something happened, as the metrics have it."""

@@ -243,6 +243,7 @@ async def test_pages_over_tls_share_connections_and_foreign_bytes_still_reach_no
         index.add(wheel("demo", "1.0"), wheel("leaf", "1.0"), sdist("other", "1.0"))
         route = Route(use_environment=False, ca_files=(pem,))
         scene.auditor.indexes[:] = [index]
+        scene.auditor.origins.append(origin)
         await scene.start(feed(scene.upstream(index, route=route, auth=None)))
         names = ("demo", "leaf", "other")
         for name in names:
