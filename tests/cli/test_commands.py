@@ -47,11 +47,11 @@ def test_the_shipped_configuration_is_the_one_that_init_writes() -> None:
 
 
 def test_every_commented_key_of_the_shipped_configuration_is_valid(place: Place) -> None:
-    text = re.sub(r"(?m)^# (?=\[+[a-z_.]+\]+|[a-z_]+ = )", "", TEMPLATE.read_text())
+    text = re.sub(r"(?m)^# (?=\[+[a-z_.-]+\]+|[a-z_]+ = )", "", TEMPLATE.read_text())
     for name in ("server.pem", "server.key", "corp-root.pem", "proxy-password"):
         (place.folder / name).write_text("x")
     place.write(text)
-    done = place.start("check-config", "--json", environ={"INDEX_PASSWORD": "x"})
+    done = place.start("check-config", "--json", environ={"INDEX_PASSWORD": "x", "CONDA_TOKEN": "x"})
     assert done.returncode == 0, done.stdout
     shown = json.loads(done.stdout)["settings"]
     from_file = [key for key, entry in shown.items() if "config.toml" in entry["source"]]
