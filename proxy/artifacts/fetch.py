@@ -52,6 +52,11 @@ class Fetch:
         """Whether a new reader may come to it, rather than to a new fetch."""
         return self.outcome is None and (self.spool is None or self.spool.handover is None)
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether all bytes are here and right, and only the disk is waited for."""
+        return self.spool is not None and self.spool.is_verified
+
     def is_worth_finishing(self) -> bool:
         """Tell whether it goes on when nobody reads it any more."""
         size = 0 if self.spool is None else self.spool.size

@@ -69,12 +69,16 @@ class Flights:
         return len(self._runs)
 
     async def close(self, timeout_s: float = 0.0) -> None:
-        """Take no more, wait that long for those under way, stop the rest and wait for their end."""
+        """Take no more, wait that long for those under way, stop the rest and wait for their end.
+
+        What arrived whole and right is never given up for the moment that the disk needs: a client may have
+        it already.
+        """
         self._is_closed = True
         tasks = {run.task for run in self._runs}
         if tasks and timeout_s > 0:
             await asyncio.wait(tasks, timeout=timeout_s)
-        for task in tasks:
+        for task in {run.task for run in self._runs if not run.fetch.is_verified}:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 

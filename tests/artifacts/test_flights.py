@@ -3,13 +3,16 @@
 import asyncio
 import gc
 import logging
+import os
 import random
+import threading
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from proxy.artifacts.blob import PIECE_BYTES, TAIL_BYTES
+from proxy.artifacts.files import Files
 from proxy.artifacts.flight import Expected
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.rules import Rules
@@ -23,6 +26,7 @@ from tests.artifacts.tools import (
     expected_of,
     files_below,
     open_flights,
+    open_store,
     sha256_of,
     until,
 )
@@ -349,6 +353,27 @@ async def test_close_waits_for_a_fetch_that_ends_in_time(store: BlobStore) -> No
         await asyncio.sleep(0.01)
         await flights.close(timeout_s=10)
         assert (await reading).got == data
+
+
+async def test_close_keeps_what_a_client_has_already(root: Path) -> None:
+    """The last bytes leave as soon as the digest is right; the disk may take a moment longer."""
+    data = data_of(500_000)
+    files, may_sync = Files(), threading.Event()
+
+    def fsync_later(descriptor: int) -> None:
+        may_sync.wait(20)
+        os.fsync(descriptor)
+
+    vars(files)["fsync"] = fsync_later
+    async with open_store(root, files=files) as store, open_flights(store) as flights:
+        client = await Client().read(flights.join("k", [honest(data)], expected_of(data)))
+        assert client.got == data
+        closing = asyncio.create_task(flights.close())
+        # Were it to give up, it would do so now.
+        await asyncio.sleep(0.05)
+        may_sync.set()
+        await closing
+        assert await store.get(sha256_of(data)) is not None
 
 
 async def test_close_stops_what_does_not_end_and_tells_its_readers(store: BlobStore, root: Path) -> None:
