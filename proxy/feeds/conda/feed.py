@@ -32,6 +32,8 @@ from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.model.verdict import Outcome, Verdict
 
+_MOST_INDEXES = 64
+
 CondaView = View[None, Facts]
 
 
@@ -61,6 +63,8 @@ class CondaFeed:
         self._urls = {u.id: u.urls[0].reveal().rstrip("/") for u in feed.upstreams if u.urls}
         self._decided: Briefly[Located] = Briefly(clock)
         self._superseded: dict[Path, SupersededShards] = {}
+        #: Shard indexes by folder and generation: a megabyte each at the most.
+        self._indexes: dict[tuple[Path, str], Blob] = {}
 
     async def prefetch(self) -> None:
         """Take in the subdirs that the settings name, and noarch; what fails is tried again by the first client."""
@@ -85,10 +89,14 @@ class CondaFeed:
     async def shard_index(self, subdir: str) -> tuple[Blob, Edition]:
         """Return the shard index, as it was rendered with its generation."""
         edition = await self.edition(subdir)
-        path = index_path(edition.folder, edition.generation.stem)
-        body = await asyncio.to_thread(path.read_bytes)
-        digest = await asyncio.to_thread(lambda: hashlib.sha256(body).hexdigest())
-        return Blob(Sha256(digest), len(body), path, body), edition
+        key = (edition.folder, edition.generation.stem)
+        blob = self._indexes.get(key)
+        if blob is None:
+            blob = await asyncio.to_thread(_read_index, index_path(*key))
+            if len(self._indexes) >= _MOST_INDEXES:
+                self._indexes.clear()
+            self._indexes[key] = blob
+        return blob, edition
 
     async def shard(self, subdir: str, digest: Sha256) -> Blob:
         """Return a shard of the present generation, or one that was replaced in the last days."""
@@ -205,6 +213,11 @@ class CondaFeed:
             self.settings.name, view.name, view.upstream, url, file.file,
             Sha256(record.sha256) if record.sha256 is not None else None, record.size, others,
         )  # fmt: skip
+
+
+def _read_index(path: Path) -> Blob:
+    body = path.read_bytes()
+    return Blob(Sha256(hashlib.sha256(body).hexdigest()), len(body), path, body)
 
 
 def _view_of(feed: str, edition: Edition, name: str) -> CondaView:
