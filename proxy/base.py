@@ -75,7 +75,7 @@ def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | Non
         scrub_s=settings.cache.scrub_s,
         tally=tally,
     )
-    notes = Notes(cache / "notes", clock)
+    notes = Notes(cache / "notes", clock, tally=tally)
     url = settings.state.url.reveal() if settings.state.url is not None else None
     database = Database(settings.server.state_dir, clock, url=url)
     return Base(

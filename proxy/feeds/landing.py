@@ -1,5 +1,6 @@
 """Between the flights and the outbound door: where an artifact's bytes come from, and what they must be."""
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from proxy.artifacts.flight import Expected, Flight
@@ -54,8 +55,10 @@ class FlightLanding:
 
     async def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         try:
-            async for piece in self._flight.read(start, stop):
-                yield piece
+            # Closed at once when the reader leaves: a fetch without readers may be given up.
+            async with contextlib.aclosing(self._flight.read(start, stop)) as pieces:
+                async for piece in pieces:
+                    yield piece
         except UpstreamError as error:
             raise problem_for(error, self._feed) from error
 

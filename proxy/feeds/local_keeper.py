@@ -72,9 +72,9 @@ class LocalKeeper:
 
     async def held(self, ref: ArtifactRef) -> Sha256 | None:
         if ref.sha256 is not None:
-            return ref.sha256 if await self._store.get(ref.sha256) is not None else None
+            return ref.sha256 if await self._store.find(ref.sha256) is not None else None
         digest = read_sha256(await self._notes.get(_arrival_note(ref)))
-        return digest if digest is not None and await self._store.get(digest) is not None else None
+        return digest if digest is not None and await self._store.find(digest) is not None else None
 
     async def size_of(self, ref: ArtifactRef) -> int | None:
         if ref.size is not None:
