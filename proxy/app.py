@@ -1,7 +1,7 @@
 """The composition root: builds every object, owns their life, swaps the site on a reload.
 
-Start: state (and its lock), store, feeds, listen. Stop: stop listening, let answers finish, close in the reverse order. A
-reload applies a changed file whole, or, if anything in it is wrong, leaves everything as it was and says so.
+Start: state (and its lock), store, feeds, listen. Stop: stop listening, let answers finish, close in the reverse
+order. A reload applies a changed file whole, or, if anything in it is wrong, leaves everything as it was and says so.
 """
 
 import asyncio
