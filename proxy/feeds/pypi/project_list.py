@@ -71,6 +71,16 @@ class ProjectList:
             retry_after_s=30,
         )
 
+    async def waited(self, form: str) -> Sha256:
+        """Return the blob of the list, waiting for the one that is being made. Raises what kept it from being made."""
+        try:
+            return await self.get(form)
+        except Problem:
+            if self._making is None:
+                raise
+        await asyncio.shield(self._making)
+        return await self.get(form)
+
     async def close(self) -> None:
         """Stop what is under way."""
         if self._making is not None:
@@ -127,7 +137,7 @@ class ProjectList:
         }  # fmt: skip
 
     async def _inner_list(self, feed: str) -> tuple[bytes, str]:
-        blob = await self._store.get(await self._inner(feed).get("json"))
+        blob = await self._store.get(await self._inner(feed).waited("json"))
         if blob is None:
             raise ChildFailed(f"the list of feed {feed} is not there yet")
         return await self._store.read(blob), "application/vnd.pypi.simple.v1+json"
