@@ -1,0 +1,209 @@
+"""B04, B06: a disk that is full, has no inodes left, or takes no writes at all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.process import Served, needs
+from tests.support.index import FakeIndex
+from tests.support.origin import Origin
+from tests.support.wheels import sdist, wheel
+
+PAYLOAD = 600_000
+WHEEL = "demo-1.0-py3-none-any.whl"
+TMPFS = "mount -t tmpfs -o size={size},nr_inodes={inodes} none '{place}'"
+PAGE = "/pypi/pypi/simple/demo/"
+
+pytestmark = needs("unshare", "nsenter", "mount")
+
+
+class Stage:
+    """An origin, an index, and a server that sees small file systems in place of folders."""
+
+    def __init__(self, folder: Path, origin: Origin) -> None:
+        self.folder = folder
+        self.origin = origin
+        self.index = FakeIndex(origin)
+        self.index.add(*(wheel("demo", f"1.{n}", payload=PAYLOAD) for n in range(4)), sdist("demo", "1.0"))
+        self.index.add(wheel("leaf", "1.0"))
+
+    def path(self, filename: str) -> str:
+        return f"/pypi/pypi/packages{self.index.file_path(filename)}"
+
+    @asynccontextmanager
+    async def served(
+        self, place: str, size: str = "8m", inodes: int = 1000, **options: str
+    ) -> AsyncIterator[Served]:
+        there = self.folder / "data" / place
+        mount = TMPFS.format(size=size, inodes=inodes, place=there)
+        async with Served(
+            self.folder, self.index.url, mounts={place: mount}, config=options.get("config", "")
+        ) as served:
+            served.auditor.indexes.append(self.index)
+            yield served
+            assert [*served.auditor.bytes_are_right(), *served.auditor.answers_are_the_contracts()] == []
+            assert [*served.auditor.no_secrets([("the log", served.log)])] == []
+            assert b"Traceback" not in served.log
+
+    async def downloads(self, served: Served, *filenames: str) -> None:
+        """Ask for each file, and expect it whole."""
+        for filename in filenames:
+            answer = await served.get(self.path(filename))
+            assert (answer.status, answer.is_complete) == (200, True), answer.body
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with Origin() as origin:
+        yield Stage(tmp_path, origin)
+
+
+def wheel_name(number: int) -> str:
+    return f"demo-1.{number}-py3-none-any.whl"
+
+
+def fill(folder: Path, leave: int = 0) -> Path:
+    """Fill the file system of a folder up to some bytes; return the file that does it."""
+    path = folder / "filler"
+    with path.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(16_384)):
+                pass
+        except OSError:
+            pass
+    with path.open("r+b") as file:
+        file.truncate(max(0, path.stat().st_size - leave))
+    return path
+
+
+async def is_idle(served: Served, share: float) -> bool:
+    """Tell whether the process used less than that share of a processor for a second."""
+    before = served.cpu_s()
+    await asyncio.sleep(1.0)
+    return served.cpu_s() - before < share
+
+
+async def test_full_disk_passes_verified_files_through_and_takes_them_again_when_there_is_room(
+    stage: Stage,
+) -> None:
+    """B04: hits and misses go on, nothing spins, nothing leaks; writing goes on within 30 s of room."""
+    async with stage.served("cache") as served:
+        assert (await served.get(PAGE)).status == 200
+        await stage.downloads(served, wheel_name(0))
+        while not served.blobs() & {stage.index.file(wheel_name(0)).built.sha256}:
+            await asyncio.sleep(0.01)
+        filler = fill(served.seen / "cache", leave=100_000)
+        held = served.blobs()
+        await stage.downloads(served, wheel_name(0), wheel_name(1), wheel_name(2), wheel_name(1))
+        assert stage.origin.hits(stage.index.file_path(wheel_name(1))) == 2
+        assert served.blobs() == held
+        assert served.temps() == []
+        assert await served.metric("store_degraded") == 1
+        assert b"the disk takes no writes" in served.log
+        assert await is_idle(served, 0.2)
+        assert (await served.get("/readyz")).status == 200
+        filler.unlink()
+        async with asyncio.timeout(30):
+            while await served.metric("store_degraded"):
+                await asyncio.sleep(0.1)
+        await stage.downloads(served, wheel_name(3))
+        async with asyncio.timeout(5):
+            while stage.index.file(wheel_name(3)).built.sha256 not in served.blobs():
+                await asyncio.sleep(0.01)
+
+
+async def test_disk_that_fills_up_under_a_download_lets_it_go_on(stage: Stage) -> None:
+    """B04: what is on the disk is read, what no longer fits comes straight from the origin."""
+    async with stage.served("cache/blobs") as served:
+        assert (await served.get(PAGE)).status == 200
+        fill(served.seen / "cache/blobs", leave=300_000)
+        answers = await asyncio.gather(*(served.get(stage.path(wheel_name(0))) for _ in range(3)))
+        assert [(answer.status, answer.is_complete) for answer in answers] == [(200, True)] * 3
+        assert served.temps() == []
+        assert stage.index.file(wheel_name(0)).built.sha256 not in served.blobs()
+
+
+async def test_full_state_refuses_what_it_would_have_to_remember_and_serves_the_rest(stage: Stage) -> None:
+    """B04: a name's first owner cannot be kept, so it is not given out; what is known is."""
+    second = (
+        f'[[feeds.pypi.upstreams]]\nurl = "{stage.index.url}"\nonly = ["none-of-these"]\nallow_private = true'
+    )
+    async with stage.served("state", config=second) as served:
+        assert (await served.get(PAGE)).status == 200
+        fill(served.seen / "state")
+        refused = await served.get("/pypi/pypi/simple/leaf/")
+        assert refused.told == (503, "disk-full")
+        assert refused.retry_after_s >= 1
+        assert (await served.get(PAGE)).status == 200
+        await stage.downloads(served, wheel_name(0))
+        assert await is_idle(served, 0.2)
+        (served.seen / "state/filler").unlink()
+        assert (await served.get("/pypi/pypi/simple/leaf/")).status == 200
+
+
+async def test_full_log_stops_nobody(stage: Stage) -> None:
+    """B04: lines are lost, answers are not."""
+    async with stage.served("log", size="64k") as served:
+        assert (await served.get(PAGE)).status == 200
+        fill(served.seen / "log")
+        await stage.downloads(served, *(wheel_name(number) for number in range(4)))
+        assert await is_idle(served, 0.2)
+        assert (await served.get("/healthz")).status == 200
+        size = len(served.log)
+        await stage.downloads(served, wheel_name(0))
+        await asyncio.sleep(0.3)
+        assert len(served.log) == size
+
+
+async def test_disk_without_inodes_passes_files_through(stage: Stage) -> None:
+    """B05: there is room, and no name for it."""
+    async with stage.served("cache/blobs", inodes=12) as served:
+        assert (await served.get(PAGE)).status == 200
+        for number in range(20):
+            try:
+                (served.seen / f"cache/blobs/{number}").touch()
+            except OSError:
+                break
+        await stage.downloads(served, wheel_name(0), wheel_name(1))
+        assert stage.index.file(wheel_name(0)).built.sha256 not in served.blobs()
+        assert await served.metric("store_degraded") == 1
+
+
+async def test_cache_that_becomes_read_only_serves_hits_and_passes_misses_through(stage: Stage) -> None:
+    """B06: while it runs (the notes' database stays as it is: Linux refuses while a file is open for writing)."""
+    async with stage.served("cache/blobs") as served:
+        assert (await served.get(PAGE)).status == 200
+        await stage.downloads(served, wheel_name(0))
+        while stage.index.file(wheel_name(0)).built.sha256 not in served.blobs():
+            await asyncio.sleep(0.01)
+        await served.inside("mount", "-o", "remount,ro", str(served.data / "cache/blobs"))
+        await _serves_read_only(stage, served)
+
+
+async def test_cache_that_is_read_only_from_the_start_serves_what_it_has(stage: Stage) -> None:
+    """B06: the start does not fail for it."""
+    async with Served(stage.folder, stage.index.url) as before:
+        before.auditor.indexes.append(stage.index)
+        assert (await before.get(PAGE)).status == 200
+        await stage.downloads(before, wheel_name(0))
+        assert await before.stop() == 0
+    place = stage.folder / "data/cache"
+    mount = f"mount --bind '{place}' '{place}' && mount -o remount,bind,ro '{place}'"
+    async with Served(stage.folder, stage.index.url, mounts={"cache": mount}) as served:
+        served.auditor.indexes.append(stage.index)
+        stage.origin.forget()
+        await _serves_read_only(stage, served)
+        assert await served.stop() == 0
+
+
+async def _serves_read_only(stage: Stage, served: Served) -> None:
+    await stage.downloads(served, wheel_name(0), wheel_name(1), wheel_name(2), wheel_name(0))
+    assert stage.origin.hits(stage.index.file_path(wheel_name(0))) <= 1
+    assert (await served.get("/pypi/pypi/simple/leaf/")).status == 200
+    assert (await served.get(f"{stage.path(wheel_name(2))}.metadata")).status == 200
+    assert await served.metric("store_degraded") == 1
+    assert await is_idle(served, 0.05)
+    assert b"Traceback" not in served.log
