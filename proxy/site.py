@@ -89,7 +89,7 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
         if feed.kind == "pypi"
     }  # fmt: skip
     aliases = {alias: feed for feed in feeds.values() for alias in feed.settings.aliases}
-    conda = conda_feeds(settings, base, keeper)
+    conda = conda_feeds(_inner_first(settings.feeds), base, keeper)
     return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, conda, catalogs, owners)
 
 

@@ -1,12 +1,13 @@
 """The conda feeds of a site, built."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from proxy.base import Base
-from proxy.config.settings import Feed, Settings, Upstream
-from proxy.feeds.conda.channel import Channel
+from proxy.config.settings import Feed, Upstream
+from proxy.feeds.conda.channel import Catalog, Channel
 from proxy.feeds.conda.channel_intake import ChannelIntake
 from proxy.feeds.conda.feed import CondaFeed
+from proxy.feeds.conda.feed_subdir import FeedSubdir
 from proxy.feeds.conda.full_index import FullIndexes
 from proxy.feeds.conda.side_documents import SideDocuments
 from proxy.feeds.conda.subdir_catalog import SubdirCatalog
@@ -17,18 +18,27 @@ from proxy.feeds.owners import Owners
 
 def keep_conda(feed: Feed, base: Base) -> KeptFeed:
     """Return the ways out of a conda feed; the owners of its names are its channel's."""
-    remotes = {upstream.id: base.door.remote(upstream) for upstream in feed.upstreams}
+    remotes = {
+        upstream.id: base.door.remote(upstream) for upstream in feed.upstreams if upstream.feed is None
+    }
     return KeptFeed(feed.name, Owners(feed, {}, base.owners, base.tally), remotes, {}, feed.offline)
 
 
-def conda_feeds(settings: Settings, base: Base, keeper: LocalKeeper) -> Mapping[str, CondaFeed]:
-    """Return the conda feeds by name and alias."""
-    feeds = {feed.name: _feed(feed, base, keeper) for feed in settings.feeds.values() if feed.kind == "conda"}
-    return {alias: feed for feed in feeds.values() for alias in feed.settings.aliases} | feeds
+def conda_feeds(feeds: Iterable[Feed], base: Base, keeper: LocalKeeper) -> Mapping[str, CondaFeed]:
+    """Return the conda feeds by name and alias; a feed that is another's upstream comes before it."""
+    made: dict[str, CondaFeed] = {}
+    for feed in feeds:
+        if feed.kind == "conda":
+            made[feed.name] = _feed(feed, base, keeper, made)
+    return {alias: feed for feed in made.values() for alias in feed.settings.aliases} | made
 
 
-def _feed(feed: Feed, base: Base, keeper: LocalKeeper) -> CondaFeed:
-    def catalog_of(upstream: Upstream, subdir: str) -> SubdirCatalog:
+def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaFeed]) -> CondaFeed:
+    inner = {upstream.id: made[upstream.feed] for upstream in feed.upstreams if upstream.feed is not None}
+
+    def catalog_of(upstream: Upstream, subdir: str) -> Catalog:
+        if upstream.id in inner:
+            return FeedSubdir(inner[upstream.id].channel, subdir)
         folder = base.conda_folder / upstream.id / subdir
         intake = ChannelIntake(
             upstream, subdir, folder, base.door.remote(upstream), base.sightings, base.database.path, base.tally,
@@ -46,9 +56,10 @@ def _feed(feed: Feed, base: Base, keeper: LocalKeeper) -> CondaFeed:
         base.tally,
     )
     documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
-    remotes = {upstream.id: base.door.remote(upstream) for upstream in feed.upstreams}
-    bases = {upstream.id: upstream.urls[0].reveal().rstrip("/") for upstream in feed.upstreams}
+    outside = [upstream for upstream in feed.upstreams if upstream.feed is None]
+    remotes = {upstream.id: base.door.remote(upstream) for upstream in outside}
+    bases = {upstream.id: upstream.urls[0].reveal().rstrip("/") for upstream in outside}
     return CondaFeed(
         feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock),
-        SideDocuments(feed.name, remotes, bases, documents, base.store), base.conda_views, base.clock,
+        SideDocuments(feed.name, remotes, bases, documents, base.store), base.conda_views, base.clock, inner,
     )  # fmt: skip

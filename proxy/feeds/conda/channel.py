@@ -8,7 +8,6 @@ absent; `noarch` always is, if only empty.
 import asyncio
 import hashlib
 import logging
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,13 @@ from typing import Any, Protocol
 import msgspec
 
 from proxy.artifacts.notes import Notes
+from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.conda.compose_job import Order, Part
 from proxy.feeds.conda.packs import Generation, make_empty, open_generation
-from proxy.feeds.conda.subdir_catalog import HeldSubdir, SubdirCatalog
+from proxy.feeds.conda.subdir_catalog import HeldSubdir
 from proxy.feeds.keeper import How
 from proxy.model.clock import Clock
 from proxy.model.tally import Tally
@@ -30,6 +30,20 @@ from proxy.upstream.errors import UpstreamError, problem_for
 
 _LOG = logging.getLogger("feedgate.conda")
 NOARCH = "noarch"
+
+
+class Catalog(Protocol):
+    """One subdir of an upstream: an origin's (`subdir_catalog`), or another feed's (`feed_subdir`)."""
+
+    def peek(self) -> HeldSubdir | None: ...
+
+    def last(self) -> HeldSubdir | None: ...
+
+    async def find(self) -> HeldSubdir: ...
+
+    def damaged(self, stem: str) -> None: ...
+
+    async def close(self) -> None: ...
 
 
 class Register(Protocol):
@@ -72,7 +86,7 @@ class Channel:
     """One conda feed. `catalog_of` makes the catalog of an upstream's subdir."""
 
     def __init__(
-        self, feed: Feed, folder: Path, catalog_of: Callable[[Upstream, str], SubdirCatalog], register: Register,
+        self, feed: Feed, folder: Path, catalog_of: Callable[[Upstream, str], Catalog], register: Register,
         notes: Notes, clock: Clock, tally: Tally,
     ) -> None:  # fmt: skip
         self.feed = feed
@@ -82,10 +96,11 @@ class Channel:
         self._notes = notes
         self._clock = clock
         self._tally = tally
-        self._catalogs: dict[tuple[str, str], SubdirCatalog] = {}
+        self._catalogs: dict[tuple[str, str], Catalog] = {}
         self._composed: dict[str, tuple[_Composed, Generation]] = {}
         self._composing: dict[str, asyncio.Lock] = {}
         self._editions: dict[str, Edition] = {}
+        self._empty: Generation | None = None
         one = feed.upstreams[0] if len(feed.upstreams) == 1 else None
         self._is_plain = one is not None and not (
             one.only or one.except_ or (feed.reserved and not one.private)
@@ -100,7 +115,7 @@ class Channel:
         if not self._is_plain or (catalog := self._catalogs.get((self.feed.upstreams[0].id, subdir))) is None:
             return None
         held = catalog.peek()
-        return None if held is None or held.generation is None else self._plain(subdir, catalog, held)
+        return None if held is None or held.generation is None else self._plain(subdir, held)
 
     async def edition(self, subdir: str) -> Edition | None:
         """Return what the feed has in the subdir, None where nobody has it. Raises Problem."""
@@ -119,20 +134,32 @@ class Channel:
     async def _nothing(self, subdir: str) -> Edition:
         """A channel without noarch has an empty one: a 404 there would end every client's command."""
         folder = self._folder / f"{subdir}-empty"
-        generation = await asyncio.to_thread(make_empty, folder, subdir)
+        if self._empty is None:
+            self._empty = await asyncio.to_thread(make_empty, folder, subdir)
+        generation = self._empty
         return Edition(subdir, generation, folder, (self.feed.upstreams[0].id,), How.HIT, 0.0, 60.0)
 
     def known(self) -> Sequence[Edition]:
         """Return the editions that have been made in this process, however old."""
         return tuple(self._editions.values())
 
+    def nothing_in(self, subdir: str) -> HeldSubdir:
+        """Return the answer that the feed has no such subdir."""
+        return HeldSubdir(None, self._folder / subdir, How.HIT, 0.0, 60.0)
+
     def damaged(self, edition: Edition) -> None:
         """Forget a generation whose files were found damaged."""
         self._tally.count("packs", "damaged")
-        for (_, subdir), catalog in self._catalogs.items():
-            if subdir == edition.subdir:
-                catalog.damaged(edition.generation.stem)
-        self._composed.pop(edition.subdir, None)
+        self.damaged_stem(edition.subdir, edition.generation.stem)
+
+    def damaged_stem(self, subdir: str, stem: str) -> None:
+        """The same, by the generation's name; its upstreams forget it too where it is theirs."""
+        for (_, other), catalog in self._catalogs.items():
+            if other == subdir:
+                catalog.damaged(stem)
+        self._composed.pop(subdir, None)
+        if self._empty is not None and self._empty.stem == stem:
+            self._empty = None
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -141,7 +168,7 @@ class Channel:
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    def _catalog(self, upstream: Upstream, subdir: str) -> SubdirCatalog:
+    def _catalog(self, upstream: Upstream, subdir: str) -> Catalog:
         catalog = self._catalogs.get((upstream.id, subdir))
         if catalog is None:
             catalog = self._catalogs[upstream.id, subdir] = self._catalog_of(upstream, subdir)
@@ -150,13 +177,13 @@ class Channel:
     async def _first(self, subdir: str) -> Edition | None:
         catalog = self._catalog(self.feed.upstreams[0], subdir)
         held = await catalog.find()
-        return self._plain(subdir, catalog, held) if held.generation is not None else None
+        return self._plain(subdir, held) if held.generation is not None else None
 
-    def _plain(self, subdir: str, catalog: SubdirCatalog, held: HeldSubdir) -> Edition:
+    def _plain(self, subdir: str, held: HeldSubdir) -> Edition:
         assert held.generation is not None
         upstreams = (self.feed.upstreams[0].id,)
         return Edition(
-            subdir, held.generation, catalog.folder, upstreams, held.how, held.age_s, held.fresh_for_s
+            subdir, held.generation, held.folder, upstreams, held.how, held.age_s, held.fresh_for_s
         )
 
     async def _compose(self, subdir: str) -> Edition | None:
@@ -176,18 +203,14 @@ class Channel:
         )  # fmt: skip
 
     def _part(self, upstream: Upstream, subdir: str, held: HeldSubdir) -> Part:
-        def place(catalog: SubdirCatalog, generation: Generation) -> tuple[str, str]:
-            return str(catalog.folder), generation.stem
-
         others = {
-            other: place(catalog, found.generation)
+            other: _place(found)
             for (owner, other), catalog in self._catalogs.items()
-            if owner == upstream.id and other != subdir
-            and (found := catalog.last()) is not None and found.generation is not None
-        }  # fmt: skip
+            if owner == upstream.id and other != subdir and (found := catalog.last()) is not None
+        }
         withheld = () if upstream.private else self.feed.reserved
-        here = None if held.generation is None else place(self._catalog(upstream, subdir), held.generation)
-        elsewhere = tuple(found for _, found in sorted(others.items()))
+        here = _place(held)
+        elsewhere = tuple(found for _, found in sorted(others.items()) if found is not None)
         return Part(upstream.id, here, elsewhere, upstream.only, (*upstream.except_, *withheld))
 
     async def _generation(self, subdir: str, parts: tuple[Part, ...]) -> Generation:
@@ -204,8 +227,8 @@ class Channel:
 
     async def _made(self, subdir: str, parts: tuple[Part, ...], previous: str | None) -> Mapping[str, Any]:
         remembered = await self._register.all(self.feed.name)
-        with tempfile.TemporaryDirectory(prefix="feedgate-owners-") as folder:
-            path = Path(folder) / "remembered"
+        async with temporary_folder("feedgate-owners-") as folder:
+            path = folder / "remembered"
             await asyncio.to_thread(path.write_bytes, msgspec.msgpack.encode(remembered))
             order = Order(
                 folder=str(self._folder / subdir), subdir=subdir, parts=parts, remembered=str(path),
@@ -237,3 +260,8 @@ class Channel:
 
     def _note(self, subdir: str) -> str:
         return f"composed/{self.feed.name}/{subdir}"
+
+
+def _place(held: HeldSubdir) -> tuple[str, str] | None:
+    """Return where a child finds a generation."""
+    return None if held.generation is None else (str(held.folder), held.generation.stem)

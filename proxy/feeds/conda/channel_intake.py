@@ -7,7 +7,6 @@ files of a generation.
 import asyncio
 import contextlib
 import logging
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, run_in_child
 from proxy.conda.origin_shards import BadShards, ShardIndex, parse_index
 from proxy.config.settings import Upstream
@@ -101,9 +101,9 @@ class ChannelIntake:
     async def take(self, last: Taken, generation: Generation | None, now_ms: int) -> Taken:
         """Ask; return what is current now. Raises UpstreamError, and then nothing has changed."""
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".incoming-") as incoming:
+        async with temporary_folder(".incoming-", below=self._folder) as incoming:
             try:
-                return await self._taken(last, generation, now_ms, Path(incoming))
+                return await self._taken(last, generation, now_ms, incoming)
             except ChildFailed as failed:
                 raise BadAnswer(
                     "origin", f"the index of {self._subdir} could not be taken in: {failed}"
@@ -294,6 +294,9 @@ def _wanted(generation: Generation | None, index: ShardIndex) -> list[str]:
 
 
 async def _save(chunks: AsyncIterator[bytes], path: Path) -> None:
-    with path.open("wb") as file:
+    file = await asyncio.to_thread(path.open, "wb")
+    try:
         async for chunk in chunks:
             await asyncio.to_thread(file.write, chunk)
+    finally:
+        await asyncio.to_thread(file.close)

@@ -7,7 +7,7 @@ Nothing here goes out; what is visible is the edition's.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -50,7 +50,7 @@ class CondaFeed:
 
     def __init__(
         self, feed: Feed, channel: Channel, keeper: Keeper, store: BlobStore, full: FullIndexes, side: SideDocuments,
-        views: Views[CondaView], clock: Clock,
+        views: Views[CondaView], clock: Clock, inner: Mapping[str, "CondaFeed"],
     ) -> None:  # fmt: skip
         self.settings = feed
         self.channel = channel
@@ -60,6 +60,8 @@ class CondaFeed:
         self._side = side
         self._clock = clock
         self._views = views
+        #: The feeds of this server that are upstreams of this one; a file passes their gate as well.
+        self._inner = dict(inner)
         self._urls = {u.id: u.urls[0].reveal().rstrip("/") for u in feed.upstreams if u.urls}
         self._decided: Briefly[Located] = Briefly(clock)
         self._superseded: dict[Path, SupersededShards] = {}
@@ -156,7 +158,12 @@ class CondaFeed:
             raise Problem(
                 "unknown", "this feed does not list this file", feed=self.settings.name, artifact=path
             )
-        located = Located(record, self._ref(view, record, subdir, file))
+        inner = self._inner.get(view.upstream)
+        located = (
+            await inner.locate(subdir, file)
+            if inner is not None
+            else Located(record, self._ref(view, record, subdir, file))
+        )
         self._decided.put(path, located, edition.fresh_for_s)
         return located
 

@@ -1,16 +1,15 @@
 """The channel's side documents, filtered to what is shown: run_exports, channeldata, notices (CEP 12, 38, 6)."""
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 import zstandard
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.store import BlobStore
+from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.names import parse_file
 from proxy.conda.notices import hidden_notice, render_notices
@@ -41,6 +40,8 @@ class SideDocuments:
         """Return run_exports.json of what the edition shows; None where no upstream has one."""
         merged: dict[str, dict[str, msgspec.Raw]] = {}
         for upstream in edition.upstreams:
+            if upstream not in self._bases:
+                continue
             url = f"{self._bases[upstream]}/{edition.subdir}/run_exports.json"
             body = await self._asked(upstream, f"{url}.zst", _unpacked) or await self._asked(
                 upstream, url, _same
@@ -66,17 +67,17 @@ class SideDocuments:
             }
             for subdir, each in sorted(editions.items())
         ]
-        with tempfile.TemporaryDirectory(prefix="feedgate-channeldata-") as folder:
+        async with temporary_folder("feedgate-channeldata-") as folder:
             documents: dict[str, str] = {}
             for number, upstream in enumerate(self._bases):
                 body = await self._asked(upstream, f"{self._bases[upstream]}/channeldata.json", _same)
                 if body is not None:
-                    path = Path(folder) / str(number)
+                    path = folder / str(number)
                     await asyncio.to_thread(path.write_bytes, body)
                     documents[upstream] = str(path)
             if not documents:
                 return None
-            out = Path(folder) / "out"
+            out = folder / "out"
             job = {"parts": parts, "documents": documents, "out": str(out)}
             try:
                 await run_in_child("proxy.feeds.conda.channeldata_job:run", job)

@@ -40,9 +40,10 @@ _DECODER = msgspec.msgpack.Decoder(SubdirFacts)
 
 @dataclass(frozen=True, slots=True)
 class HeldSubdir:
-    """The catalog's answer; `generation` None: the origin has no such subdir."""
+    """The catalog's answer; `generation` None: the origin has no such subdir. Its files lie in `folder`."""
 
     generation: Generation | None
+    folder: Path
     how: How
     age_s: float
     fresh_for_s: float
@@ -125,7 +126,9 @@ class SubdirCatalog:
         decided = self._decide(facts)
         fresh_for = decided.fresh_for_s if isinstance(decided, Fresh) else 0.0
         age = age_s(facts.checked_at_ms, self._now_ms()) or 0.0
-        return HeldSubdir(self._generation if facts.stem is not None else None, how, age, fresh_for)
+        return HeldSubdir(
+            self._generation if facts.stem is not None else None, self.folder, how, age, fresh_for
+        )
 
     def _now(self, how: How) -> HeldSubdir:
         assert self._facts is not None

@@ -1,0 +1,39 @@
+"""A subdir of an upstream that is a feed of this server: what that feed's channel shows there.
+
+Loops of feeds are a configuration error, so the chain ends.
+"""
+
+from proxy.feeds.conda.channel import Channel, Edition
+from proxy.feeds.conda.subdir_catalog import HeldSubdir
+
+
+class FeedSubdir:
+    """Another feed's subdir, seen as an upstream's (`channel.Catalog`)."""
+
+    def __init__(self, channel: Channel, subdir: str) -> None:
+        self._channel = channel
+        self._subdir = subdir
+        self._last: HeldSubdir | None = None
+
+    def peek(self) -> HeldSubdir | None:
+        edition = self._channel.peek(self._subdir)
+        return None if edition is None else self._kept(edition)
+
+    def last(self) -> HeldSubdir | None:
+        return self._last
+
+    async def find(self) -> HeldSubdir:
+        edition = await self._channel.edition(self._subdir)
+        return self._kept(edition) if edition is not None else self._channel.nothing_in(self._subdir)
+
+    def damaged(self, stem: str) -> None:
+        self._channel.damaged_stem(self._subdir, stem)
+
+    async def close(self) -> None:
+        """Nothing is under way here: the other feed closes its own."""
+
+    def _kept(self, edition: Edition) -> HeldSubdir:
+        self._last = HeldSubdir(
+            edition.generation, edition.folder, edition.how, edition.age_s, edition.fresh_for_s
+        )
+        return self._last
