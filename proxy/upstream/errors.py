@@ -116,6 +116,12 @@ class AddressRefused(UpstreamError):
     """A URL or an address that this upstream must not be asked for (design, law 2)."""
 
 
+class Looped(UpstreamError):
+    """The origin's answer says that the request came back to a server on its own way (508)."""
+
+    word = "loop"
+
+
 class BadAnswer(UpstreamError):
     """An answer that has no meaning here: malformed, unasked for, too large."""
 

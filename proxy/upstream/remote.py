@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from proxy.config.settings import Upstream
+from proxy.model import via
 from proxy.model.clock import Clock
 from proxy.upstream.answer import Answer, Validators
 from proxy.upstream.auth import Credentials
@@ -85,7 +86,7 @@ class Remote:
         `index` is False for documents whose digest the caller knows.
         """
         conditions = {} if validators is None else validators.fields()
-        headers = {"Accept": accept, "Accept-Encoding": ACCEPTED, **conditions, **self._fields}
+        headers = {"Accept": accept, "Accept-Encoding": ACCEPTED, **conditions, **self._said()}
         limit = self.settings.max_index_size_bytes if max_bytes is None else max_bytes
 
         async def once(target: Target, exchange: Exchange) -> Answer:
@@ -102,7 +103,7 @@ class Remote:
 
     async def head(self, url: str, *, background: bool = False) -> Answer:
         """Return the header fields of the file as it is stored: 200, 404 or 410. Raises UpstreamError."""
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._fields}
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._said()}
 
         async def once(target: Target, exchange: Exchange) -> Answer:
             landed = await self._landed(Ask("HEAD", target, headers, True))
@@ -134,7 +135,7 @@ class Remote:
         everything: then the stream's `start` is 0. The caller closes the stream: it holds one of the
         upstream's slots. Raises UpstreamError.
         """
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._fields}
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._said()}
         asked_range = range_field(start, stop)
         if asked_range is not None:
             headers["Range"] = asked_range
@@ -232,9 +233,13 @@ class Remote:
                 raise BadAnswer("origin", "304 though nothing was conditional", origin=landed.target.origin)
         return landed
 
+    def _said(self) -> dict[str, str]:
+        """Return the fields of every request; `Via` names also the servers through which its cause came."""
+        return {**self._fields, "Via": via.through(self._fields["Via"])}
+
     async def _answer_status(self, target: Target) -> int:
         """Return the status of a real request, whatever it is (doctor); an index may be large, so HEAD comes first."""
-        headers = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, **self._fields}
+        headers = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, **self._said()}
         status = 0
         for method in ("HEAD", "GET"):
             landed = await self._walk.to(Ask(method, target, headers, True))

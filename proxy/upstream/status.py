@@ -8,7 +8,7 @@ origin's, however odd.
 from collections.abc import Mapping
 from datetime import datetime
 
-from proxy.upstream.errors import AuthRefused, BadAnswer, Overloaded, ProxyAuthRefused, UpstreamError
+from proxy.upstream.errors import AuthRefused, BadAnswer, Looped, Overloaded, ProxyAuthRefused, UpstreamError
 from proxy.upstream.headers import retry_after_s
 
 
@@ -22,6 +22,8 @@ def refused(
         return AuthRefused(
             "origin", f"the origin refused the request ({status})", origin=origin, status=status
         )
+    if status == 508:
+        return Looped("origin", "the upstreams lead back to this server (508)", origin=origin, status=status)
     if status in (408, 425, 429) or 500 <= status <= 599:
         wait = retry_after_s(headers, now)
         return Overloaded(

@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from multidict import istr
 
+from proxy.model import via
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.web.access import AccessLog
@@ -116,7 +117,9 @@ class Door:
         if exchange.has_body or not exchange.is_known_version:
             _check_framing(exchange)
         headers = exchange.headers
-        if VIA in headers and self._via_token in ",".join(headers.getall(VIA)):
+        before = headers.getall(VIA, ())
+        via.came(before)
+        if before and self._via_token in ",".join(before):
             raise Problem("loop", "the request comes from this server itself; check the feed's upstreams")
         connection = exchange.connection
         base_url = connection.base_url

@@ -2,7 +2,8 @@
 
 import pytest
 
-from proxy.upstream.errors import BadAnswer
+from proxy.model import via
+from proxy.upstream.errors import BadAnswer, Looped
 from proxy.upstream.remote import Validators
 from tests.support.faults import Fault
 from tests.support.origin import Origin
@@ -31,6 +32,26 @@ async def test_request_says_who_asks_and_what_for(dial: Dial) -> None:
     assert sent["accept"] == "text/html;q=0.2"
     assert sent["accept-encoding"] == "gzip, deflate, zstd"
     assert "cookie" not in sent
+
+
+async def test_request_names_the_servers_through_which_its_cause_came(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.add("/a/", PAGE)
+        remote = dial(origin.url)
+        via.came(["1.1 feedgate-aa, 1.1 secret.corp.example", "1.1 feedgate-bb (x), 1.0 feedgate-\r\nevil"])
+        await remote.document("a/", accept="*/*")
+        via.came([])
+        await remote.document("a/", accept="*/*")
+    sent = [request.headers["via"] for request in origin.requests]
+    assert sent == ["1.1 feedgate-aa, 1.1 feedgate-bb, 1.1 feedgate-test", "1.1 feedgate-test"]
+
+
+async def test_an_answer_that_says_loop_is_one_and_is_not_asked_for_again(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.always("*", Fault(status=508))
+        with pytest.raises(Looped):
+            await dial(origin.url, retries=2).document("a/", accept="*/*")
+        assert len(origin.requests) == 1
 
 
 async def test_cookies_are_not_sent_back(dial: Dial) -> None:
