@@ -249,7 +249,9 @@ class PypiFeed:
 
     def _unknown(self, name: str, offer: Offer | Absent) -> Problem:
         detail = f"this feed has no project {name}"
-        if isinstance(offer, Absent):
+        if self.settings.offline:
+            detail = f"{detail}: it is offline and knows only what it holds"
+        elif isinstance(offer, Absent):
             detail = f"{detail}: {offer.reason}"
         return Problem("unknown", detail, feed=self.settings.name, artifact=name)
 
