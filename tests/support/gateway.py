@@ -108,7 +108,9 @@ class Gateway:
     def index(self, name: str = "pypi") -> str:
         return f"{self.url}/pypi/{name}/simple/"
 
-    async def get(self, path: str, *, method: str = "GET", **headers: str) -> "Got":
+    async def get(
+        self, path: str, *, method: str = "GET", body: bytes | io.BytesIO | None = None, **headers: str
+    ) -> "Got":
         """Ask for a path, without following redirects; `Accept_Encoding="gzip"` is a header."""
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         async with (
@@ -117,6 +119,7 @@ class Gateway:
                 method,
                 f"{self.url}{path}",
                 headers=fields,
+                data=body,
                 ssl=self._trust,
                 allow_redirects=False,
                 skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent"),
