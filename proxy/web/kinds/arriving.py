@@ -1,7 +1,9 @@
-"""What is the same for every kind: files that are not held yet, and what the cache did for an index form."""
+"""What is the same for every kind: files that are not held (for sure), what the cache did for an index form."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 
+from proxy.artifacts.blob import Blob, LostBlobError
 from proxy.feeds.keeper import ArtifactRef, How, Keeper
 from proxy.model.problem import Problem
 from proxy.web.inbound import Inbound
@@ -17,6 +19,34 @@ CACHE_OF = {
     How.REVALIDATED: Cache.REVALIDATED,
     How.REPLACED: Cache.REPLACED,
 }
+
+
+def unproven(
+    keeper: Keeper,
+    ref: ArtifactRef,
+    blob: Blob,
+    stream: Callable[[Blob, int, int | None], AsyncGenerator[bytes, None]],
+) -> StreamAnswer:
+    """Return the answer for a held file that was not verified since the start.
+
+    If it proves damaged before a byte has left, the origin's comes in its place; after that its client is cut off.
+    """
+
+    async def read(start: int, stop: int | None) -> AsyncIterator[bytes]:
+        has_begun = False
+        try:
+            async with aclosing(stream(blob, start, stop)) as pieces:
+                async for piece in pieces:
+                    has_begun = True
+                    yield piece
+            return
+        except LostBlobError as lost:
+            if has_begun:
+                raise Problem("busy", "the stored file proved damaged while it was sent") from lost
+        async for piece in keeper.fetch(ref).read(start, stop):
+            yield piece
+
+    return StreamAnswer(open=read, size=blob.size, etag=blob.digest, cache=Cache.HIT)
 
 
 async def arriving(

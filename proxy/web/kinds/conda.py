@@ -5,7 +5,6 @@ never a 404 for shards, because rattler remembers that for ever.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 from proxy.artifacts.blob import Blob
 from proxy.conda import urls
@@ -14,8 +13,8 @@ from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.keeper import ArtifactRef, How, Keeper
 from proxy.model.problem import Problem
 from proxy.web.inbound import Inbound
-from proxy.web.kinds.arriving import CACHE_OF, arriving
-from proxy.web.outbound import BlobAnswer, Bytes, Cache, Document, Outbound, Redirect, StreamAnswer
+from proxy.web.kinds.arriving import CACHE_OF, arriving, unproven
+from proxy.web.outbound import BlobAnswer, Bytes, Document, Outbound, Redirect
 from proxy.web.routes import Route
 
 _INDEX = "private, max-age=30"
@@ -99,8 +98,7 @@ class CondaEndpoints:
     async def _bytes(self, request: Inbound, feed: CondaFeed, ref: ArtifactRef) -> Outbound:
         blob = await feed.blob(ref)
         if blob is not None and not blob.is_verified:
-            read = partial(feed.stream, blob)
-            return StreamAnswer(open=read, size=blob.size, etag=blob.digest, cache=Cache.HIT)
+            return unproven(self._keeper(), ref, blob, feed.stream)
         if blob is not None:
             return BlobAnswer(blob=blob)
         return await arriving(request, self._keeper(), ref, feed.refreshed)

@@ -4,7 +4,6 @@ Redirects are only the syntactic ones (a missing slash, an un-normalised name): 
 """
 
 from collections.abc import Callable
-from functools import partial
 from urllib.parse import quote
 
 from proxy.feeds.keeper import How, Keeper, Offer
@@ -14,15 +13,13 @@ from proxy.pypi.names import is_valid, normalize
 from proxy.pypi.negotiate import negotiate
 from proxy.pypi.xmlrpc import CONTENT_TYPE, fault
 from proxy.web.inbound import Inbound
-from proxy.web.kinds.arriving import CACHE_OF, arriving
+from proxy.web.kinds.arriving import CACHE_OF, arriving, unproven
 from proxy.web.outbound import (
     BlobAnswer,
     Bytes,
-    Cache,
     Document,
     Outbound,
     Redirect,
-    StreamAnswer,
 )
 from proxy.web.routes import Route
 
@@ -107,9 +104,7 @@ class PypiEndpoints:
         located = await feed.locate(path)
         blob = await feed.blob(located)
         if blob is not None and not blob.is_verified:
-            return StreamAnswer(
-                open=partial(feed.stream, blob), size=blob.size, etag=blob.digest, cache=Cache.HIT
-            )
+            return unproven(self._keeper(), located.ref, blob, feed.stream)
         if blob is not None:
             return BlobAnswer(blob=blob)
         return await arriving(request, self._keeper(), located.ref, lambda: feed.refreshed(located))
