@@ -206,7 +206,7 @@ class CondaFeed:
         view = self._views.get(key)
         if view is None:
             try:
-                view = await asyncio.to_thread(_view_of, self.settings.name, edition, name)
+                view = await asyncio.to_thread(view_of, self.settings.name, edition, name)
             except BadPack:
                 self.channel.damaged(edition)
                 raise Problem("busy", "an index was damaged and is fetched anew", retry_after_s=2) from None
@@ -227,7 +227,7 @@ def _read_index(path: Path) -> Blob:
     return Blob(Sha256(hashlib.sha256(body).hexdigest()), len(body), path, body)
 
 
-def _view_of(feed: str, edition: Edition, name: str) -> CondaView:
+def view_of(feed: str, edition: Edition, name: str) -> CondaView:
     """Return what the edition shows of a name: its records, and those of its files that are held. May read the disk."""
     generation: Generation = edition.generation
     block = generation.snapshot.block(name)
