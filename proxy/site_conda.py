@@ -61,5 +61,5 @@ def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaF
     bases = {upstream.id: upstream.urls[0].reveal().rstrip("/") for upstream in outside}
     return CondaFeed(
         feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock),
-        SideDocuments(feed.name, remotes, bases, documents, base.store), base.conda_views, base.clock, inner,
+        SideDocuments(feed.name, remotes, bases, documents, base.store, base.clock), base.conda_views, base.clock, inner,
     )  # fmt: skip

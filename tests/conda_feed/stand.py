@@ -24,7 +24,7 @@ from tests.support.origin import Origin
 
 #: Longer than an upstream's `ttl`, than any rest and any backoff.
 LATER_S = 1000.0
-_WORK = re.compile(r"prefetch|refresh |full index|arrival")
+_WORK = re.compile(r"prefetch|refresh |full index|side document|arrival")
 _FEED_FIELDS = Feed.__dataclass_fields__.keys()
 
 

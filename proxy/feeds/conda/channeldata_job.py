@@ -1,5 +1,6 @@
 """The child's part of channeldata.json: every record is looked at, which a serving process never does."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.conda.channeldata import Visible, filter_channeldata
+from proxy.conda.channeldata import BadChannelData, Visible, filter_channeldata
 from proxy.feeds.conda.packs import open_generation
 
 
@@ -18,6 +19,14 @@ class Part(msgspec.Struct, frozen=True):
     folder: str
     stem: str
     upstreams: tuple[str, ...]
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done; `documents` are the upstreams' own by upstream, as files."""
+
+    parts: tuple[Part, ...]
+    documents: dict[str, str]
+    out: str
 
 
 @dataclass(slots=True)
@@ -32,19 +41,23 @@ class _File(msgspec.Struct):
     packages: dict[str, msgspec.Raw] = {}
 
 
-def run(parts: list[dict[str, Any]], documents: dict[str, str], out: str) -> dict[str, Any]:
-    """Write the feed's channeldata.json; `documents` are the upstreams' own, as files. Returns {"names"}."""
-    asked = msgspec.convert(parts, list[Part])
-    seen = _seen(asked)
-    subdirs = sorted({part.subdir for part in asked})
+def run(order: dict[str, Any]) -> dict[str, Any]:
+    """Write the feed's channeldata.json; return {"sha256"}."""
+    asked = msgspec.convert(order, Order)
+    seen = _seen(asked.parts)
+    subdirs = sorted({part.subdir for part in asked.parts})
     packages: dict[str, msgspec.Raw] = {}
-    for upstream, path in documents.items():
+    for upstream, path in asked.documents.items():
         owned = {name: _visible(each) for name, each in seen.items() if each.upstream == upstream}
-        document = filter_channeldata(Path(path).read_bytes(), owned, subdirs)
+        try:
+            document = filter_channeldata(Path(path).read_bytes(), owned, subdirs)
+        except BadChannelData:
+            continue
         packages |= msgspec.json.decode(document, type=_File).packages
     text = {"channeldata_version": 1, "packages": dict(sorted(packages.items())), "subdirs": subdirs}
-    Path(out).write_bytes(msgspec.json.encode(text))
-    return {"names": len(packages)}
+    data = msgspec.json.encode(text)
+    Path(asked.out).write_bytes(data)
+    return {"sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _seen(parts: Iterable[Part]) -> dict[str, _Seen]:

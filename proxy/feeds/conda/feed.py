@@ -125,12 +125,12 @@ class CondaFeed:
             raise Problem("unknown", "the origin has no run_exports.json", feed=self.settings.name)
         return blob
 
-    async def channeldata(self) -> bytes:
+    async def channeldata(self) -> Blob:
         """Return channeldata.json over the subdirs that are served. Raises Problem: unknown where there is none."""
-        body = await self._side.channeldata(await self._editions())
-        if body is None:
+        blob = await self._side.channeldata(await self._editions())
+        if blob is None:
             raise Problem("unknown", "the origin has no channeldata.json", feed=self.settings.name)
-        return body
+        return blob
 
     async def notices(self) -> bytes:
         """Return notices.json: how much is hidden, of the subdirs that are known by now."""
@@ -196,6 +196,7 @@ class CondaFeed:
     async def close(self) -> None:
         """Stop what is under way."""
         await self._full.close()
+        await self._side.close()
         await self.channel.close()
 
     # -- parts ---------------------------------------------------------------------------------------------

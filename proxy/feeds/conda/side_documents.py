@@ -1,25 +1,29 @@
 """The channel's side documents, filtered to what is shown: run_exports, channeldata, notices (CEP 12, 38, 6)."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import msgspec
-import zstandard
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.store import BlobStore
 from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, busy, run_in_child
-from proxy.conda.names import parse_file
 from proxy.conda.notices import hidden_notice, render_notices
-from proxy.conda.pack import BadPack
-from proxy.conda.run_exports import filter_run_exports
+from proxy.conda.reading import BadStream, Packing, read
 from proxy.feeds.conda.channel import Edition
+from proxy.feeds.conda.rendered import Rendered
 from proxy.feeds.origin_documents import OriginDocuments
+from proxy.model.clock import Clock
+from proxy.model.digest import parse_sha256
 from proxy.upstream.way import Way
 
-_MOST_BYTES = 256 * 1024**2
+#: The largest known are some 35 MB.
+_MOST_BYTES = 128 * 1024**2
 _JSON = "application/json"
 
 
@@ -28,62 +32,24 @@ class SideDocuments:
 
     def __init__(
         self, feed: str, remotes: Mapping[str, Way], bases: Mapping[str, str], documents: OriginDocuments,
-        store: BlobStore,
+        store: BlobStore, clock: Clock,
     ) -> None:  # fmt: skip
         self._feed = feed
         self._remotes = remotes
         self._bases = bases
         self._documents = documents
         self._store = store
+        self._rendered = Rendered(store, clock)
 
     async def run_exports(self, edition: Edition, *, is_zst: bool) -> Blob | None:
         """Return run_exports.json of what the edition shows; None where no upstream has one."""
-        merged: dict[str, dict[str, msgspec.Raw]] = {}
-        for upstream in edition.upstreams:
-            if upstream not in self._bases:
-                continue
-            url = f"{self._bases[upstream]}/{edition.subdir}/run_exports.json"
-            body = await self._asked(upstream, f"{url}.zst", _unpacked) or await self._asked(
-                upstream, url, _same
-            )
-            if body is None:
-                continue
-            part = await asyncio.to_thread(_exports_of, body, edition, upstream)
-            for section, files in part.items():
-                merged.setdefault(section, {}).update(files)
-        if not merged:
-            return None
-        text = msgspec.json.encode({"info": {"subdir": edition.subdir, "version": 1}, **merged})
-        return await self._store.put(await asyncio.to_thread(_packed, text) if is_zst else text)
+        key = ("run_exports", edition.subdir, edition.generation.stem, is_zst)
+        return await self._rendered.get(key, lambda: self._run_exports(edition, is_zst=is_zst))
 
-    async def channeldata(self, editions: Mapping[str, Edition]) -> bytes | None:
-        """Return channeldata.json over the subdirs that are known so far; None where no upstream has one."""
-        parts = [
-            {
-                "subdir": subdir,
-                "folder": str(each.folder),
-                "stem": each.generation.stem,
-                "upstreams": each.upstreams,
-            }
-            for subdir, each in sorted(editions.items())
-        ]
-        async with temporary_folder("feedgate-channeldata-") as folder:
-            documents: dict[str, str] = {}
-            for number, upstream in enumerate(self._bases):
-                body = await self._asked(upstream, f"{self._bases[upstream]}/channeldata.json", _same)
-                if body is not None:
-                    path = folder / str(number)
-                    await asyncio.to_thread(path.write_bytes, body)
-                    documents[upstream] = str(path)
-            if not documents:
-                return None
-            out = folder / "out"
-            job = {"parts": parts, "documents": documents, "out": str(out)}
-            try:
-                await run_in_child("proxy.feeds.conda.channeldata_job:run", job)
-            except ChildFailed as failed:
-                raise busy(failed) from failed
-            return await asyncio.to_thread(out.read_bytes)
+    async def channeldata(self, editions: Mapping[str, Edition]) -> Blob | None:
+        """Return channeldata.json over these subdirs; None where no upstream has one."""
+        key = ("channeldata", *sorted((subdir, each.generation.stem) for subdir, each in editions.items()))
+        return await self._rendered.get(key, lambda: self._channeldata(editions))
 
     def notices(self, editions: Mapping[str, Edition], ask: str, now: datetime) -> bytes:
         """Return notices.json: how much is hidden, and where to ask. The day is the notice's, so it is shown once."""
@@ -92,62 +58,78 @@ class SideDocuments:
         notice = hidden_notice(self._feed, hidden, ask, day)
         return render_notices([notice] if notice is not None else [])
 
+    async def close(self) -> None:
+        """Stop what is under way."""
+        await self._rendered.close()
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _run_exports(self, edition: Edition, *, is_zst: bool) -> Blob | None:
+        bodies: dict[str, bytes] = {}
+        for upstream in edition.upstreams:
+            if upstream not in self._bases:
+                continue
+            url = f"{self._bases[upstream]}/{edition.subdir}/run_exports.json"
+            body = await self._asked(upstream, f"{url}.zst", _unpacked)
+            body = body or await self._asked(upstream, url, _checked)
+            if body is not None:
+                bodies[upstream] = body
+        order = {
+            "folder": str(edition.folder), "stem": edition.generation.stem, "subdir": edition.subdir,
+            "upstreams": edition.upstreams, "is_zst": is_zst,
+        }  # fmt: skip
+        return await self._in_child("run_exports_job", bodies, order)
+
+    async def _channeldata(self, editions: Mapping[str, Edition]) -> Blob | None:
+        bodies: dict[str, bytes] = {}
+        for upstream, base in self._bases.items():
+            body = await self._asked(upstream, f"{base}/channeldata.json", _checked)
+            if body is not None:
+                bodies[upstream] = body
+        return await self._in_child("channeldata_job", bodies, {"parts": _parts(editions)})
+
+    async def _in_child(self, job: str, bodies: Mapping[str, bytes], order: dict[str, Any]) -> Blob | None:
+        """Have a document made of the upstreams' own; None where there is none of these."""
+        if not bodies:
+            return None
+        out = self._store.spare_path()
+        async with temporary_folder("feedgate-side-") as folder:
+            documents = {upstream: str(folder / str(number)) for number, upstream in enumerate(bodies)}
+            for upstream, body in bodies.items():
+                await asyncio.to_thread(Path(documents[upstream]).write_bytes, body)
+            try:
+                made = await run_in_child(
+                    f"proxy.feeds.conda.{job}:run",
+                    {"order": {**order, "documents": documents, "out": str(out)}},
+                )
+            except ChildFailed as failed:
+                await asyncio.to_thread(out.unlink, missing_ok=True)
+                raise busy(failed) from failed
+        return await self._store.take(out, parse_sha256(made["sha256"]))
+
     async def _asked(self, upstream: str, url: str, reduce: Callable[[bytes], bytes]) -> bytes | None:
         return await self._documents.get(
             self._remotes[upstream], url, accept=_JSON, reduce=reduce, max_bytes=_MOST_BYTES
         )
 
 
-class _Exports(msgspec.Struct, rename={"conda": "packages.conda"}):
-    packages: dict[str, msgspec.Raw] = {}
-    conda: dict[str, msgspec.Raw] = {}
+def _parts(editions: Mapping[str, Edition]) -> Sequence[dict[str, Any]]:
+    return [
+        {
+            "subdir": subdir, "folder": str(each.folder), "stem": each.generation.stem, "upstreams": each.upstreams,
+        }
+        for subdir, each in sorted(editions.items())
+    ]  # fmt: skip
 
 
-class _Owned:
-    """The files of an edition that one upstream owns, as a container: nothing is listed before it is asked for."""
-
-    def __init__(self, edition: Edition, upstream: str) -> None:
-        self._edition = edition
-        self._upstream = upstream
-        self._files: dict[str, frozenset[str]] = {}
-
-    def __contains__(self, file: object) -> bool:
-        parsed = parse_file(file) if isinstance(file, str) else None
-        if parsed is None:
-            return False
-        if parsed.name not in self._files:
-            self._files[parsed.name] = self._listed(parsed.name)
-        return parsed.file in self._files[parsed.name]
-
-    def _listed(self, name: str) -> frozenset[str]:
-        snapshot = self._edition.generation.snapshot
-        if name not in snapshot.pack.entries or self._edition.upstream_of(name) != self._upstream:
-            return frozenset()
-        try:
-            block = snapshot.block(name)
-        except BadPack:
-            return frozenset()
-        return frozenset(block.facts()) if block is not None else frozenset()
-
-
-def _exports_of(body: bytes, edition: Edition, upstream: str) -> dict[str, dict[str, msgspec.Raw]]:
-    document = filter_run_exports(body, edition.subdir, _Owned(edition, upstream))
-    found = msgspec.json.decode(document, type=_Exports)
-    return {"packages": found.packages, "packages.conda": found.conda}
-
-
-def _same(body: bytes) -> bytes:
+def _checked(body: bytes) -> bytes:
     msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     return body
 
 
 def _unpacked(body: bytes) -> bytes:
     try:
-        plain = zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True).read(_MOST_BYTES)
-    except zstandard.ZstdError as error:
-        raise ValueError(f"not zstd: {error}") from error
-    return _same(plain)
-
-
-def _packed(text: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=3).compress(text)
+        plain = read(io.BytesIO(body), Packing.ZST, max_output=_MOST_BYTES)
+    except BadStream as bad:
+        raise ValueError(str(bad)) from bad
+    return _checked(bytes(plain))

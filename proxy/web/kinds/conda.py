@@ -4,6 +4,7 @@
 never a 404 for shards, because rattler remembers that for ever.
 """
 
+import hashlib
 from collections.abc import Callable
 
 from proxy.artifacts.blob import Blob
@@ -57,16 +58,19 @@ class CondaEndpoints:
             case urls.Shard(subdir, digest):
                 return BlobAnswer(blob=await feed.shard(subdir, digest))
             case urls.RunExports(subdir, is_zst):
-                return await self._run_exports(feed, subdir, is_zst=is_zst)
+                exports = await feed.run_exports(subdir, is_zst=is_zst)
+                if is_zst:
+                    return BlobAnswer(blob=exports, content_type="application/zstd", cache_control=_INDEX)
+                return _document(exports)
             case urls.Package(subdir, file):
                 located = await feed.locate(subdir, file)
                 return await self._bytes(request, feed, located.ref)
             case urls.Sigs(subdir, file, digest):
                 return await self._bytes(request, feed, await feed.side_car(subdir, file, digest))
             case urls.ChannelData():
-                return Bytes(body=await feed.channeldata(), content_type=_JSON, cache_control=_INDEX)
+                return _document(await feed.channeldata())
             case urls.Notices():
-                return Bytes(body=await feed.notices(), content_type=_JSON, cache_control=_INDEX)
+                return _small(await feed.notices())
             case urls.NotServed():
                 raise Problem("unknown", "a conda feed has nothing at this address", feed=feed.settings.name)
 
@@ -85,15 +89,6 @@ class CondaEndpoints:
             digest=blob.digest, body=blob.data if blob.data is not None else blob.path, size=blob.size,
             content_type=_JSON, cache_control=_INDEX, cache=CACHE_OF[edition.how], age_s=_age(edition),
         )  # fmt: skip
-
-    async def _run_exports(self, feed: CondaFeed, subdir: str, *, is_zst: bool) -> Outbound:
-        blob = await feed.run_exports(subdir, is_zst=is_zst)
-        if is_zst:
-            return BlobAnswer(blob=blob, content_type="application/zstd", cache_control=_INDEX)
-        body = blob.data if blob.data is not None else blob.path
-        return Document(
-            digest=blob.digest, body=body, size=blob.size, content_type=_JSON, cache_control=_INDEX
-        )
 
     async def _bytes(self, request: Inbound, feed: CondaFeed, ref: ArtifactRef) -> Outbound:
         blob = await feed.blob(ref)
@@ -115,6 +110,16 @@ def _index(blob: Blob, edition: Edition, content_type: str) -> BlobAnswer:
         blob=blob, content_type=content_type, cache_control=_INDEX, cache=CACHE_OF[edition.how],
         headers=(("Age", str(age)),) if (age := _age(edition)) is not None else (),
     )  # fmt: skip
+
+
+def _document(blob: Blob) -> Document:
+    body = blob.data if blob.data is not None else blob.path
+    return Document(digest=blob.digest, body=body, size=blob.size, content_type=_JSON, cache_control=_INDEX)
+
+
+def _small(body: bytes) -> Bytes:
+    etag = hashlib.sha256(body).hexdigest()
+    return Bytes(body=body, content_type=_JSON, cache_control=_INDEX, etag=etag)
 
 
 def _age(edition: Edition) -> int | None:
