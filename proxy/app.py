@@ -21,6 +21,8 @@ from proxy.site import Site, build_site
 from proxy.state.errors import StateError
 from proxy.state.running import write_reloaded, write_running
 from proxy.web.access import AccessLog
+from proxy.web.api.served import Served
+from proxy.web.api.table import api_routes
 from proxy.web.door import Door
 from proxy.web.health import Health, Readiness
 from proxy.web.kinds.conda import CondaEndpoints
@@ -58,6 +60,9 @@ class App:
         self._watching: asyncio.Task[None] | None = None
         self._prefetching: asyncio.Task[None] | None = None
         self._retired: set[asyncio.Task[None]] = set()
+        self.api = api_routes(
+            Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door.health)
+        )
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
         self._web = self._web_server(settings)
 
@@ -66,7 +71,7 @@ class App:
         health = Health(self._readiness, lambda url: feed_cards(self.site.settings, url), metrics)
         pypi = PypiEndpoints(lambda name: self.site.pypi_feed(name), lambda: self.site.keeper)
         conda = CondaEndpoints(lambda name: self.site.conda_feed(name), lambda: self.site.keeper)
-        table = (*health.routes(), *pypi.routes(), *conda.routes())
+        table = (*health.routes(), *self.api, *pypi.routes(), *conda.routes())
         routes = Routes(table, settings.server.path_prefix)
         trust = Trust(settings.server)
         responder = Responder(Variants(), base.clock)

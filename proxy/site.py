@@ -12,6 +12,7 @@ from proxy.config.settings import Feed, Settings, Upstream
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.feed_catalog import FeedCatalog
 from proxy.feeds.intake import Intake
+from proxy.feeds.listing import Listing
 from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
 from proxy.feeds.name_catalog import NameCatalog
 from proxy.feeds.origin_documents import OriginDocuments
@@ -20,9 +21,10 @@ from proxy.feeds.pypi.core_metadata import CoreMetadata
 from proxy.feeds.pypi.feed import PypiFeed
 from proxy.feeds.pypi.index import PypiIndex
 from proxy.feeds.pypi.information import Information
+from proxy.feeds.pypi.listing import PypiListing
 from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
 from proxy.feeds.pypi.project_list import ProjectList
-from proxy.site_conda import conda_feeds, keep_conda
+from proxy.site_conda import conda_feeds, conda_listing, keep_conda
 
 CatalogKey = tuple[Upstream, bool]
 
@@ -38,6 +40,8 @@ class Site:
     conda_feeds: Mapping[str, CondaFeed]
     catalogs: Mapping[CatalogKey, NameCatalog]
     owners: Mapping[str, Owners] = field(default_factory=dict)
+    #: What each feed has, by the feed's own name.
+    listings: Mapping[str, Listing] = field(default_factory=dict)
 
     def pypi_feed(self, name: str) -> PypiFeed | None:
         """Return the PyPI feed of a name or alias."""
@@ -90,7 +94,11 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     }  # fmt: skip
     aliases = {alias: feed for feed in feeds.values() for alias in feed.settings.aliases}
     conda = conda_feeds(_inner_first(settings.feeds), base, keeper)
-    return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, conda, catalogs, owners)
+    listings: dict[str, Listing] = {
+        name: PypiListing(feed, keeper, base.pypi_views) for name, feed in feeds.items()
+    }
+    listings |= {feed.settings.name: conda_listing(feed, settings.feeds, base) for feed in conda.values()}
+    return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, conda, catalogs, owners, listings)
 
 
 def _kept(

@@ -1,6 +1,7 @@
 """The conda feeds of a site, built."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from proxy.base import Base
 from proxy.config.settings import Feed, Upstream
@@ -9,6 +10,7 @@ from proxy.feeds.conda.channel_intake import ChannelIntake
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.feed_subdir import FeedSubdir
 from proxy.feeds.conda.full_index import FullIndexes
+from proxy.feeds.conda.listing import CondaListing
 from proxy.feeds.conda.side_documents import SideDocuments
 from proxy.feeds.conda.subdir_catalog import SubdirCatalog
 from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
@@ -31,6 +33,19 @@ def conda_feeds(feeds: Iterable[Feed], base: Base, keeper: LocalKeeper) -> Mappi
         if feed.kind == "conda":
             made[feed.name] = _feed(feed, base, keeper, made)
     return {alias: feed for feed in made.values() for alias in feed.settings.aliases} | made
+
+
+def conda_listing(feed: CondaFeed, feeds: Mapping[str, Feed], base: Base) -> CondaListing:
+    """Return the listing of a conda feed."""
+    return CondaListing(feed, tuple(_folders(feed.settings, feeds, base)))
+
+
+def _folders(feed: Feed, feeds: Mapping[str, Feed], base: Base) -> Iterator[Path]:
+    for upstream in feed.upstreams:
+        if upstream.feed is not None:
+            yield from _folders(feeds[upstream.feed], feeds, base)
+        else:
+            yield base.conda_folder / upstream.id
 
 
 def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaFeed]) -> CondaFeed:

@@ -1,6 +1,7 @@
 """The views that are in memory, bounded by the number of records they hold, not by how many there are."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 ViewT = TypeVar("ViewT")
@@ -20,6 +21,10 @@ class Views(Generic[ViewT]):
             return None
         self._kept.move_to_end(key)
         return kept[1]
+
+    def __iter__(self) -> Iterator[ViewT]:
+        """Iterate over the views of this moment."""
+        return iter([view for _, view in self._kept.values()])
 
     def put(self, key: tuple[str, str], view: ViewT, weight: int) -> None:
         replaced = self._kept.pop(key, None)

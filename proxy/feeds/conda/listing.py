@@ -1,0 +1,185 @@
+"""What a conda feed has, name by name over all its subdirs, read from the same views as every index form.
+
+The subdirs are those that this server knows: `noarch`, those that the settings name, those that clients have asked
+for, and those that are held from before. Nothing else can be listed, because a channel has no list of its subdirs.
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+from proxy.conda.names import is_name, is_subdir, parse_file
+from proxy.conda.pack import BadPack
+from proxy.conda.record import Facts
+from proxy.feeds.conda.channel import NOARCH, Edition
+from proxy.feeds.conda.feed import CondaFeed, CondaView, view_of
+from proxy.feeds.listing import (
+    ArtifactItem,
+    Ask,
+    NameItem,
+    NamePage,
+    Package,
+    State,
+    judged,
+    moment,
+    page,
+)
+from proxy.model.problem import Problem
+from proxy.model.verdict import ALLOWED, Verdict
+
+Stems = tuple[tuple[str, str], ...]
+
+
+class CondaListing:
+    """One feed. `folders` are those of its channels' subdirs on disk, those of feeds that it takes from included."""
+
+    def __init__(self, feed: CondaFeed, folders: Sequence[Path]) -> None:
+        self._feed = feed
+        self._folders = folders
+        #: The names of the editions that were listed last: sorting thirty thousand takes its time.
+        self._sorted: tuple[Stems, tuple[str, ...]] = ((), ())
+
+    async def names(self, ask: Ask) -> NamePage:
+        editions = await self._editions()
+        if ask.state is State.HIDDEN:
+            names = await asyncio.to_thread(lambda: tuple(sorted(_hiding(editions))))
+        else:
+            names = await self._names(editions)
+        if ask.q:
+            wanted = ask.q.lower()
+            names = tuple(name for name in names if wanted in name)
+
+        async def after(name: str | None, count: int) -> Sequence[str]:
+            start = 0 if name is None else bisect_right(names, name)
+            return names[start : start + count]
+
+        async def describe(some: Sequence[str]) -> Sequence[NameItem]:
+            return _items(some, [await self._views(edition, some) for edition in editions])
+
+        return await page(ask, after, describe)
+
+    async def package(self, name: str) -> Package:
+        name = name.lower()
+        editions = await self._editions()
+        views = [(await self._views(edition, (name,)))[0] for edition in editions]
+        items = await asyncio.to_thread(lambda: [item for view in views for item in _artifacts(view)])
+        if not items:
+            known = ", ".join(edition.subdir for edition in editions) or "no subdir"
+            raise Problem(
+                "unknown", f"this feed lists nothing named {name}; looked at: {known}",
+                feed=self._feed.settings.name, artifact=name,
+            )  # fmt: skip
+        counts = _counted(name, views)
+        return Package(
+            feed=self._feed.settings.name, name=name, versions=counts.versions or 0, files=counts.files or 0,
+            hidden=counts.hidden or 0, items=items,
+        )  # fmt: skip
+
+    def is_name(self, text: str) -> bool:
+        return is_name(text)
+
+    def count(self) -> int | None:
+        editions = self._feed.channel.known()
+        stems, names = self._sorted
+        if stems and stems == _stems(editions):
+            return len(names)
+        listed = (edition.generation.snapshot.pack.entries for edition in editions)
+        return len(set().union(*listed)) if editions else None
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _editions(self) -> Sequence[Edition]:
+        settings, channel = self._feed.settings, self._feed.channel
+        known = (edition.subdir for edition in channel.known())
+        held = () if settings.subdirs else await asyncio.to_thread(_held, self._folders)
+        found = []
+        for subdir in dict.fromkeys((NOARCH, *settings.subdirs, *sorted({*known, *held}))):
+            edition = channel.peek(subdir) or await channel.edition(subdir)
+            if edition is not None:
+                found.append(edition)
+        return found
+
+    async def _names(self, editions: Sequence[Edition]) -> tuple[str, ...]:
+        stems = _stems(editions)
+        if self._sorted[0] != stems:
+            self._sorted = (stems, await asyncio.to_thread(_sorted_names, editions))
+        return self._sorted[1]
+
+    async def _views(self, edition: Edition, names: Sequence[str]) -> Sequence[CondaView]:
+        feed = self._feed.settings.name
+        try:
+            return await asyncio.to_thread(lambda: [view_of(feed, edition, name) for name in names])
+        except BadPack:
+            self._feed.channel.damaged(edition)
+            raise Problem("busy", "an index was damaged and is fetched anew", retry_after_s=2) from None
+
+
+def _held(folders: Iterable[Path]) -> set[str]:
+    """Return the subdirs of which a generation lies on disk. Blocks."""
+    paths = chain.from_iterable(folder.glob("*/*.records") for folder in folders)
+    return {path.parent.name for path in paths if is_subdir(path.parent.name)}
+
+
+def _stems(editions: Iterable[Edition]) -> Stems:
+    return tuple(sorted((edition.subdir, edition.generation.stem) for edition in editions))
+
+
+def _sorted_names(editions: Iterable[Edition]) -> tuple[str, ...]:
+    listed = (edition.generation.snapshot.pack.entries for edition in editions)
+    return tuple(sorted(set().union(*listed, _hiding(editions))))
+
+
+def _hiding(editions: Iterable[Edition]) -> set[str]:
+    """Return the names of which the editions hide something."""
+    held = chain.from_iterable(edition.generation.snapshot.top.held for edition in editions)
+    return {parsed.name for file in held if (parsed := parse_file(file)) is not None}
+
+
+def _hidden(view: CondaView) -> dict[str, Verdict]:
+    """Return the hidden files that are the name's own."""
+    named = ((path, parse_file(path.partition("/")[2]), verdict) for path, verdict in view.hidden.items())
+    return {
+        path: verdict for path, parsed, verdict in named if parsed is not None and parsed.name == view.name
+    }
+
+
+def _items(names: Sequence[str], views: Sequence[Sequence[CondaView]]) -> list[NameItem]:
+    """Return what there is of each name; `views` are by subdir, each in the order of the names."""
+    return [_counted(name, [subdir[place] for subdir in views]) for place, name in enumerate(names)]
+
+
+def _counted(name: str, views: Sequence[CondaView]) -> NameItem:
+    return NameItem(
+        name=name,
+        versions=len({facts.version for view in views for facts in view.kept.values()}),
+        files=sum(len(view.kept) for view in views),
+        hidden=sum(len(_hidden(view)) for view in views),
+    )
+
+
+def _artifacts(view: CondaView) -> list[ArtifactItem]:
+    shown = [_shown(path, facts) for path, facts in view.kept.items()]
+    hidden = [_item(path, verdict) for path, verdict in _hidden(view).items()]
+    return sorted([*shown, *hidden], key=lambda item: item.artifact)
+
+
+def _shown(path: str, facts: Facts) -> ArtifactItem:
+    return _item(path, ALLOWED, facts)
+
+
+def _item(path: str, verdict: Verdict, facts: Facts | None = None) -> ArtifactItem:
+    subdir, _, file = path.partition("/")
+    parsed = parse_file(file)
+    assert parsed is not None, "what is no file name is left out on ingest"
+    told = judged(verdict)
+    if facts is None:
+        return ArtifactItem(
+            artifact=path, filename=file, path=path, version=parsed.version, verdict=told, subdir=subdir,
+            build=parsed.build,
+        )  # fmt: skip
+    return ArtifactItem(
+        artifact=path, filename=file, path=path, version=facts.version, verdict=told, subdir=subdir, build=facts.build,
+        size=facts.size, sha256=facts.sha256, uploaded_at=moment(facts.timestamp_ms), yanked=bool(facts.revoked),
+    )  # fmt: skip

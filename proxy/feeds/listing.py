@@ -1,0 +1,159 @@
+"""What a feed has, told to people and programs: names with counts, and every artifact of a name with its verdict.
+
+Each kind reads its views, like every index form and the gate, so that a listing can neither show more nor hide
+less. A hidden artifact is told without its digest and size (contract, section 3). Lists are walked by name: a page
+costs the names on it, never the size of the feed. The structs are the management API's answers as they stand.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from proxy.model.verdict import ALLOWED, Verdict
+
+_LAST_MS = 253_402_300_799_999
+
+
+class State(StrEnum):
+    """Which names are asked for: those with an artifact that is shown, or with one that is hidden."""
+
+    ALLOWED = "allowed"
+    HIDDEN = "hidden"
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of names: those that contain `q`, in the order of the alphabet, after the name `after`."""
+
+    limit: int
+    q: str = ""
+    state: State | None = None
+    after: str | None = None
+
+
+class NameItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A name. The counts are null where nobody has asked for the name yet, so that only the origin knows them."""
+
+    name: str
+    #: Different versions among the files that are shown.
+    versions: int | None = None
+    #: Files that are shown, and files that are hidden.
+    files: int | None = None
+    hidden: int | None = None
+
+
+class NamePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some names; `next` is the cursor of the following page, null at the end."""
+
+    items: list[NameItem]
+    next: str | None = None
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict: `allow`, `warn`, `hold` or `block`, the rule that decided, why, and until when (null: for good)."""
+
+    outcome: str
+    rule: str
+    reason: str
+    until: str | None = None
+
+
+class ArtifactItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One file. `artifact` is what other calls take: conda `subdir/file`, PyPI the file's name."""
+
+    artifact: str
+    filename: str
+    #: Where it downloads, below the feed's own address.
+    path: str
+    version: str | None
+    verdict: Judged
+    #: Only conda has these two.
+    subdir: str | UnsetType = UNSET
+    build: str | UnsetType = UNSET
+    #: Absent for a hidden file; null where the origin does not tell.
+    size: int | UnsetType | None = UNSET
+    sha256: str | UnsetType | None = UNSET
+    #: PyPI: when it was uploaded; conda: when it was built.
+    uploaded_at: str | None = None
+    #: True, or the reason. conda: revoked.
+    yanked: bool | str = False
+
+
+class Package(msgspec.Struct, frozen=True, kw_only=True):
+    """A name with every artifact of it; `verdict` is set where the whole name is hidden."""
+
+    feed: str
+    name: str
+    versions: int
+    files: int
+    hidden: int
+    items: list[ArtifactItem]
+    verdict: Judged | None = None
+    next: str | None = None
+
+
+class Listing(Protocol):
+    """One feed's names, whatever its kind."""
+
+    async def names(self, ask: Ask) -> NamePage:
+        """Return a page of names. Raises Problem."""
+        ...
+
+    async def package(self, name: str) -> Package:
+        """Return a name with its artifacts. Raises Problem: unknown, or the origin's trouble."""
+        ...
+
+    def is_name(self, text: str) -> bool:
+        """Tell whether the text can be a name of this kind."""
+        ...
+
+    def count(self) -> int | None:
+        """Return how many names the feed is known to have, None where that is not known. Asks nothing."""
+        ...
+
+
+After = Callable[[str | None, int], Awaitable[Sequence[str]]]
+Describe = Callable[[Sequence[str]], Awaitable[Sequence[NameItem]]]
+
+
+async def page(ask: Ask, after: After, describe: Describe) -> NamePage:
+    """Walk names until the page is full. `after(name, count)` gives the next candidates, none at the end."""
+    items: list[NameItem] = []
+    place = ask.after
+    # One more than is shown tells whether there is a next page.
+    while len(items) <= ask.limit:
+        names = await after(place, ask.limit + 1 - len(items))
+        if not names:
+            break
+        items += [item for item in await describe(names) if _is_asked(item, ask.state)]
+        place = names[-1]
+    has_more = len(items) > ask.limit
+    return NamePage(items=items[: ask.limit], next=items[ask.limit - 1].name if has_more else None)
+
+
+def _is_asked(item: NameItem, state: State | None) -> bool:
+    match state:
+        case None:
+            return item.files is None or bool(item.files or item.hidden)
+        case State.ALLOWED:
+            return item.files is None or item.files > 0
+        case State.HIDDEN:
+            return bool(item.hidden)
+
+
+def judged(verdict: Verdict = ALLOWED) -> Judged:
+    """Return a verdict as it is told."""
+    until = verdict.until.isoformat() if verdict.until is not None else None
+    return Judged(outcome=verdict.outcome.value, rule=verdict.rule, reason=verdict.reason, until=until)
+
+
+def moment(milliseconds: int | None) -> str | None:
+    """Return a time as it is told; None for one that no calendar has."""
+    if milliseconds is None or not 0 < milliseconds <= _LAST_MS:
+        return None
+    at = datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
+    precision = "milliseconds" if at.microsecond else "seconds"
+    return at.isoformat(timespec=precision).replace("+00:00", "Z")

@@ -1,0 +1,177 @@
+"""What a PyPI feed has: names from the feed's list of names, counts and artifacts from the views of projects.
+
+The list is the rendered document itself, forty megabytes for the public index: it is sorted and has one project in a
+line, so a page of it is found by bisection and read from there; it is never decoded whole. A project's counts are
+known once somebody has asked for it.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from proxy.feeds.keeper import Absent, Keeper
+from proxy.feeds.listing import (
+    ArtifactItem,
+    Ask,
+    NameItem,
+    NamePage,
+    Package,
+    State,
+    judged,
+    page,
+)
+from proxy.feeds.pypi.feed import PypiFeed
+from proxy.feeds.pypi.shard import PypiView
+from proxy.feeds.views import Views
+from proxy.model.problem import Problem
+from proxy.model.verdict import Verdict
+from proxy.pypi.distribution import Distribution
+from proxy.pypi.names import is_valid, normalize, version_of
+from proxy.pypi.negotiate import Form
+
+#: A project's line as proxy.pypi.project_list writes it.
+_LINE = re.compile(rb'<a href="([a-z0-9-]+)/">')
+_LONGEST_LINE = 4096
+_CHUNK_BYTES = 256 * 1024
+_RUN = re.compile(r"[-_.]+")
+
+
+class PypiListing:
+    """One feed. `views` are those in memory, of every feed."""
+
+    def __init__(self, feed: PypiFeed, keeper: Keeper, views: Views[PypiView]) -> None:
+        self._feed = feed
+        self._keeper = keeper
+        self._views = views
+
+    async def names(self, ask: Ask) -> NamePage:
+        wanted = _RUN.sub("-", ask.q).lower()
+        if ask.state is State.HIDDEN:
+            names = [name for name in self._hiding() if wanted in name]
+            return await page(ask, lambda name, count: _following(names, name, count), self._describe)
+        blob = await self._feed.names(Form.HTML)
+
+        async def after(name: str | None, count: int) -> Sequence[str]:
+            try:
+                return await asyncio.to_thread(names_in, blob.path, name or "", wanted, count)
+            except FileNotFoundError:
+                detail = "the list of names is being made again"
+                raise Problem("preparing", detail, feed=self._feed.settings.name, retry_after_s=5) from None
+
+        return await page(ask, after, self._describe)
+
+    async def package(self, name: str) -> Package:
+        name = normalize(name)
+        view, offer = await self._feed.view(name)
+        if view is None:
+            reason = f": {offer.reason}" if isinstance(offer, Absent) else ""
+            raise Problem(
+                "unknown",
+                f"this feed has no project {name}{reason}",
+                feed=self._feed.settings.name,
+                artifact=name,
+            )
+        counts = _counted(view)
+        return Package(
+            feed=self._feed.settings.name, name=name, versions=counts.versions or 0, files=counts.files or 0,
+            hidden=counts.hidden or 0, items=await asyncio.to_thread(_artifacts, view),
+            verdict=judged(view.verdict) if view.verdict is not None else None,
+        )  # fmt: skip
+
+    def is_name(self, text: str) -> bool:
+        return is_valid(text)
+
+    def count(self) -> int | None:
+        return None
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _describe(self, names: Sequence[str]) -> Sequence[NameItem]:
+        return [
+            NameItem(name=name) if (view := self._peek(name)) is None else _counted(view) for name in names
+        ]
+
+    def _peek(self, name: str) -> PypiView | None:
+        """Return the view of a name if it is in memory and fresh."""
+        offer = self._keeper.peek(self._feed.settings.name, name)
+        if offer is None or isinstance(offer, Absent):
+            return None
+        return self._views.get((self._feed.settings.name, offer.shard))
+
+    def _hiding(self) -> list[str]:
+        """Return the names in memory of which something is hidden."""
+        own = (view for view in self._views if view.feed == self._feed.settings.name)
+        names = {view.name for view in own if view.hidden or view.verdict is not None}
+        return sorted(name for name in names if (view := self._peek(name)) and (view.hidden or view.verdict))
+
+
+async def _following(names: Sequence[str], name: str | None, count: int) -> Sequence[str]:
+    return [each for each in names if name is None or each > name][:count]
+
+
+def names_in(path: Path, after: str, wanted: str, count: int) -> list[str]:
+    """Return the next names of a rendered list (HTML) that contain the text. Blocks; raises OSError."""
+    last, part = after.encode(), wanted.encode()
+    found: list[str] = []
+    with path.open("rb") as file:
+        file.seek(_place(file, last))
+        for chunk in _chunks(file):
+            if part not in chunk:
+                continue
+            for match in _LINE.finditer(chunk):
+                if match[1] > last and part in match[1]:
+                    found.append(match[1].decode("ascii"))
+                    if len(found) == count:
+                        return found
+    return found
+
+
+def _place(file: BinaryIO, last: bytes) -> int:
+    """Return a place before the line that follows a name, by bisection."""
+    low, high = 0, file.seek(0, 2)
+    while high - low > _CHUNK_BYTES:
+        middle = (low + high) // 2
+        file.seek(middle)
+        match = _LINE.search(file.read(_LONGEST_LINE))
+        if match is not None and match[1] <= last:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the rest of the file in pieces that end with a line."""
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk + file.readline()
+
+
+def _counted(view: PypiView) -> NameItem:
+    files = view.kept.values()
+    hidden = len(view.hidden) or int(view.verdict is not None)
+    return NameItem(
+        name=view.name, versions=len({file.version for file in files if file.version is not None}),
+        files=len(files), hidden=hidden,
+    )  # fmt: skip
+
+
+def _artifacts(view: PypiView) -> list[ArtifactItem]:
+    shown = [_shown(file) for file in view.listing.files if file.path in view.kept]
+    return [*shown, *(_hidden(view.name, path, verdict) for path, verdict in view.hidden.items())]
+
+
+def _shown(file: Distribution) -> ArtifactItem:
+    return ArtifactItem(
+        artifact=file.filename, filename=file.filename, path=file.path, version=file.version, verdict=judged(),
+        size=file.size, sha256=file.sha256, uploaded_at=file.upload_time, yanked=file.yanked,
+    )  # fmt: skip
+
+
+def _hidden(name: str, path: str, verdict: Verdict) -> ArtifactItem:
+    filename = path.rpartition("/")[2]
+    return ArtifactItem(
+        artifact=filename, filename=filename, path=path, version=version_of(filename, name),
+        verdict=judged(verdict),
+    )  # fmt: skip

@@ -1,0 +1,95 @@
+"""`/api/v1/feeds`: which feeds there are, where clients find them, and how their upstreams do (contract, section 5)."""
+
+import msgspec
+
+from proxy.config.addresses import feed_url
+from proxy.config.settings import Feed
+from proxy.web.api.answer import answering
+from proxy.web.api.asked import cut
+from proxy.web.api.served import Served
+from proxy.web.api.upstreams import UpstreamAnswer, upstreams_of
+from proxy.web.inbound import Inbound
+from proxy.web.routes import Route
+
+#: What a feed without a policy hides, in plain words.
+_NO_POLICY = {
+    "conda": "no policy: everything that its channels list, but for files whose digest changed under their name",
+    "pypi": (
+        "no policy: everything that its indexes list, but for files whose digest changed under their name and"
+        " projects that the origin has quarantined"
+    ),
+}
+
+
+class FeedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A feed. `url` is what its clients are given."""
+
+    name: str
+    kind: str
+    url: str
+    aliases: list[str]
+    offline: bool
+    upstreams: list[UpstreamAnswer]
+
+
+class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What else is set; the words of `[feeds.NAME]` in config.toml."""
+
+    reserved: list[str]
+    anonymous: bool
+    blocked_project: str
+    subdirs: list[str]
+    indexed_timestamp: str
+
+
+class FeedDetail(FeedAnswer, frozen=True, kw_only=True):
+    """A feed with everything that is known of it."""
+
+    settings: FeedSettings
+    #: What the feed hides, in plain words.
+    policy: str
+    #: How many names it is known to have; null where that is not known.
+    names: int | None
+
+
+class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some feeds; `next` is the cursor of the following page, null at the end."""
+
+    items: list[FeedAnswer]
+    next: str | None
+
+
+class FeedsApi:
+    """The handlers."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route(("GET",), "/api/v1/feeds", answering(self.feeds)),
+            Route(("GET",), "/api/v1/feeds/{feed}", answering(self.feed)),
+        )
+
+    async def feeds(self, request: Inbound) -> FeedPage:
+        """List the feeds in the order of the settings."""
+        feeds = list(self._served.settings.feeds.values())
+        some, following = cut(request, feeds, lambda feed: feed.name)
+        return FeedPage(items=[self._answer(feed, request.base_url) for feed in some], next=following)
+
+    async def feed(self, request: Inbound) -> FeedDetail:
+        """Tell everything about one feed."""
+        feed = self._served.feed(request)
+        told = msgspec.structs.asdict(self._answer(feed, request.base_url))
+        settings = FeedSettings(
+            reserved=list(feed.reserved), anonymous=feed.anonymous, blocked_project=feed.blocked_project,
+            subdirs=list(feed.subdirs), indexed_timestamp=feed.indexed_timestamp,
+        )  # fmt: skip
+        names = self._served.listing(feed).count()
+        return FeedDetail(**told, settings=settings, policy=_NO_POLICY[feed.kind], names=names)
+
+    def _answer(self, feed: Feed, base_url: str) -> FeedAnswer:
+        return FeedAnswer(
+            name=feed.name, kind=feed.kind, url=feed_url(feed, self._served.settings.server, base_url),
+            aliases=list(feed.aliases), offline=feed.offline, upstreams=upstreams_of(feed, self._served.health),
+        )  # fmt: skip

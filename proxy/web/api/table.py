@@ -1,0 +1,13 @@
+"""The management API's lines of the table of routes: another noun is another line here."""
+
+from proxy.web.api.feeds import FeedsApi
+from proxy.web.api.packages import PackagesApi
+from proxy.web.api.served import Served
+from proxy.web.api.snippets import SnippetsApi
+from proxy.web.routes import Route
+
+
+def api_routes(served: Served) -> tuple[Route, ...]:
+    """Return every route below `/api/v1`."""
+    nouns = (FeedsApi(served), PackagesApi(served), SnippetsApi(served))
+    return tuple(route for noun in nouns for route in noun.routes())
