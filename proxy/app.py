@@ -17,6 +17,7 @@ from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded
 from proxy.config.settings import Settings
 from proxy.model.clock import Clock
+from proxy.scarcity import Complaints, raise_limit
 from proxy.site import Site, build_site
 from proxy.state.errors import StateError
 from proxy.state.running import write_reloaded, write_running
@@ -136,6 +137,7 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
     stopping = asyncio.Event()
     reloading = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(Complaints(app.base.clock))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, reloading.set)
@@ -182,6 +184,7 @@ async def _reload(app: App, current: Loaded) -> Loaded:
 def run(settings: Settings, loaded: Loaded) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status."""
     pipe = LogPipe(settings.log)
+    raise_limit()
     try:
         return asyncio.run(_serve(settings, loaded))
     except (StateError, OSError) as error:

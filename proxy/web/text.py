@@ -5,11 +5,14 @@ other unprintable) is written as an escape. Printable text of any script stays a
 for.
 """
 
+import codecs
 import re
 from urllib.parse import unquote
 
 MAX_PRINTED_CHARS = 300
 
+#: Looked up now: the first look-up opens a file, and the log must not need a descriptor (B05).
+_ENCODE = codecs.getencoder("unicode_escape")
 _KEY = re.compile(r"/t/[^/]+", re.IGNORECASE)
 _AUTHORITY = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
@@ -42,4 +45,4 @@ def printable_target(target: str) -> str:
 
 
 def _escape(char: str) -> str:
-    return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+    return _ENCODE(char, "surrogatepass")[0].decode("ascii")
