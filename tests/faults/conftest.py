@@ -7,6 +7,8 @@ import pytest
 from blockbuster import BlockBuster
 
 from tests.faults.scene import Scene, made
+from tests.faults.stage import Stage
+from tests.support.origin import Origin
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +28,9 @@ async def scene(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
         if request.session.testsfailed == failed_before:
             complaints = await scene.audit()
             assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with Origin() as origin:
+        yield Stage(tmp_path, origin)
