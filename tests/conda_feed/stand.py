@@ -11,6 +11,7 @@ import asyncio
 import io
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,10 @@ class Stand:
         of_feed = {key: changes.pop(key) for key in _FEED_FIELDS & changes.keys()}
         return Feed(name, "conda", upstreams or (self.upstream(**changes),), **of_feed)
 
-    async def start(self, *feeds: Feed, **changes: Any) -> None:
+    async def start(self, *feeds: Feed, server: Mapping[str, Any] | None = None, **changes: Any) -> None:
         """Start, and wait until what is fetched of itself is there."""
-        self.gateway = Gateway(self.folder, *(feeds or (self.feed(**changes),)), clock=self.clock)
+        wanted = feeds or (self.feed(**changes),)
+        self.gateway = Gateway(self.folder, *wanted, clock=self.clock, **(server or {}))
         logging.getLogger().addHandler(self.log)
         await self.gateway.start()
         self._is_started = True
