@@ -86,20 +86,32 @@ def _document(body: bytes, name: str) -> _Document:
 
 
 def _lent_by_api(entry: _File) -> _Lent:
-    try:
-        url = Links("").absolute(entry.url) if isinstance(entry.url, str) else None
-        hashes = checked_hashes(entry.digests) if isinstance(entry.digests, dict) else {}
-    except BadLink:
-        url, hashes = None, {}
+    hashes = _hashes_of(entry.digests)
     return _Lent(
-        url=url,
-        hashes=hashes,
+        url=None if hashes is None else _url_of(entry.url),
+        hashes=hashes or {},
         size=facts.size_of(entry.size),
         upload_time=facts.upload_time_of(entry.upload_time_iso_8601),
         requires_python=facts.requires_python_of(facts.text_of(entry.requires_python)),
         reason=facts.line_of(entry.yanked_reason),
         core_metadata=facts.core_metadata_of(entry.core_metadata),
     )
+
+
+def _url_of(told: object) -> str | None:
+    """Return the file's URL; None for a relative one too, whose base is not told. Then the digests must tell."""
+    try:
+        return Links("").absolute(told) if isinstance(told, str) else None
+    except BadLink:
+        return None
+
+
+def _hashes_of(told: object) -> Mapping[str, str] | None:
+    """Return the digests, None for damaged ones: such an entry is known by nothing."""
+    try:
+        return checked_hashes(told) if isinstance(told, dict) else {}
+    except BadLink:
+        return None
 
 
 def _lent_by(file: Distribution) -> _Lent:

@@ -71,6 +71,13 @@ def test_facts_of_other_bytes_under_the_same_name_are_not_taken() -> None:
     assert enrich(page, api(api_file(digests={"sha256": OTHER}))).files == page.files
 
 
+def test_a_file_with_a_digest_is_known_whatever_its_url() -> None:
+    """Mirrors of some indexes link relatively here, and only for some projects."""
+    for url in ("../../packages/foo-1.0-py3-none-any.whl", "ftp://host/foo", "", None, 7):
+        (file,) = enrich(project(distribution(WHEEL)), api(api_file(url=url))).files
+        assert (file.size, file.upload_time) == (12, "2024-01-02T03:04:05.123456Z"), url
+
+
 def test_a_file_without_a_hash_is_known_by_its_url_and_gets_the_hash() -> None:
     page = project(distribution(WHEEL, hashes={}))
     (file,) = enrich(page, api(api_file())).files
