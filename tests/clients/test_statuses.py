@@ -146,7 +146,7 @@ async def test_a_short_trouble_of_the_origin_is_over_when_clients_ask_again(
         (502, 503, "origin-unavailable"),
         (503, 503, "origin-unavailable"),
         (504, 503, "origin-unavailable"),
-        (508, 503, "origin-unavailable"),
+        (508, 508, "loop"),
     ],
 )
 async def test_a_status_of_the_origin_becomes_one_that_clients_can_use(
