@@ -19,7 +19,7 @@ LEVELS = (
     {"web"},
     {"feeds"},
     {"artifacts"},
-    {"upstream", "state", "child"},
+    {"upstream", "state", "child", "scarcity"},
     {"config"},
     {"pypi", "conda", "policy"},
     {"model"},
