@@ -10,6 +10,7 @@ from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Settings
 from proxy.feeds.conda.feed import CondaView
+from proxy.feeds.conda.packs import sweep_leftovers
 from proxy.feeds.documents import Documents
 from proxy.feeds.pypi.shard import PypiView
 from proxy.feeds.views import Views
@@ -49,6 +50,7 @@ class Base:
         """Open what must be open before the first request. Raises StateError."""
         await self.database.open()
         await self.store.start()
+        await asyncio.to_thread(sweep_leftovers, self.conda_folder)
         self._warming = asyncio.create_task(self.database.warm(), name="warm database")
 
     async def close(self) -> None:

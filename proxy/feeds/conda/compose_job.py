@@ -25,6 +25,7 @@ from proxy.feeds.conda.packs import (
     open_generation,
     records_path,
     shards_path,
+    sweep_generations,
 )
 from proxy.feeds.conda.superseded import prune_superseded, write_superseded
 from proxy.feeds.ownership import matches
@@ -138,6 +139,7 @@ def publish(folder: Path, records: Path, shards: Path, order: Order) -> str:
     if order.previous is not None:
         _keep_superseded(folder, order.previous, made.shards, order.now_ms)
     prune_superseded(folder)
+    sweep_generations(folder, made.stem)
     return made.stem
 
 

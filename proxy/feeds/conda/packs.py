@@ -6,6 +6,7 @@ gone.
 """
 
 import os
+import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -93,3 +94,19 @@ def make_empty(folder: Path, subdir: str) -> Generation:
     shards.rename(shards_path(folder, made.stem))
     records.rename(records_path(folder, made.stem))
     return made
+
+
+def sweep_generations(folder: Path, stem: str | None) -> None:
+    """Remove the files of generations that are over; whoever reads one goes on. Blocks."""
+    for path in folder.glob("[0-9a-f]*"):
+        if path.suffix in (".records", ".shards", ".index") and path.stem != stem:
+            path.unlink(missing_ok=True)
+
+
+def sweep_leftovers(root: Path) -> None:
+    """Remove what a killed process left half-written: everything hidden. Blocks; nobody may be writing yet."""
+    for path in root.glob("*/*/.*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

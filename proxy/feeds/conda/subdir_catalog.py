@@ -16,7 +16,7 @@ from proxy.artifacts.notes import Notes
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
 from proxy.feeds.conda.channel_intake import ChannelIntake, Taken
-from proxy.feeds.conda.packs import Generation, open_generation
+from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
 from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide
 from proxy.feeds.keeper import How
 from proxy.model.clock import Clock
@@ -172,7 +172,7 @@ class SubdirCatalog:
             raise
         self._facts = SubdirFacts(now_ms, taken.stem, taken)
         await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
-        await asyncio.to_thread(self._sweep, taken.stem)
+        await asyncio.to_thread(sweep_generations, self.folder, taken.stem)
 
     # -- remembering ---------------------------------------------------------------------------------------
 
@@ -201,10 +201,3 @@ class SubdirCatalog:
 
     def _note(self) -> str:
         return f"subdir/{self._upstream.id}/{self._subdir}"
-
-    def _sweep(self, stem: str | None) -> None:
-        """Remove the files of generations that are over; whoever reads one goes on. Blocks."""
-        for path in self.folder.glob("*"):
-            is_over = path.suffix in (".records", ".shards", ".index") and path.stem.lstrip(".") != stem
-            if is_over:
-                path.unlink(missing_ok=True)
