@@ -7,7 +7,7 @@ name is left out; a document without any name is `BadPage`.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape, unescape
 from urllib.parse import unquote
 
@@ -15,7 +15,7 @@ import msgspec
 import orjson
 
 from proxy.pypi.intake import BadPage
-from proxy.pypi.names import is_valid
+from proxy.pypi.names import is_valid, projects_of
 
 #: (normalised name, the origin's spelling)
 Listed = tuple[str, str]
@@ -47,13 +47,16 @@ class _Root(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Root)
 
 
-def parse(chunks: Iterable[bytes], content_type: str | None) -> list[Listed]:
-    """Return the names of a root list, sorted and unique by normalised name; raise BadPage."""
+def parse(chunks: Iterable[bytes], content_type: str | None, *, is_flat: bool = False) -> list[Listed]:
+    """Return the names of a root list, sorted and unique by normalised name; raise BadPage.
+
+    A flat page links files, not projects: then the names are those of the files' projects.
+    """
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind.endswith("+json"):
         names = _names_of_json(b"".join(chunks))
     elif kind in ("text/html", "application/vnd.pypi.simple.v1+html"):
-        names = _names_of_html(chunks)
+        names = _names_of_html(chunks, _owner if is_flat else _listed)
     else:
         raise BadPage(f"content type {kind[:80]!r} is not one of an index")
     found: dict[str, str] = {}
@@ -87,7 +90,9 @@ def render_json(listed: Iterable[Listed]) -> Iterator[bytes]:
     yield b"]}"
 
 
-def _names_of_html(chunks: Iterable[bytes]) -> Iterator[Listed]:
+def _names_of_html(
+    chunks: Iterable[bytes], read: Callable[[bytes, bytes], Listed | None]
+) -> Iterator[Listed]:
     rest = b""
     tail = b""
     for chunk in chunks:
@@ -95,7 +100,7 @@ def _names_of_html(chunks: Iterable[bytes]) -> Iterator[Listed]:
         end = 0
         for match in _ANCHOR.finditer(window):
             end = match.end()
-            listed = _listed(match[1] or match[2] or b"", match[3])
+            listed = read(match[1] or match[2] or b"", match[3])
             if listed is not None:
                 yield listed
         # Only the last anchor may still be waiting for its end.
@@ -106,15 +111,29 @@ def _names_of_html(chunks: Iterable[bytes]) -> Iterator[Listed]:
         raise BadPage("a root list that is cut off")
 
 
-def _listed(href: bytes, text: bytes) -> Listed | None:
+def _last(href: bytes) -> str | None:
+    """Return the last component of a link's path."""
     try:
         link = href.decode("ascii").partition("#")[0].partition("?")[0]
-        spelled = text.decode("ascii").strip()
     except UnicodeDecodeError:
         return None
     if "&" in link or "%" in link:
         link = unquote(unescape(link))
-    name = _normal(link.rstrip("/").rpartition("/")[2])
+    return link.rstrip("/").rpartition("/")[2]
+
+
+def _owner(href: bytes, _: bytes) -> Listed | None:
+    """Return the project of a linked file."""
+    projects = projects_of(_last(href) or "")
+    return (projects[0], projects[0]) if projects else None
+
+
+def _listed(href: bytes, text: bytes) -> Listed | None:
+    try:
+        spelled = text.decode("ascii").strip()
+    except UnicodeDecodeError:
+        return None
+    name = _normal(_last(href) or "")
     if name is None:
         return None
     return name, spelled if spelled == name or _normal(spelled) == name else name

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.apps import TOOLS, App
 from tests.support.clients import Clients, installed
-from tests.support.gateway import Gateway, feed, upstream
+from tests.support.gateway import Gateway, eventually, feed, upstream
 from tests.support.index import HTML_ONLY, JSON, PLAIN, PUBLIC, FakeIndex, Shape
 from tests.support.origin import Origin
 from tests.support.wheels import sdist, wheel
@@ -70,6 +70,8 @@ async def test_a_flat_page_of_links_is_an_index_of_every_project_in_it(
     async with Gateway(tmp_path, feed(upstream(f"{origin.url}/flat.html"))) as gateway:
         await assert_pip_and_uv_install(clients, gateway.index())
         assert (await gateway.get("/pypi/pypi/simple/nobody/")).status == 404
+        names = await eventually(lambda: gateway.get("/pypi/pypi/simple/", Accept=JSON))
+        assert [each["name"] for each in names.json()["projects"]] == ["demo", "leaf"]
 
 
 async def test_clients_read_the_html_form_as_a_page_of_links(

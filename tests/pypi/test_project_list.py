@@ -36,6 +36,18 @@ def test_anchors_of_every_shape_name_a_project(anchor: str, listed: tuple[str, s
         assert parse_html(root(anchor), step) == [listed]
 
 
+def test_a_flat_page_names_the_projects_of_its_files() -> None:
+    body = root(
+        '<a href="../files/Foo_Bar-1.0%2Bcu1-py3-none-any.whl#sha256=00">x</a>',
+        '<a href="foo-bar-1.0.tar.gz">foo-bar-1.0.tar.gz</a>',
+        '<a href="https://h.example/a/zope.interface-5.0.zip">zope</a>',
+        '<a href="../">up</a>',
+        '<a href="README.txt">readme</a>',
+    )
+    listed = project_list.parse([body], HTML, is_flat=True)
+    assert listed == [("foo-bar", "foo-bar"), ("zope-interface", "zope-interface")]
+
+
 def test_names_are_sorted_and_unique() -> None:
     body = root('<a href="b/">B</a>', '<a href="a/">a</a>', '<a href="B/">b</a>', '<a href="a-1/">A_1</a>')
     assert parse_html(body) == [("a", "a"), ("a-1", "A_1"), ("b", "B")]

@@ -25,12 +25,17 @@ _WEAKER = ("sha512", "sha384", "blake2b_256", "md5")
 _FLAT = (".html", ".htm")
 
 
+def is_flat(upstream: Upstream) -> bool:
+    """Tell whether the upstream is one page with links to files of every project."""
+    return bool(upstream.urls) and upstream.urls[0].reveal().endswith(_FLAT)
+
+
 class PypiIndex:
     """One upstream's index (shards.NameIndex)."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._url = upstream.urls[0].reveal()
-        self._is_flat = self._url.endswith(_FLAT)
+        self._is_flat = is_flat(upstream)
         self._json_api = upstream.json_api
         self._files_base = upstream.files_base
 

@@ -16,15 +16,17 @@ _CHUNK_BYTES = 1024**2
 def build(sources: Sequence[dict[str, object]], html: str, json: str) -> dict[str, object]:
     """Read root lists and write the feed's own in both forms.
 
-    Each source has `path`, `content_type` and the globs `only`, `except`, `withheld`. Returns the digests and
-    the number of names. Raises what the parser raises for a body that is no root list.
+    Each source has `path`, `content_type`, `is_flat` and the globs `only`, `except`, `withheld`. Returns the
+    digests and the number of names. Raises what the parser raises for a body that is no root list.
     """
     names: dict[str, str] = {}
     for source in sources:
         only, banned = _globs(source, "only"), _globs(source, "except") + _globs(source, "withheld")
         with Path(str(source["path"])).open("rb") as body:
             chunks = iter(lambda: body.read(_CHUNK_BYTES), b"")
-            for name, spelling in parse(chunks, str(source["content_type"])):
+            for name, spelling in parse(
+                chunks, str(source["content_type"]), is_flat=bool(source.get("is_flat"))
+            ):
                 if (not only or matches(name, only)) and not matches(name, banned):
                     names.setdefault(name, spelling)
     listed = sorted(names.items())

@@ -16,6 +16,7 @@ from proxy.artifacts.store import BlobStore
 from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, run_in_child
 from proxy.config.settings import Feed, Upstream
+from proxy.feeds.pypi.index import is_flat
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
@@ -133,7 +134,7 @@ class ProjectList:
         withheld = [] if upstream.private else list(self._feed.reserved)
         return {
             "path": str(path), "content_type": content_type, "only": list(upstream.only),
-            "except": list(upstream.except_), "withheld": withheld,
+            "except": list(upstream.except_), "withheld": withheld, "is_flat": is_flat(upstream),
         }  # fmt: skip
 
     async def _inner_list(self, feed: str) -> tuple[bytes, str]:
