@@ -20,9 +20,15 @@ async def origin() -> AsyncIterator[Origin]:
 
 
 @pytest.fixture
-async def clients(tmp_path: Path) -> AsyncIterator[Clients]:
-    async with Origin() as outside:
-        through = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), outside.url)
-        lower = {name.lower(): url for name, url in through.items()}
-        yield Clients(tmp_path / "home", {**through, **lower})
-        assert [(seen.method, seen.target) for seen in outside.requests] == []
+async def outside() -> AsyncIterator[Origin]:
+    """Everything that is not this machine, as far as clients can tell."""
+    async with Origin() as running:
+        yield running
+
+
+@pytest.fixture
+async def clients(tmp_path: Path, outside: Origin) -> AsyncIterator[Clients]:
+    through = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), outside.url)
+    lower = {name.lower(): url for name, url in through.items()}
+    yield Clients(tmp_path / "home", {**through, **lower})
+    assert [(seen.method, seen.target) for seen in outside.requests] == []

@@ -132,7 +132,7 @@ class Gateway:
         marker = (await self.get("/healthz")).headers["x-request-id"]
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _LOG_S
-        while marker.encode() not in (written := self._written()):
+        while marker.encode() not in (written := self.written()):
             assert loop.time() < deadline, "the access log was not written"
             await asyncio.sleep(0.02)
         lines = [orjson.loads(line) for line in written.splitlines()]
@@ -142,7 +142,8 @@ class Gateway:
             if line["path"] != "/healthz"
         ]
 
-    def _written(self) -> bytes:
+    def written(self) -> bytes:
+        """Return the access log as it was written so far."""
         buffer = self.log.buffer
         assert isinstance(buffer, io.BytesIO)
         return buffer.getvalue()
