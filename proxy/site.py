@@ -94,9 +94,7 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     }  # fmt: skip
     aliases = {alias: feed for feed in feeds.values() for alias in feed.settings.aliases}
     conda = conda_feeds(_inner_first(settings.feeds), base, keeper)
-    listings: dict[str, Listing] = {
-        name: PypiListing(feed, keeper, base.pypi_views) for name, feed in feeds.items()
-    }
+    listings: dict[str, Listing] = {name: PypiListing(feed, base.pypi_views) for name, feed in feeds.items()}
     listings |= {feed.settings.name: conda_listing(feed, settings.feeds, base) for feed in conda.values()}
     return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, conda, catalogs, owners, listings)
 

@@ -15,8 +15,8 @@ import typer
 from proxy.artifacts.store import BlobStore
 from proxy.cli import running
 from proxy.cli.options import AsJson, ConfigFile, DataDir, load_or_exit
-from proxy.cli.output import USAGE, fail, print_json
-from proxy.config.settings import MIB, Settings
+from proxy.cli.output import USAGE, fail, print_json, rounded
+from proxy.config.settings import Settings
 from proxy.config.units import format_size, parse_size
 from proxy.model.clock import SystemClock
 
@@ -44,7 +44,7 @@ def stats(
         print_json({"blobs": len(sizes), "bytes": held, "max_bytes": limit, "folder": str(_root(settings))})
         return
     share = 100 * held // limit
-    print(f"{len(sizes)} files, {_rounded(held)} of {format_size(limit)} ({share} %) in {_root(settings)}")
+    print(f"{len(sizes)} files, {rounded(held)} of {format_size(limit)} ({share} %) in {_root(settings)}")
 
 
 @commands.command("verify")
@@ -58,7 +58,7 @@ def verify(
     if as_json:
         print_json({"ok": True, "checked": report.checked, "bytes": report.total_bytes, "damaged": damaged})
         return
-    print(f"{report.checked} files, {_rounded(report.total_bytes)} read, {len(damaged)} damaged and removed")
+    print(f"{report.checked} files, {rounded(report.total_bytes)} read, {len(damaged)} damaged and removed")
     for digest in damaged:
         print(f"  {digest}")
 
@@ -147,14 +147,9 @@ def _print_removed(blobs: int, size: int, as_json: bool) -> None:
     if as_json:
         print_json({"ok": True, "removed": blobs, "bytes": size})
     else:
-        print(f"{blobs} files removed, {_rounded(size)}")
+        print(f"{blobs} files removed, {rounded(size)}")
 
 
 def _usage(message: str, as_json: bool) -> int:
     fail(message, as_json=as_json)
     return USAGE
-
-
-def _rounded(size: int) -> str:
-    """Return a size for people: whole bytes while small, MiB with one digit otherwise."""
-    return f"{size} B" if size < MIB else f"{size / MIB:.1f} MiB"

@@ -4,6 +4,7 @@ import typer
 
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import print_json, print_table
+from proxy.cli.packages import packages
 from proxy.config.addresses import feed_url
 from proxy.config.settings import Feed, Server, Upstream
 from proxy.config.urls import is_folder
@@ -15,6 +16,9 @@ commands = typer.Typer(help="The feeds.", no_args_is_help=True)
 @commands.callback()
 def before() -> None:
     """The feeds."""
+
+
+commands.command("packages")(packages)
 
 
 @commands.command("list")

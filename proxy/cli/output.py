@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from proxy.config.faults import ConfigError, printable
+from proxy.config.settings import MIB
 
 FAILED = 1
 USAGE = 2
@@ -47,6 +48,11 @@ def fail(message: str, *, as_json: bool = False) -> int:
     else:
         print_error(message)
     return FAILED
+
+
+def rounded(size: int) -> str:
+    """Return a size for people: whole bytes while small, MiB with one digit otherwise."""
+    return f"{size} B" if size < MIB else f"{size / MIB:.1f} MiB"
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

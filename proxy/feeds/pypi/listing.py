@@ -2,7 +2,7 @@
 
 The list is the rendered document itself, forty megabytes for the public index: it is sorted and has one project in a
 line, so a page of it is found by bisection and read from there; it is never decoded whole. A project's counts are
-known once somebody has asked for it.
+known once somebody has asked for it, and told as they were then.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from proxy.feeds.keeper import Absent, Keeper
+from proxy.feeds.keeper import Absent
 from proxy.feeds.listing import (
     ArtifactItem,
     Ask,
@@ -41,9 +41,8 @@ _RUN = re.compile(r"[-_.]+")
 class PypiListing:
     """One feed. `views` are those in memory, of every feed."""
 
-    def __init__(self, feed: PypiFeed, keeper: Keeper, views: Views[PypiView]) -> None:
+    def __init__(self, feed: PypiFeed, views: Views[PypiView]) -> None:
         self._feed = feed
-        self._keeper = keeper
         self._views = views
 
     async def names(self, ask: Ask) -> NamePage:
@@ -89,22 +88,17 @@ class PypiListing:
     # -- parts ---------------------------------------------------------------------------------------------
 
     async def _describe(self, names: Sequence[str]) -> Sequence[NameItem]:
-        return [
-            NameItem(name=name) if (view := self._peek(name)) is None else _counted(view) for name in names
-        ]
+        known = self._known()
+        return [_counted(known[name]) if name in known else NameItem(name=name) for name in names]
 
-    def _peek(self, name: str) -> PypiView | None:
-        """Return the view of a name if it is in memory and fresh."""
-        offer = self._keeper.peek(self._feed.settings.name, name)
-        if offer is None or isinstance(offer, Absent):
-            return None
-        return self._views.get((self._feed.settings.name, offer.shard))
+    def _known(self) -> dict[str, PypiView]:
+        """Return the views in memory by name, each as it was last seen: the newest one comes last."""
+        feed = self._feed.settings.name
+        return {view.name: view for view in self._views if view.feed == feed}
 
     def _hiding(self) -> list[str]:
-        """Return the names in memory of which something is hidden."""
-        own = (view for view in self._views if view.feed == self._feed.settings.name)
-        names = {view.name for view in own if view.hidden or view.verdict is not None}
-        return sorted(name for name in names if (view := self._peek(name)) and (view.hidden or view.verdict))
+        """Return the names of which something is hidden, as far as is known."""
+        return sorted(name for name, view in self._known().items() if view.hidden or view.verdict is not None)
 
 
 async def _following(names: Sequence[str], name: str | None, count: int) -> Sequence[str]:

@@ -1,0 +1,89 @@
+"""The management API of a server that runs, over HTTP with the standard library.
+
+This is no outbound door (design, law 2): what is asked here is a feedgate server, never an origin.
+"""
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from proxy.cli.asking import AskFailed, Get, Refused, target
+from proxy.model.redact import origin_of
+
+#: What the first request to a large channel may take.
+_TIMEOUT_S = 120.0
+
+
+def way_to(
+    url: str,
+    *,
+    ca: str | None = None,
+    own: Path | None = None,
+    key: str | None = None,
+    is_direct: bool = False,
+) -> Get:
+    """Return the way to ask the server at a URL. Raises AskFailed for a certificate that cannot be used.
+
+    `own` is the server's certificate where it is at hand; `is_direct` leaves out the environment's proxy.
+    """
+    handlers: list[urllib.request.BaseHandler] = [
+        urllib.request.HTTPSHandler(context=_trust(ca, own)),
+        _NoRedirects(),
+    ]
+    if is_direct:
+        handlers.append(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(*handlers)
+    fields = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+
+    def get(path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            request = urllib.request.Request(f"{url.rstrip('/')}{target(path, query)}", headers=fields)
+            with opener.open(request, timeout=_TIMEOUT_S) as answer:
+                return _document(answer.read())
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                raise _refused(refusal.code, refusal.read()) from refusal
+        except (OSError, ValueError) as err:
+            reason = getattr(err, "reason", None) or err
+            raise AskFailed(f"the server at {origin_of(url)} cannot be asked: {reason}") from err
+
+    return get
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The API redirects nobody, and urllib would carry the key along to wherever it is sent."""
+
+    def redirect_request(self, req: urllib.request.Request, fp: IO[bytes], *_: object) -> None:
+        return None
+
+
+def _trust(ca: str | None, own: Path | None) -> ssl.SSLContext:
+    try:
+        if own is None or ca is not None:
+            return ssl.create_default_context(cafile=ca)
+        context = ssl.create_default_context(cafile=str(own))
+    except OSError as err:
+        raise AskFailed(f"the certificate {ca or own} cannot be used: {err.strerror or err}") from err
+    # Nothing but this very certificate is trusted, so its names do not matter.
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    document = json.loads(body)
+    if not isinstance(document, dict):
+        raise ValueError("it did not answer like a feedgate server")
+    return document
+
+
+def _refused(status: int, body: bytes) -> Exception:
+    try:
+        told = _document(body)
+        return Refused(str(told["type"]).rpartition(":")[2], f"{told['title']}: {told['detail']}")
+    except (ValueError, KeyError):
+        return AskFailed(f"the server answered with status {status}, and not like a feedgate server")

@@ -1,0 +1,112 @@
+"""`feedgate feed packages FEED [NAME]`: what a feed has, and every file of a name with what is decided about it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from proxy.cli.asking import AskFailed, CaFile, Get, Key, Refused, ServerUrl, Whom, asking, segment
+from proxy.cli.options import AsJson, ConfigFile, load_or_exit
+from proxy.cli.output import fail, print_json, print_notes, print_table, rounded
+from proxy.config.faults import printable
+
+_LIMIT = 100
+#: The most that the API gives at once.
+_PAGE = 1000
+_SHOWN = ("allow", "warn")
+
+
+def packages(
+    context: typer.Context,
+    feed: Annotated[str, typer.Argument(help="The feed's name.")],
+    name: Annotated[str | None, typer.Argument(help="Only this name, file by file.")] = None,
+    q: Annotated[str, typer.Option("--q", metavar="TEXT", help="Only names that contain this.")] = "",
+    hidden: Annotated[bool, typer.Option("--hidden", help="Only what is hidden.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many names.")] = _LIMIT,
+    server: ServerUrl = None,
+    key: Key = None,
+    ca: CaFile = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what a feed has; with a NAME every file of it, and why a hidden one is hidden."""
+    path = f"/feeds/{segment(feed)}/packages"
+    try:
+        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as get:
+            if name is None:
+                query = {"q": q} if q else {}
+                document = _names(get, path, query | ({"state": "hidden"} if hidden else {}), limit)
+            else:
+                document = _files(get(f"{path}/{segment(name)}", {}), only_hidden=hidden)
+    except (AskFailed, Refused) as err:
+        raise typer.Exit(fail(str(err), as_json=as_json)) from err
+    if as_json:
+        print_json(document)
+    elif name is None:
+        _show_names(document)
+    else:
+        _show_files(document)
+
+
+def _names(get: Get, path: str, query: dict[str, str], limit: int) -> dict[str, Any]:
+    """Return so many names, however many pages they are on."""
+    items: list[Any] = []
+    cursor: str | None = None
+    while len(items) < limit:
+        place = {"cursor": cursor} if cursor is not None else {}
+        page = get(path, query | place | {"limit": str(min(_PAGE, limit - len(items)))})
+        items += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    return {"items": items, "next": cursor}
+
+
+def _files(document: dict[str, Any], *, only_hidden: bool) -> dict[str, Any]:
+    items = [item for item in document["items"] if not (only_hidden and _is_shown(item))]
+    return document | {"items": items}
+
+
+def _is_shown(item: dict[str, Any]) -> bool:
+    return item["verdict"]["outcome"] in _SHOWN
+
+
+def _show_names(document: dict[str, Any]) -> None:
+    rows = [
+        [
+            item["name"],
+            *("?" if item[count] is None else str(item[count]) for count in ("versions", "files", "hidden")),
+        ]
+        for item in document["items"]
+    ]
+    print_table(["NAME", "VERSIONS", "FILES", "HIDDEN"], rows)
+    if document["next"] is not None:
+        print_notes(["there are more; --limit gives more of them, --q narrows them down"])
+
+
+def _show_files(document: dict[str, Any]) -> None:
+    rows = [
+        [
+            item["artifact"],
+            item["version"] or "",
+            rounded(item["size"]) if item.get("size") is not None else "",
+            (item["uploaded_at"] or "")[:10],
+            _told(item),
+        ]
+        for item in document["items"]
+    ]
+    print_table(["FILE", "VERSION", "SIZE", "DATE", "STATE"], rows)
+    if document["verdict"] is not None:
+        print_notes([f"{document['name']} is hidden: {_reason(document['verdict'])}"])
+
+
+def _told(item: dict[str, Any]) -> str:
+    """Return what a person should know of a file: nothing of one that is simply there."""
+    if not _is_shown(item):
+        return _reason(item["verdict"])
+    yanked = item["yanked"]
+    return printable(f"yanked: {yanked}" if isinstance(yanked, str) else "yanked" if yanked else "")
+
+
+def _reason(verdict: dict[str, Any]) -> str:
+    until = f" (until {verdict['until']})" if verdict["until"] else ""
+    return printable(f"{verdict['outcome']} by {verdict['rule']}: {verdict['reason']}{until}")
