@@ -4,6 +4,7 @@ python -m benchmarks                 every row, some four minutes
 python -m benchmarks --quick         a smoke: small files, short turns, the numbers mean nothing
 python -m benchmarks --network       with the rows that need the real index
 python -m benchmarks --only herd     rows by name; --json FILE keeps the numbers
+python -m benchmarks --conda         the conda rows instead; --records 50000,550000 says at which sizes
 """
 
 import argparse
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.machine import IS_SHARED, output
-from benchmarks.rows import cold, crowd, resolve, start, steady
+from benchmarks.rows import cold, conda, crowd, resolve, start, steady
 from benchmarks.servers import Bench, bench
 from benchmarks.site import SCALES
 from benchmarks.table import Row, as_json, markdown
@@ -40,7 +41,10 @@ def main() -> int:
         print(f"missing: {', '.join(missing)} (apt-get install nginx-light wrk util-linux)", file=sys.stderr)
         return 2
     scale = "quick" if arguments.quick else "full"
-    rows = _measured(scale, arguments.only or [*ROWS, *(["resolve"] if arguments.network else [])])
+    if arguments.conda:
+        rows = _measured_conda(scale, arguments.records or ([2_000] if arguments.quick else [50_000]))
+    else:
+        rows = _measured(scale, arguments.only or [*ROWS, *(["resolve"] if arguments.network else [])])
     print(markdown(rows))
     if arguments.json is not None:
         arguments.json.write_text(as_json(rows, _facts(scale)))
@@ -66,6 +70,11 @@ def _measured(scale: str, chosen: list[str]) -> list[Row]:
     return rows
 
 
+def _measured_conda(scale: str, sizes: list[int]) -> list[Row]:
+    with tempfile.TemporaryDirectory(prefix="feedgate-bench-") as name:
+        return [row for records in sizes for row in conda.conda(Path(name), records, SCALES[scale])]
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a smoke for CI")
@@ -73,8 +82,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", choices=[*ROWS, "resolve"], help="only this row; repeatable"
     )
+    parser.add_argument("--conda", action="store_true", help="the rows of conda feeds instead")
+    parser.add_argument(
+        "--records", type=_sizes, metavar="N[,N…]", help="sizes of the conda channels (50000)"
+    )
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     return parser.parse_args()
+
+
+def _sizes(text: str) -> list[int]:
+    return [int(size) for size in text.split(",")]
 
 
 def _has(tool: str) -> bool:

@@ -1,7 +1,8 @@
 """Our own client: `python -m benchmarks.client <what> <arguments as JSON>`, one JSON object on stdout.
 
 Raw asyncio: a client library would be what is measured. `herd` is any number of clients on one cold file;
-`crowd` is slow readers, and meanwhile a probe that asks for a small file.
+`crowd` is slow readers, and meanwhile a probe that asks for a small file; `probe` is such a probe alone, until its
+stdin ends.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import socket
 import statistics
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -100,6 +102,25 @@ async def _probes(url: str, until: float) -> list[float]:
     return times
 
 
+async def probe(port: int) -> dict[str, Any]:
+    """Ask for `/healthz` on one connection, a hundred times a second, until stdin ends."""
+    over = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    times = []
+    while not over.done():
+        began = time.monotonic()
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+        times.append(time.monotonic() - began)
+        await asyncio.sleep(0.01)
+    writer.close()
+    return {"worst_s": max(times), "p99_s": sorted(times)[int(len(times) * 0.99)], "probes": len(times)}
+
+
+_PARTS: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
+    "herd": herd, "crowd": crowd, "probe": probe,
+}  # fmt: skip
+
 if __name__ == "__main__":
-    given = json.loads(sys.argv[2])
-    print(json.dumps(asyncio.run(herd(**given) if sys.argv[1] == "herd" else crowd(**given))))
+    print(json.dumps(asyncio.run(_PARTS[sys.argv[1]](**json.loads(sys.argv[2])))))

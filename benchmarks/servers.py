@@ -31,6 +31,11 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   sendfile on; tcp_nopush on; keepalive_requests 10000000;
+{servers}
+}}
+"""
+
+_CACHING = """\
   gzip on; gzip_comp_level 6; gzip_proxied any; gzip_types {json};
   proxy_cache_path {folder}/cache levels=1:2 keys_zone=bench:16m max_size=4g inactive=2h use_temp_path=off;
   server {{
@@ -41,7 +46,6 @@ http {{
       proxy_cache bench; proxy_cache_valid 200 2h; proxy_cache_lock on;
     }}
   }}
-}}
 """
 
 _OURS = """\
@@ -157,13 +161,21 @@ def serve_command(config: Path) -> list[str]:
 @contextlib.contextmanager
 def nginx(folder: Path, origin: int) -> Iterator[Server]:
     """Run the peer on the measured core."""
+    with nginx_of(folder, _CACHING, SERVER_CORE, origin=origin, json=JSON) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def nginx_of(folder: Path, servers: str, core: int, **facts: object) -> Iterator[Server]:
+    """Run an nginx with these servers in its configuration, one worker, on a core."""
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     folder.mkdir()
     port = free_port()
     user = f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
-    config.write_text(_NGINX.format(folder=folder, port=port, origin=origin, user=user, json=JSON))
+    described = servers.format(folder=folder, port=port, **facts)
+    config.write_text(_NGINX.format(folder=folder, user=user, servers=described))
     log = folder / "log"
-    with running(pinned(SERVER_CORE, [program, "-p", str(folder), "-c", str(config)]), log) as process:
+    with running(pinned(core, [program, "-p", str(folder), "-c", str(config)]), log) as process:
         wait_for_port(port, process, log)
         yield Server(port, process)
