@@ -7,7 +7,7 @@ files of a generation.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,22 +17,19 @@ import msgspec
 
 from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, run_in_child
-from proxy.conda.origin_shards import BadShards, ShardIndex, parse_index
+from proxy.conda.ingest import wanted_shards
 from proxy.config.settings import Upstream
 from proxy.feeds.conda.ingest_job import Order
+from proxy.feeds.conda.origin_files import PACKINGS, FullFile, Nothing, OriginFiles, ShardIndexFile
 from proxy.feeds.conda.packs import Generation
 from proxy.model.problem import Problem
 from proxy.model.tally import Tally
 from proxy.state.sightings import Sightings
-from proxy.upstream.errors import BadAnswer, UpstreamError
+from proxy.upstream.errors import AuthRefused, BadAnswer, Overloaded, UpstreamError
 from proxy.upstream.remote import Validators
 from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.conda")
-_SHARD_INDEX = "repodata_shards.msgpack.zst"
-_PACKINGS = (".zst", ".bz2", "")
-_SHARD_INDEX_BYTES = 128 * 1024**2
-_SHARD_BYTES = 64 * 1024**2
 #: A channel that has no shards is asked again after this long.
 _SHARDS_AGAIN_MS = 24 * 3600 * 1000
 #: More changed shards than this, and the full file is cheaper.
@@ -58,27 +55,22 @@ class Taken(msgspec.Struct, frozen=True, array_like=True):
     shards_last_modified: str | None = None
 
 
-_UNCHANGED = object()
-_ABSENT = object()
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held before an intake."""
+
+    generation: Generation | None
+    #: Whether an origin that lists nothing any more is believed: there is nothing to lose, or it is too old.
+    may_vanish: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Sharded:
-    """A shard index that came: read, and as a file for the child. `taken` is what is noted when it is used."""
+class _Work:
+    """One intake."""
 
-    index: ShardIndex
-    path: Path
-    taken: Taken
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """An index file that came."""
-
-    path: Path
-    packing: str
-    etag: str | None
-    last_modified: str | None
+    held: Held
+    now_ms: int
+    incoming: Path
 
 
 class ChannelIntake:
@@ -91,44 +83,47 @@ class ChannelIntake:
         self._upstream = upstream
         self._subdir = subdir
         self._folder = folder
-        self._remote = remote
         self._sightings = sightings
         self._state = state
         self._tally = tally
         self._stamps = stamps
-        self._base = f"{upstream.urls[0].reveal().rstrip('/')}/{quote(subdir)}/"
+        base = f"{upstream.urls[0].reveal().rstrip('/')}/{quote(subdir)}/"
+        self._files = OriginFiles(remote, base)
 
-    async def take(self, last: Taken, generation: Generation | None, now_ms: int) -> Taken:
+    async def take(self, last: Taken, held: Held, now_ms: int) -> Taken:
         """Ask; return what is current now. Raises UpstreamError, and then nothing has changed."""
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         async with temporary_folder(".incoming-", below=self._folder) as incoming:
             try:
-                return await self._taken(last, generation, now_ms, incoming)
+                return await self._taken(last, held, now_ms, incoming)
             except ChildFailed as failed:
                 raise BadAnswer(
                     "origin", f"the index of {self._subdir} could not be taken in: {failed}"
                 ) from failed
 
-    async def _taken(self, last: Taken, generation: Generation | None, now_ms: int, incoming: Path) -> Taken:
+    async def _taken(self, last: Taken, held: Held, now_ms: int, incoming: Path) -> Taken:
         # The shard index is asked for first: the full file is then as new as it or newer, and a name that is
         # newer there is only fetched once more.
-        sharded = await self._shard_index(last, generation, now_ms, incoming)
-        if isinstance(sharded, Sharded):
-            wanted = await asyncio.to_thread(_wanted, generation, sharded.index)
-            if generation is not None and len(wanted) <= _MOST_SHARDS:
-                return await self._by_shards(sharded, wanted, generation, now_ms, incoming)
-            known = sharded.taken
-        elif sharded is _UNCHANGED:
+        work = _Work(held, now_ms, incoming)
+        known, sharded = await self._asked_for_shards(last, work)
+        if sharded is Nothing.UNCHANGED:
             return self._unchanged(last)
-        else:
-            known = msgspec.structs.replace(last, has_shards=False, shards_asked_ms=now_ms)
-        download = await self._download(known if generation is not None else Taken(), incoming)
-        if download is _UNCHANGED:
-            return self._unchanged(known)
-        if isinstance(download, Download):
-            return await self._by_file(download, sharded, known, generation, now_ms, incoming)
-        if isinstance(sharded, Sharded):
-            return await self._by_shards(sharded, wanted, generation, now_ms, incoming)
+        if isinstance(sharded, ShardIndexFile) and held.generation is not None:
+            wanted = await asyncio.to_thread(wanted_shards, held.generation.snapshot, sharded.index)
+            if len(wanted) <= _MOST_SHARDS:
+                return await self._by_shards(known, sharded, wanted, work)
+        index = sharded if isinstance(sharded, ShardIndexFile) else None
+        taken = await self._by_any_file(known, index, work)
+        if taken is Nothing.UNCHANGED:
+            # A shard index that tells of more than the file is asked for again.
+            return self._unchanged(last if index is not None else known)
+        if isinstance(taken, Taken):
+            return taken
+        if index is not None:
+            wanted = await asyncio.to_thread(wanted_shards, None, index.index)
+            return await self._by_shards(known, index, wanted, work)
+        if not held.may_vanish:
+            raise BadAnswer("origin", f"{self._subdir} is not there any more; the former index stays")
         self._tally.count("index_answers", "absent")
         return Taken(has_shards=False, shards_asked_ms=now_ms)
 
@@ -138,120 +133,91 @@ class ChannelIntake:
 
     # -- the full file -------------------------------------------------------------------------------------
 
-    async def _download(self, last: Taken, incoming: Path) -> "Download | object":
-        """Return the index file, _UNCHANGED, or _ABSENT where the origin has none in any packing."""
-        asked: Sequence[str] = (
-            (last.packing, *(p for p in _PACKINGS if p != last.packing)) if last.stem else _PACKINGS
-        )
-        for packing in asked:
-            has_it = last.stem is not None and packing == last.packing
-            validators = Validators(last.etag, last.last_modified) if has_it else None
-            stream = await self._remote.open(
-                f"{self._base}repodata.json{packing}", validators=validators,
-                max_bytes=self._upstream.max_index_size_bytes,
-            )  # fmt: skip
-            async with stream:
-                if stream.status == 304:
-                    return _UNCHANGED
-                if stream.status in (404, 410):
-                    continue
-                path = incoming / f"repodata.json{packing}"
-                await _save(stream.chunks(), path)
-                return Download(path, packing, stream.headers.get("etag"), stream.last_modified)
-        return _ABSENT
+    async def _by_any_file(self, known: Taken, index: ShardIndexFile | None, work: _Work) -> Taken | Nothing:
+        """Take the first packing that is an index, that of last time before the others.
+
+        A page with status 200 is as good as a refusal: clients go on to the next packing, too (fact sheet 3.1).
+        """
+        refused: UpstreamError | None = None
+        for packing in sorted(PACKINGS, key=lambda each: each != known.packing) if known.stem else PACKINGS:
+            has_it = known.stem is not None and packing == known.packing and work.held.generation is not None
+            validators = Validators(known.etag, known.last_modified) if has_it else None
+            try:
+                file = await self._files.full(packing, validators, work.incoming)
+                if isinstance(file, FullFile):
+                    return await self._by_file(known, file, index, work)
+            except (BadAnswer, AuthRefused) as error:
+                refused = refused or error
+                continue
+            if file is Nothing.UNCHANGED:
+                return file
+        if refused is not None:
+            raise refused
+        return Nothing.ABSENT
 
     async def _by_file(
-        self, download: Download, sharded: "Sharded | object", known: Taken, generation: Generation | None,
-        now_ms: int, incoming: Path,
-    ) -> Taken:  # fmt: skip
+        self, known: Taken, file: FullFile, index: ShardIndexFile | None, work: _Work
+    ) -> Taken:
         made = await self._ingest(
-            generation, now_ms, incoming, source=str(download.path), packing=download.packing,
-            max_output=self._upstream.max_index_size_bytes,
-            shard_index=str(sharded.path) if isinstance(sharded, Sharded) else None,
+            work, source=str(file.path), packing=file.packing, max_output=self._upstream.max_index_size_bytes,
+            shard_index=str(index.path) if index is not None else None,
         )  # fmt: skip
         return msgspec.structs.replace(
-            known, stem=made["stem"], names=made["names"], packing=download.packing, etag=download.etag,
-            last_modified=download.last_modified,
+            known, stem=made["stem"], names=made["names"], packing=file.packing, etag=file.etag,
+            last_modified=file.last_modified,
         )  # fmt: skip
 
     # -- shards --------------------------------------------------------------------------------------------
 
-    async def _shard_index(
-        self, last: Taken, generation: Generation | None, now_ms: int, incoming: Path
-    ) -> "Sharded | object":
-        """Return the origin's shard index, _UNCHANGED, or _ABSENT where it has none (or had none today)."""
-        if last.has_shards is False and abs(now_ms - last.shards_asked_ms) < _SHARDS_AGAIN_MS:
-            return _ABSENT
-        is_known = generation is not None and last.has_shards
+    async def _asked_for_shards(self, last: Taken, work: _Work) -> tuple[Taken, ShardIndexFile | Nothing]:
+        """Return what is known of the origin's shards now, and their index if it came.
+
+        An origin that refuses it, or answers with something else, has no shards today (fact sheet 4). One that is
+        in trouble has none for the moment, if nothing is held; otherwise what is held is good enough.
+        """
+        none_today = msgspec.structs.replace(last, has_shards=False, shards_asked_ms=work.now_ms)
+        if last.has_shards is False and abs(work.now_ms - last.shards_asked_ms) < _SHARDS_AGAIN_MS:
+            return last, Nothing.ABSENT
+        is_known = work.held.generation is not None and last.has_shards
         validators = Validators(last.shards_etag, last.shards_last_modified) if is_known else None
-        answer = await self._remote.document(
-            f"{self._base}{_SHARD_INDEX}", accept="*/*", validators=validators, max_bytes=_SHARD_INDEX_BYTES
-        )
-        if answer.status == 304:
-            return _UNCHANGED
-        if answer.status != 200:
-            return _ABSENT
-        path = incoming / _SHARD_INDEX
-        await asyncio.to_thread(path.write_bytes, answer.body)
         try:
-            index = await asyncio.to_thread(parse_index, answer.body)
-        except BadShards as bad:
-            _LOG.warning("the shard index of %s cannot be used: %s", self._base, bad)
-            return _ABSENT
-        taken = msgspec.structs.replace(
-            last, has_shards=True, shards_asked_ms=now_ms, shards_etag=answer.headers.get("etag"),
-            shards_last_modified=answer.headers.get("last-modified"),
-        )  # fmt: skip
-        return Sharded(index, path, taken)
+            found = await self._files.shard_index(validators, work.incoming)
+        except (BadAnswer, AuthRefused) as error:
+            _LOG.warning("the shard index of %s cannot be used: %s", self._files.base, error)
+            return none_today, Nothing.ABSENT
+        except Overloaded:
+            if work.held.generation is not None:
+                raise
+            return last, Nothing.ABSENT
+        if not isinstance(found, ShardIndexFile):
+            return (none_today if found is Nothing.ABSENT else last), found
+        return msgspec.structs.replace(
+            last, has_shards=True, shards_asked_ms=work.now_ms, shards_etag=found.etag,
+            shards_last_modified=found.last_modified,
+        ), found  # fmt: skip
 
     async def _by_shards(
-        self,
-        sharded: "Sharded",
-        wanted: Sequence[str],
-        generation: Generation | None,
-        now_ms: int,
-        incoming: Path,
+        self, known: Taken, index: ShardIndexFile, wanted: Sequence[str], work: _Work
     ) -> Taken:
         """Fetch what changed; a shard that does not come leaves its name as it was, and is wanted again."""
-        await self._fetch_shards(sharded.index, wanted, incoming)
-        made = await self._ingest(
-            generation, now_ms, incoming, shard_index=str(sharded.path), shards=str(incoming)
-        )
-        return msgspec.structs.replace(sharded.taken, stem=made["stem"], names=made["names"])
-
-    async def _fetch_shards(self, index: ShardIndex, wanted: Sequence[str], incoming: Path) -> None:
-        """Fetch the shards; one that does not come leaves its name as it was (the child says so)."""
-        index_url = f"{self._base}{_SHARD_INDEX}"
-        queue = list(reversed(wanted))
-
-        async def work() -> None:
-            while queue:
-                name = queue.pop()
-                answer = await self._remote.document(
-                    index.url(index_url, name), accept="*/*", max_bytes=_SHARD_BYTES, index=False
-                )
-                if answer.status == 200:
-                    path = incoming / index.digests[name].hex()
-                    await asyncio.to_thread(path.write_bytes, answer.body)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(len(queue), self._upstream.concurrency)):
-                    group.create_task(work())
-        except* UpstreamError as failed:
-            raise failed.exceptions[0] from None
+        missing = await self._files.shards(index.index, wanted, work.incoming)
+        made = await self._ingest(work, shard_index=str(index.path), shards=str(work.incoming))
+        taken = msgspec.structs.replace(known, stem=made["stem"], names=made["names"])
+        if missing:
+            taken = msgspec.structs.replace(taken, shards_etag=None, shards_last_modified=None)
+        return taken
 
     # -- the child -----------------------------------------------------------------------------------------
 
-    async def _ingest(
-        self, generation: Generation | None, now_ms: int, incoming: Path, **source: Any
-    ) -> dict[str, Any]:
+    async def _ingest(self, work: _Work, **source: Any) -> dict[str, Any]:
+        held, now_ms = work.held, work.now_ms
         first_ms = await self._sightings.first_complete_ms(self._upstream.id, self._subdir)
-        learned = incoming / "learned"
+        learned = work.incoming / "learned"
         order = Order(
             folder=str(self._folder), subdir=self._subdir, upstream=self._upstream.id, now_ms=now_ms,
-            previous=generation.stem if generation is not None else None, state=str(self._state),
-            is_initial=first_ms is None, stamps=self._stamps, learned=str(learned), **source,
+            previous=held.generation.stem if held.generation is not None else None, state=str(self._state),
+            may_vanish=held.may_vanish, is_initial=first_ms is None, stamps=self._stamps, learned=str(learned),
+            **source,
         )  # fmt: skip
         made: dict[str, Any] = await run_in_child(
             "proxy.feeds.conda.ingest_job:run", {"order": msgspec.to_builtins(order)},
@@ -259,8 +225,6 @@ class ChannelIntake:
         )  # fmt: skip
         if "bad" in made:
             raise BadAnswer("origin", f"not an index of {self._subdir}: {made['bad']}")
-        if made["names"] == 0 and generation is not None and len(generation.snapshot) > 0:
-            raise BadAnswer("origin", f"the index of {self._subdir} has shrunk to nothing; the former stays")
         self._tell(made)
         await self._remember(learned, now_ms, is_first=first_ms is None)
         self._tally.count("index_answers", "changed")
@@ -268,12 +232,14 @@ class ChannelIntake:
 
     def _tell(self, made: dict[str, Any]) -> None:
         for file, why in made["reasons"]:
-            _LOG.warning("a record of %s was left out: %s: %s", self._base, file, why)
+            _LOG.warning("a record of %s was left out: %s: %s", self._files.base, file, why)
         if made["dropped"]:
             self._tally.count("records_dropped", self._upstream.id, made["dropped"])
         if made["drifted"]:
             self._tally.count("drift", self._upstream.id, made["drifted"])
-            _LOG.error("%s files of %s changed under their names and are held", made["drifted"], self._base)
+            _LOG.error(
+                "%s files of %s changed under their names and are held", made["drifted"], self._files.base
+            )
 
     async def _remember(self, learned: Path, now_ms: int, *, is_first: bool) -> None:
         """Write first sights; on a full disk they are written by a later refresh."""
@@ -281,22 +247,3 @@ class ChannelIntake:
             await self._sightings.learn(self._upstream.id, self._subdir, learned)
             if is_first:
                 await self._sightings.complete(self._upstream.id, self._subdir, now_ms)
-
-
-def _wanted(generation: Generation | None, index: ShardIndex) -> list[str]:
-    """Return the names whose shards are not what the generation was made of."""
-    known = {} if generation is None else generation.snapshot.pack.entries
-    return sorted(
-        name
-        for name, digest in index.digests.items()
-        if (entry := known.get(name)) is None or entry.source != digest
-    )
-
-
-async def _save(chunks: AsyncIterator[bytes], path: Path) -> None:
-    file = await asyncio.to_thread(path.open, "wb")
-    try:
-        async for chunk in chunks:
-            await asyncio.to_thread(file.write, chunk)
-    finally:
-        await asyncio.to_thread(file.close)

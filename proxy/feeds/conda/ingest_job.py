@@ -51,6 +51,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     shards: str | None = None
     max_output: int = 1024**3
     previous: str | None = None
+    #: Whether an index that has become empty may take the place of one that was not.
+    may_vanish: bool = False
     state: str | None = None
     is_initial: bool = True
     stamps: bool = True
@@ -85,6 +87,10 @@ def _made(order: Order) -> dict[str, Any]:
         top = Top(order.subdir, read_in.relations)
         ingest = Ingest(out, top, previous.snapshot if previous else None, packer, judge=sights)
         report = read_in.into(ingest)
+    if not report.names and previous and len(previous.snapshot) and not order.may_vanish:
+        records.unlink()
+        shards.unlink()
+        raise BadRepodata("it has shrunk to nothing; the former stays")
     stem = _publish(order, folder, records, shards, previous)
     _write_learned(order, sights)
     return {

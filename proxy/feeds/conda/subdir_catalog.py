@@ -15,7 +15,7 @@ import msgspec
 from proxy.artifacts.notes import Notes
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
-from proxy.feeds.conda.channel_intake import ChannelIntake, Taken
+from proxy.feeds.conda.channel_intake import ChannelIntake, Held, Taken
 from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
 from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide
 from proxy.feeds.keeper import How
@@ -162,7 +162,9 @@ class SubdirCatalog:
         facts, now_ms = self._facts, self._now_ms()
         try:
             taken = await self._intake.take(
-                facts.taken if facts is not None else Taken(), self._generation, now_ms
+                facts.taken if facts is not None else Taken(),
+                Held(self._generation, self._may_vanish(facts)),
+                now_ms,
             )
             if taken.stem is not None and (self._generation is None or self._generation.stem != taken.stem):
                 self._generation = await asyncio.to_thread(open_generation, self.folder, taken.stem)
@@ -173,6 +175,16 @@ class SubdirCatalog:
         self._facts = SubdirFacts(now_ms, taken.stem, taken)
         await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
         await asyncio.to_thread(sweep_generations, self.folder, taken.stem)
+
+    def _may_vanish(self, facts: SubdirFacts | None) -> bool:
+        """An origin that suddenly lists nothing is not believed for as long as what it listed may be used."""
+        generation = self._generation
+        return (
+            facts is None
+            or generation is None
+            or not len(generation.snapshot)
+            or isinstance(self._decide(facts), Expired)
+        )
 
     # -- remembering ---------------------------------------------------------------------------------------
 
