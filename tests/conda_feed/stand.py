@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from proxy.config.settings import Feed, Upstream
 from tests.conda_feed.readback import Form, read_back
@@ -22,6 +23,7 @@ from tests.support.channel import SHARD_INDEX, FakeChannel
 from tests.support.conda_index import Sections
 from tests.support.gateway import Gateway, Got, upstream
 from tests.support.origin import Origin
+from tests.support.raw_http import Reply, ask
 
 #: Longer than an upstream's `ttl`, than any rest and any backoff.
 LATER_S = 1000.0
@@ -88,6 +90,12 @@ class Stand:
     async def get(self, path: str, method: str = "GET", *, feed: str = "chan", **headers: Any) -> Got:
         """Ask for a path below the feed."""
         return await self.gateway.get(f"/conda/{feed}/{path}", method=method, **headers)
+
+    async def raw(self, method: str, target: str, *headers: str) -> Reply:
+        """Ask with a target that is sent as it stands."""
+        port = urlsplit(self.gateway.url).port
+        assert port is not None
+        return await ask(port, method, target, *headers)
 
     async def indexed(
         self, subdir: str = "linux-64", form: Form = Form.SHARDS, *, feed: str = "chan"
