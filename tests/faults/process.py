@@ -9,6 +9,7 @@ file systems below the data folder, in a mount namespace that only this process 
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -66,6 +67,7 @@ class Served:
         environ: Mapping[str, str] | None = None,
         config: str = "",
         stop_timeout: str = "5s",
+        program: Sequence[str] = ("-m", "proxy"),
     ) -> None:
         self.data = folder / "data"
         self.auditor = Auditor(self.data)
@@ -75,6 +77,7 @@ class Served:
         self._folder = folder
         self._config = _CONFIG.format(url=url, more=config, stop_timeout=stop_timeout)
         self._wrapper = tuple(wrapper)
+        self._program = tuple(program)
         self._mounts = dict(mounts or {})
         self._environ = dict(environ or {})
         self._process: asyncio.subprocess.Process
@@ -100,19 +103,11 @@ class Served:
         self.data.mkdir(exist_ok=True)
         path = self._folder / "config.toml"
         await asyncio.to_thread(path.write_text, self._config)
-        program = (
-            sys.executable,
-            "-m",
-            "proxy",
-            "serve",
-            "--config",
-            str(path),
-            "--data-dir",
-            str(self.data),
-        )
+        words = ("serve", "--config", str(path), "--data-dir", str(self.data))
+        command = self._command((sys.executable, *self._program, *words))
         with self.log_path.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command(program), cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                *command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
                 env={"PATH": os.environ["PATH"], "HOME": str(self._folder), **self._environ},
             )  # fmt: skip
         self.code = None
@@ -147,9 +142,17 @@ class Served:
 
     async def _end(self) -> None:
         if hasattr(self, "_process") and self._process.returncode is None:
-            self._process.kill()
+            # The server first: it outlives a strace that is killed.
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
             await self._process.wait()
         await self._client.close()
+
+    def is_dead(self) -> bool:
+        """Tell whether it ended by itself."""
+        return self._process.returncode is not None
 
     # -- looking
 
