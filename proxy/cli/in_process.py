@@ -49,10 +49,10 @@ async def _opened(loaded: Loaded) -> App:
 async def _answer(app: App, asked: str) -> dict[str, Any]:
     parsed = parse_target(asked)
     if not isinstance(parsed, Target):
-        raise Refused("bad-request", parsed.reason)
+        raise _refused(Problem("bad-request", parsed.reason))
     found = Routes(app.api).find("GET", parsed.segments)
     if not isinstance(found, Found):
-        raise Refused("unknown", "there is nothing at this address")
+        raise _refused(Problem("unknown", "there is nothing at this address"))
     request = Inbound(
         method="GET", segments=found.segments, params=found.params, query=parsed.query, headers=CIMultiDict(),
         peer="", request_id="", base_url=app.settings.server.base_url(), read_body=_no_body,
@@ -60,10 +60,14 @@ async def _answer(app: App, asked: str) -> dict[str, Any]:
     try:
         answer = await found.route.handler(request)
     except Problem as problem:
-        raise Refused(problem.word, str(problem)) from problem
+        raise _refused(problem) from problem
     assert isinstance(answer, Bytes), "the API answers in small documents"
     document: dict[str, Any] = json.loads(answer.body)
     return document
+
+
+def _refused(problem: Problem) -> Refused:
+    return Refused(problem.word, str(problem))
 
 
 async def _no_body(_: int) -> bytes:
