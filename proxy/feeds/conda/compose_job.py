@@ -138,7 +138,7 @@ def publish(folder: Path, records: Path, shards: Path, order: Order) -> str:
     records.rename(records_path(folder, made.stem))
     if order.previous is not None:
         _keep_superseded(folder, order.previous, made.shards, order.now_ms)
-    prune_superseded(folder)
+    prune_superseded(folder, order.now_ms)
     sweep_generations(folder, made.stem)
     return made.stem
 

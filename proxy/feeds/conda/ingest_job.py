@@ -143,7 +143,7 @@ def _publish(order: Order, folder: Path, records: Path, shards: Path, previous: 
     records.rename(records_path(folder, stem))
     if previous is not None:
         write_superseded(folder, previous.shards, made.shards, order.now_ms)
-    prune_superseded(folder)
+    prune_superseded(folder, order.now_ms)
     return stem
 
 

@@ -5,8 +5,6 @@ generation replaces is kept for eight days, in a small pack of its own, and serv
 metadata only, the package itself is judged when it is asked for.
 """
 
-import contextlib
-import time
 from pathlib import Path
 
 from proxy.conda.pack import BadPack, Pack, open_pack
@@ -40,12 +38,11 @@ def superseded_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"[0-9]*{_SUFFIX}"), reverse=True)
 
 
-def prune_superseded(folder: Path) -> None:
-    """Remove the packs that no client's index can speak of any more. Blocks."""
+def prune_superseded(folder: Path, now_ms: int) -> None:
+    """Remove the packs that no client's index can speak of any more: each is named by its time. Blocks."""
     for path in superseded_files(folder):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > KEPT_S:
-                path.unlink()
+        if path.stem.isdigit() and now_ms - int(path.stem) > KEPT_S * 1000:
+            path.unlink(missing_ok=True)
 
 
 class SupersededShards:
