@@ -33,7 +33,9 @@ def test_every_link_into_the_repository_leads_somewhere() -> None:
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`feedgate ([a-z-]+)", README))))
 def test_every_command_that_it_names_exists(command: str) -> None:
-    asked = subprocess.run([sys.executable, "-m", "proxy", command, "--help"], capture_output=True, check=False)
+    asked = subprocess.run(
+        [sys.executable, "-m", "proxy", command, "--help"], capture_output=True, check=False
+    )
     assert asked.returncode == 0, asked.stderr
 
 

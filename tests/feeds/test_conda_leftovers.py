@@ -17,7 +17,20 @@ async def test_leftovers_of_a_kill_are_gone_after_the_next_start(tmp_path: Path)
 
 
 def test_only_generations_that_are_over_are_swept(tmp_path: Path) -> None:
-    for name in ("aa.records", "aa.shards", "aa.index", "bb.records", "bb.shards", "bb.index", "1.superseded"):
+    for name in (
+        "aa.records",
+        "aa.shards",
+        "aa.index",
+        "bb.records",
+        "bb.shards",
+        "bb.index",
+        "1.superseded",
+    ):
         (tmp_path / name).touch()
     sweep_generations(tmp_path, "bb")
-    assert {path.name for path in tmp_path.iterdir()} == {"bb.records", "bb.shards", "bb.index", "1.superseded"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "bb.records",
+        "bb.shards",
+        "bb.index",
+        "1.superseded",
+    }
