@@ -131,3 +131,14 @@ async def test_a_feed_of_a_feed_lists_what_the_inner_one_has(stand: Stand) -> No
     await stand.files("linux-64")
     await stand.restart()
     assert await names(stand.gateway, "chan") == ["lib", "tool", "zlib"]
+
+
+async def test_a_damaged_index_is_told_and_fetched_anew(stand: Stand) -> None:
+    fill(stand)
+    await stand.start(subdirs=SUBDIRS)
+    (path,) = stand.cache.glob("conda/*/linux-64/*.records")
+    data = path.read_bytes()
+    with path.open("r+b") as file:
+        file.write(data.replace(b"zlib", b"zlob", 1))
+    await problem(stand.gateway, PACKAGES, 503, "busy", "fetched anew")
+    assert await names(stand.gateway, "chan") == ["lib", "tool", "zlib"]

@@ -6,9 +6,11 @@ for, and those that are held from before. Nothing else can be listed, because a 
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from proxy.conda.names import is_name, is_subdir, parse_file
 from proxy.conda.pack import BadPack
@@ -29,6 +31,7 @@ from proxy.feeds.listing import (
 from proxy.model.problem import Problem
 from proxy.model.verdict import ALLOWED, Verdict
 
+T = TypeVar("T")
 Stems = tuple[tuple[str, str], ...]
 
 
@@ -56,22 +59,20 @@ class CondaListing:
             return names[start : start + count]
 
         async def describe(some: Sequence[str]) -> Sequence[NameItem]:
-            return _items(some, [await self._views(edition, some) for edition in editions])
+            return await self._read(lambda: [_counted(name, self._views(editions, name)) for name in some])
 
         return await page(ask, after, describe)
 
     async def package(self, name: str) -> Package:
         name = name.lower()
         editions = await self._editions()
-        views = [(await self._views(edition, (name,)))[0] for edition in editions]
-        items = await asyncio.to_thread(lambda: [item for view in views for item in _artifacts(view)])
+        counts, items = await self._read(lambda: _told(name, self._views(editions, name)))
         if not items:
             known = ", ".join(edition.subdir for edition in editions) or "no subdir"
             raise Problem(
                 "unknown", f"this feed lists nothing named {name}; looked at: {known}",
                 feed=self._feed.settings.name, artifact=name,
             )  # fmt: skip
-        counts = _counted(name, views)
         return Package(
             feed=self._feed.settings.name, name=name, versions=counts.versions or 0, files=counts.files or 0,
             hidden=counts.hidden or 0, items=items,
@@ -107,13 +108,28 @@ class CondaListing:
             self._sorted = (stems, await asyncio.to_thread(_sorted_names, editions))
         return self._sorted[1]
 
-    async def _views(self, edition: Edition, names: Sequence[str]) -> Sequence[CondaView]:
-        feed = self._feed.settings.name
+    def _views(self, editions: Sequence[Edition], name: str) -> Sequence[CondaView]:
+        """Return the views of a name; they are not remembered, or a list would drive out what clients ask for."""
+        views = []
+        for edition in editions:
+            try:
+                views.append(view_of(self._feed.settings.name, edition, name))
+            except BadPack as damage:
+                raise _Damaged(edition) from damage
+        return views
+
+    async def _read(self, read: Callable[[], T]) -> T:
+        """Read views off the loop."""
         try:
-            return await asyncio.to_thread(lambda: [view_of(feed, edition, name) for name in names])
-        except BadPack:
-            self._feed.channel.damaged(edition)
-            raise Problem("busy", "an index was damaged and is fetched anew", retry_after_s=2) from None
+            return await asyncio.to_thread(read)
+        except _Damaged as damaged:
+            self._feed.channel.damaged(damaged.edition)
+            raise Problem("busy", "an index was damaged and is fetched anew", retry_after_s=2) from damaged
+
+
+@dataclass
+class _Damaged(Exception):
+    edition: Edition
 
 
 def _held(folders: Iterable[Path]) -> set[str]:
@@ -145,11 +161,6 @@ def _hidden(view: CondaView) -> dict[str, Verdict]:
     }
 
 
-def _items(names: Sequence[str], views: Sequence[Sequence[CondaView]]) -> list[NameItem]:
-    """Return what there is of each name; `views` are by subdir, each in the order of the names."""
-    return [_counted(name, [subdir[place] for subdir in views]) for place, name in enumerate(names)]
-
-
 def _counted(name: str, views: Sequence[CondaView]) -> NameItem:
     return NameItem(
         name=name,
@@ -157,6 +168,10 @@ def _counted(name: str, views: Sequence[CondaView]) -> NameItem:
         files=sum(len(view.kept) for view in views),
         hidden=sum(len(_hidden(view)) for view in views),
     )
+
+
+def _told(name: str, views: Sequence[CondaView]) -> tuple[NameItem, list[ArtifactItem]]:
+    return _counted(name, views), [item for view in views for item in _artifacts(view)]
 
 
 def _artifacts(view: CondaView) -> list[ArtifactItem]:
