@@ -183,7 +183,7 @@ class ChannelIntake:
         try:
             found = await self._files.shard_index(validators, work.incoming)
         except (BadAnswer, AuthRefused) as error:
-            _LOG.warning("the shard index of %s cannot be used: %s", self._files.base, error)
+            _LOG.warning("the shard index of %s cannot be used: %s", self._files, error)
             return none_today, Nothing.ABSENT
         except Overloaded:
             if work.held.generation is not None:
@@ -232,14 +232,16 @@ class ChannelIntake:
 
     def _tell(self, made: dict[str, Any]) -> None:
         for file, why in made["reasons"]:
-            _LOG.warning("a record of %s was left out: %s: %s", self._files.base, file, why)
+            _LOG.warning("a record of %s was left out: %s: %s", self._files, file, why)
         if made["dropped"]:
             self._tally.count("records_dropped", self._upstream.id, made["dropped"])
         if made["drifted"]:
             self._tally.count("drift", self._upstream.id, made["drifted"])
+            files = ", ".join(made["drifted_files"])
             _LOG.error(
-                "%s files of %s changed under their names and are held", made["drifted"], self._files.base
-            )
+                "%s files of %s changed under their names and are held, such as %s",
+                made["drifted"], self._files, files,
+            )  # fmt: skip
 
     async def _remember(self, learned: Path, now_ms: int, *, is_first: bool) -> None:
         """Write first sights; on a full disk they are written by a later refresh."""

@@ -34,7 +34,8 @@ class FirstSight:
     held_before: Mapping[str, str] = field(default_factory=dict)
     newly_held: dict[str, str] = field(default_factory=dict)
     judged: set[str] = field(default_factory=set)
-    drifted: int = 0
+    #: The files that changed under their names just now.
+    drifted: list[str] = field(default_factory=list)
 
     def held(self) -> dict[str, str]:
         """Return file -> why it is held, of names that were judged now and of those that were copied."""
@@ -48,7 +49,8 @@ class FirstSight:
         old = self.known.get(block.name)
         facts = block.facts()
         files = {file: _digest(fact) for file, fact in facts.items()}
-        sighting, _ = merge(old, files, self.now_ms, is_initial=self.is_initial)
+        sighting, events = merge(old, files, self.now_ms, is_initial=self.is_initial)
+        self.drifted += [event.file for event in events]
         if sighting is not old:
             self.learned[block.name] = sighting
         drifted = {} if old is None else sighting.drifts(files)
@@ -59,7 +61,6 @@ class FirstSight:
         return block
 
     def _undrifted(self, block: Block, previous: Block | None, drifted: set[str]) -> Block:
-        self.drifted += len(drifted)
         first = {} if previous is None else {**raws_of(previous.tar), **raws_of(previous.conda)}
         day = datetime.fromtimestamp(self.now_ms / 1000, UTC).strftime("%Y-%m-%d")
         lost = {file for file in drifted if file not in first}

@@ -95,8 +95,8 @@ def _made(order: Order) -> dict[str, Any]:
     _write_learned(order, sights)
     return {
         "stem": stem, "names": report.names, "fresh": report.fresh, "records": report.records,
-        "dropped": report.dropped, "reasons": report.reasons[:20], "drifted": sights.drifted,
-        "learned": len(sights.learned),
+        "dropped": report.dropped, "reasons": report.reasons[:20], "drifted": len(sights.drifted),
+        "drifted_files": sights.drifted[:20], "learned": len(sights.learned),
     }  # fmt: skip
 
 

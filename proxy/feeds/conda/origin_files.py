@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 from proxy.conda.origin_shards import BadShards, ShardIndex, parse_index
+from proxy.model.redact import redact
 from proxy.upstream.errors import BadAnswer, UpstreamError
 from proxy.upstream.remote import Validators
 from proxy.upstream.way import Way
@@ -53,17 +54,20 @@ class FullFile:
 
 
 class OriginFiles:
-    """One upstream's subdir; `base` is its URL with a slash at the end."""
+    """One upstream's subdir; `base` is its URL with a slash at the end. It prints as that, without credentials."""
 
     def __init__(self, remote: Way, base: str) -> None:
         self._remote = remote
         self._settings = remote.settings
-        self.base = base
+        self._base = base
+
+    def __str__(self) -> str:
+        return redact(self._base)
 
     async def full(self, packing: str, validators: Validators | None, into: Path) -> FullFile | Nothing:
         """Fetch the full index in a packing. Raises UpstreamError."""
         stream = await self._remote.open(
-            f"{self.base}repodata.json{packing}", validators=validators,
+            f"{self._base}repodata.json{packing}", validators=validators,
             max_bytes=self._settings.max_index_size_bytes,
         )  # fmt: skip
         async with stream:
@@ -78,7 +82,7 @@ class OriginFiles:
     async def shard_index(self, validators: Validators | None, into: Path) -> ShardIndexFile | Nothing:
         """Fetch the shard index. Raises UpstreamError; BadAnswer for what is none."""
         answer = await self._remote.document(
-            f"{self.base}{_SHARD_INDEX}", accept="*/*", validators=validators, max_bytes=_SHARD_INDEX_BYTES
+            f"{self._base}{_SHARD_INDEX}", accept="*/*", validators=validators, max_bytes=_SHARD_INDEX_BYTES
         )
         if answer.status == 304:
             return Nothing.UNCHANGED
@@ -112,12 +116,12 @@ class OriginFiles:
         except* UpstreamError as failed:
             raise failed.exceptions[0] from None
         if missing:
-            _LOG.warning("%s shards of %s did not come, such as %s", len(missing), self.base, missing[0])
+            _LOG.warning("%s shards of %s did not come, such as %s", len(missing), self, missing[0])
         return missing
 
     async def _shard(self, index: ShardIndex, name: str, into: Path) -> bool:
         answer = await self._remote.document(
-            index.url(f"{self.base}{_SHARD_INDEX}", name), accept="*/*", max_bytes=_SHARD_BYTES, index=False
+            index.url(f"{self._base}{_SHARD_INDEX}", name), accept="*/*", max_bytes=_SHARD_BYTES, index=False
         )
         return answer.status == 200 and await asyncio.to_thread(_keep, answer.body, index.digests[name], into)
 
