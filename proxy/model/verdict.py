@@ -16,17 +16,21 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One decision. `word` is the problem word that a direct request gets (proxy.model.problem.TABLE)."""
+    """One decision. `word` is the problem word that a direct request gets (proxy.model.problem.TABLE).
+
+    `is_enforced` is False where a policy is in audit mode: the decision is counted and told, nothing is hidden.
+    """
 
     outcome: Outcome
     rule: str
     reason: str
     word: str = "blocked"
     until: datetime | None = None
+    is_enforced: bool = True
 
     @property
     def is_visible(self) -> bool:
-        return self.outcome in (Outcome.ALLOW, Outcome.WARN)
+        return self.outcome in (Outcome.ALLOW, Outcome.WARN) or not self.is_enforced
 
 
 ALLOWED = Verdict(Outcome.ALLOW, "open", "nothing forbids it")

@@ -1,0 +1,132 @@
+"""`judge(facts of a name, tick) -> verdicts`: a policy compiled for feeds of one kind. Pure: no clock, no I/O.
+
+The same facts, policy and tick give the same verdicts, in every process. The tick is rounded down here once more, so no
+caller can end a hold early. Stage one judges each file, stage two counts the versions that stage one shows; the sets of
+stage three (`closure`) are handed in. In audit mode the verdicts are the same and hide nothing.
+
+A `Judge` remembers answers by the texts that they were asked for; it belongs to one thread.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from proxy.model.verdict import Outcome, Verdict
+from proxy.policy.exemptions import for_name
+from proxy.policy.facts import Facts, moment
+from proxy.policy.judged import Judged, one_verdict_for_twins
+from proxy.policy.keep_versions import KeepVersions
+from proxy.policy.name_rules import NameRules, failure
+from proxy.policy.only import Needed
+from proxy.policy.rules import Rules, rules_of
+from proxy.policy.settings import Kind, Policy
+from proxy.policy.tick import TICK_MS, tick_at_or_after, tick_of
+
+_SHOWN = (Outcome.ALLOW, Outcome.WARN)
+
+
+class Judge:
+    """A policy for feeds of a kind. `needed` is what `include_dependencies` found; None: not worked out yet."""
+
+    def __init__(self, policy: Policy, kind: Kind, needed: Needed | None = None) -> None:
+        self.policy = policy
+        self.kind = kind
+        self._rules: Rules = rules_of(policy, kind, needed)
+        keep = policy.keep_versions
+        self._keep_versions = KeepVersions(kind, keep) if keep else None
+
+    def tick_of(self, now: datetime) -> int:
+        """Return the tick that a time belongs to, in UTC milliseconds."""
+        return tick_of(self.kind, now)
+
+    def judge(self, name: str, facts: Sequence[Facts], tick_ms: int) -> Judged:
+        """Return the verdicts on all files of a name."""
+        judging = self.start(name, tick_ms)
+        judging.take(facts)
+        return judging.end()
+
+    def start(self, name: str, tick_ms: int) -> "Judging":
+        """Return a judging of a name that takes its files in slices, for those who must not hold a loop."""
+        tick_ms -= tick_ms % TICK_MS[self.kind]
+        return Judging(self, name, self._rules.for_name(name, tick_ms), self._keep_versions)
+
+    def judge_name(self, name: str, tick_ms: int) -> Verdict | None:
+        """Return the verdict that all files of a name share without being asked, None where they must be asked.
+
+        What a list of names is filtered by, and what saves asking the origin for a blocked name.
+        """
+        tick_ms -= tick_ms % TICK_MS[self.kind]
+        verdict = self._rules.judge_name(name, for_name(self._rules.liftings, name, tick_ms))
+        return None if verdict is None else self.enforced(verdict)
+
+    def findings(self, facts: Facts, tick_ms: int) -> tuple[Verdict, ...]:
+        """Return what every rule of stage one says of a file: for explain."""
+        tick_ms -= tick_ms % TICK_MS[self.kind]
+        return tuple(self._rules.for_name(facts.name, tick_ms).findings(facts))
+
+    def is_eligible(self, facts: Facts) -> bool:
+        """Tell whether platforms and Pythons let a file in: what a closure of dependencies walks over."""
+        return all(rule.judge(facts, 0) is None for rule in self._rules.eligibility)
+
+    def enforced(self, verdict: Verdict) -> Verdict:
+        """Return the verdict as the policy's mode has it."""
+        is_audit = self.policy.mode == "audit" and not verdict.is_visible
+        return replace(verdict, is_enforced=False) if is_audit else verdict
+
+
+@dataclass(slots=True)
+class Judging:
+    """One name being judged. Take all of its files, then end."""
+
+    judge: Judge
+    name: str
+    rules: NameRules
+    keep_versions: KeepVersions | None
+    _facts: list[Facts] | None = None
+    _verdicts: list[Verdict] | None = None
+
+    def take(self, facts: Iterable[Facts]) -> None:
+        """Judge some more files of the name: stage one."""
+        if self._facts is None or self._verdicts is None:
+            self._facts, self._verdicts = [], []
+        judge, verdicts = self.rules.judge, self._verdicts
+        for each in facts:
+            verdicts.append(judge(each))
+            self._facts.append(each)
+
+    def end(self) -> Judged:
+        """Return the verdicts: stage two, and the moment at which they may change by themselves."""
+        facts, verdicts = tuple(self._facts or ()), self._verdicts or []
+        if self.judge.kind == "conda":
+            one_verdict_for_twins(facts, verdicts)
+        wanted = self.rules.wanted
+        if self.keep_versions is not None and facts:
+            wanted = self._keep_newest(self.keep_versions, facts, verdicts)
+        if self.judge.policy.mode == "audit":
+            verdicts = [self.judge.enforced(verdict) for verdict in verdicts]
+        return Judged(self.name, facts, tuple(verdicts), self._until(verdicts), tuple(wanted))
+
+    def _keep_newest(
+        self, rule: KeepVersions, facts: Sequence[Facts], verdicts: list[Verdict]
+    ) -> list[Facts]:
+        """Block the older versions; return the files whose licences are still worth looking up."""
+        shown = [at for at, verdict in enumerate(verdicts) if verdict.outcome in _SHOWN]
+        counted = [at for at in shown if self.rules.lifting(rule.name, facts[at]) is None]
+        try:
+            kept = rule.kept(facts[at] for at in counted)
+            would = rule.kept((*(facts[at] for at in counted), *self.rules.wanted))
+        except ValueError as err:
+            kept, would, older = frozenset(), frozenset(), failure(err)
+        else:
+            older = rule.verdict
+        for at in counted:
+            if facts[at].artifact not in kept:
+                verdicts[at] = older
+        return [each for each in self.rules.wanted if each.artifact in would]
+
+    def _until(self, verdicts: Iterable[Verdict]) -> datetime | None:
+        times = {verdict.until for verdict in verdicts if verdict.until is not None}
+        if self.rules.exempted_until_ms is not None:
+            ends = moment(tick_at_or_after(self.judge.kind, self.rules.exempted_until_ms))
+            times |= {ends} if ends is not None else set()
+        return min(times, default=None)

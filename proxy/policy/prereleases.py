@@ -1,0 +1,50 @@
+"""`prereleases = false`: alphas, betas, release candidates and development versions are not shown.
+
+PyPI's versions say it (PEP 440). conda's are read with care: a letter behind a number is a pre-release only where a
+number follows ("1.8a1"), because OpenSSL's 1.0.1a, jpeg's 9b and pytz's 2013b are releases.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from packaging.version import InvalidVersion, Version
+
+from proxy.model.verdict import Verdict
+from proxy.policy.facts import Facts
+from proxy.policy.rule import blocked
+from proxy.policy.settings import Kind
+from proxy.policy.wording import quoted
+
+_CONDA = re.compile(
+    r"(?:(?<=\d)|(?<=[._-]))(?:(?:a|b|c|rc)[._-]?\d+|(?:rc|alpha|beta|pre|preview|dev)(?:[._-]?\d+)?)(?![a-z])"
+)
+
+
+@lru_cache(maxsize=65536)
+def is_prerelease(kind: Kind, version: str | None) -> bool:
+    """Tell whether a version is no final release; False for a text that is no version."""
+    if version is None:
+        return False
+    if kind == "conda":
+        return _CONDA.search(version.lower().partition("+")[0]) is not None
+    try:
+        return Version(version).is_prerelease
+    except InvalidVersion:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Prereleases:
+    """Blocks pre-releases."""
+
+    kind: Kind
+    name: str = "prereleases"
+
+    def narrowed(self, name: str) -> "Prereleases":
+        return self
+
+    def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
+        if not is_prerelease(self.kind, facts.version):
+            return None
+        return blocked(self.name, f"{quoted(facts.version or '')} is a pre-release")

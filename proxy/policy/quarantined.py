@@ -1,0 +1,22 @@
+"""`quarantined`: what the origin has put into quarantine (PEP 792) is not shown, unless the policy says "keep"."""
+
+from dataclasses import dataclass
+
+from proxy.model.verdict import Verdict
+from proxy.policy.facts import Facts
+from proxy.policy.rule import blocked
+
+_HIDDEN = blocked("quarantined", "the origin has put it into quarantine", "quarantined")
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Blocks what is in quarantine."""
+
+    name: str = "quarantined"
+
+    def narrowed(self, name: str) -> "Quarantined":
+        return self
+
+    def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
+        return _HIDDEN if facts.is_quarantined else None
