@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.conda.pack import Pack
+from proxy.conda.pack import BadPack, Pack
 from proxy.conda.pack_writer import PackWriter
 from proxy.conda.shard_render import index_of
 from proxy.conda.shards import FORM
@@ -139,13 +139,13 @@ def publish(folder: Path, records: Path, shards: Path, order: Order) -> str:
     if order.previous is not None:
         _keep_superseded(folder, order.previous, made.shards, order.now_ms)
     prune_superseded(folder, order.now_ms)
-    sweep_generations(folder, made.stem)
+    sweep_generations(folder, made.stem, order.previous)
     return made.stem
 
 
 def _keep_superseded(folder: Path, previous: str, shards: Pack, now_ms: int) -> None:
     try:
         before: Generation = open_generation(folder, previous)
-    except OSError:
+    except (OSError, BadPack):
         return
     write_superseded(folder, before.shards, shards, now_ms)

@@ -96,10 +96,13 @@ def make_empty(folder: Path, subdir: str) -> Generation:
     return made
 
 
-def sweep_generations(folder: Path, stem: str | None) -> None:
-    """Remove the files of generations that are over; whoever reads one goes on. Blocks."""
+def sweep_generations(folder: Path, *kept: str | None) -> None:
+    """Remove the files of generations that are over; whoever has one open goes on. Blocks.
+
+    The one before the current is kept: a child may have been told to read it a moment ago.
+    """
     for path in folder.glob("[0-9a-f]*"):
-        if path.suffix in (".records", ".shards", ".index") and path.stem != stem:
+        if path.suffix in (".records", ".shards", ".index") and path.stem not in kept:
             path.unlink(missing_ok=True)
 
 

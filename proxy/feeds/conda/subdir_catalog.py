@@ -160,6 +160,7 @@ class SubdirCatalog:
 
     async def _ask(self) -> None:
         facts, now_ms = self._facts, self._now_ms()
+        before = self._generation.stem if self._generation is not None else None
         try:
             taken = await self._intake.take(
                 facts.taken if facts is not None else Taken(),
@@ -174,7 +175,7 @@ class SubdirCatalog:
             raise
         self._facts = SubdirFacts(now_ms, taken.stem, taken)
         await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
-        await asyncio.to_thread(sweep_generations, self.folder, taken.stem)
+        await asyncio.to_thread(sweep_generations, self.folder, taken.stem, before)
 
     def _may_vanish(self, facts: SubdirFacts | None) -> bool:
         """An origin that suddenly lists nothing is not believed for as long as what it listed may be used."""
