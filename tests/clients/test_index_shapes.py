@@ -89,7 +89,7 @@ async def test_clients_read_the_html_form_as_a_page_of_links(
         assert installed(target) == {"leaf": "2.0+local.1"}
 
 
-@pytest.mark.parametrize("shape", [PUBLIC, PLAIN, TERSE], ids=["json", "plain", "terse"])
+@pytest.mark.parametrize("shape", [PUBLIC, TERSE], ids=["json", "terse"])
 async def test_every_tool_locks_and_installs_from_every_kind_of_index(
     origin: Origin, clients: Clients, tmp_path: Path, shape: Shape
 ) -> None:

@@ -1,13 +1,15 @@
 """Checklist 8: wrong bytes of an origin reach no client whole, and nothing of them stays."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from tests.support.clients import Clients
+from tests.support.clock import FakeClock
 from tests.support.faults import Fault
 from tests.support.gateway import Gateway, feed, upstream
-from tests.support.index import FakeIndex
+from tests.support.index import JSON, FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import Built, wheel
 
@@ -38,7 +40,7 @@ def blobs(gateway: Gateway) -> set[bytes]:
 
 #: A small file that is cut off now and then arrives all the same, piece by piece.
 CUT = {"short": Fault(truncate_at=500), "reset": Fault(reset_at=500)}
-CASES = [(fault, SMALL) for fault in FAULTS] + [(fault, LARGE) for fault in {**FAULTS, **CUT}]
+CASES = [("altered", SMALL), ("nothing", SMALL), *((fault, LARGE) for fault in {**FAULTS, **CUT})]
 
 
 @pytest.mark.parametrize("fault", CUT)
@@ -68,3 +70,26 @@ async def test_wrong_bytes_reach_no_client_and_leave_nothing(
         assert there.ran.code != 0
         assert there.versions == {}
     assert not [blob for blob in blobs(gateway) if blob.startswith((b"PK", b"<html>")) or blob == b""]
+
+
+async def test_the_answer_names_both_digests_and_the_file_is_served_once_the_origin_is_healed(
+    origin: Origin, clients: Clients, tmp_path: Path
+) -> None:
+    index, clock = shown(origin, SMALL), FakeClock()
+    origin.always(index.file_path(SMALL.filename), FAULTS["altered"])
+    async with Gateway(tmp_path, feed(upstream(index.url)), clock=clock) as gateway:
+        page = await gateway.get("/pypi/pypi/simple/demo/", Accept=JSON)
+        path = "/pypi/pypi/" + page.json()["files"][0]["url"].removeprefix("../../")
+        got = await gateway.get(path)
+        assert (got.status, got.json()["type"]) == (502, "urn:feedgate:digest-mismatch")
+        altered = bytearray(SMALL.data)
+        altered[200] ^= 1
+        for digest in (SMALL.sha256, hashlib.sha256(altered).hexdigest()):
+            assert digest in got.json()["detail"]
+        assert origin.hits(index.file_path(SMALL.filename)) == 2, "it is tried once more at once"
+        ran = await clients.install(gateway.index(), "demo")
+        assert ran.ran.code != 0
+        assert origin.hits(index.file_path(SMALL.filename)) == 2, "and then left alone"
+        origin.heal()
+        clock.advance(301)
+        assert (await clients.install(gateway.index(), "demo")).versions == {"demo": "1.0"}
