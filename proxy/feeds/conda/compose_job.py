@@ -5,20 +5,23 @@ section 1: the first that has it and may have it, over all subdirs of the feed; 
 first byte of an entry's source tells which upstream that is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from proxy.conda.names import parse_file
 from proxy.conda.pack import BadPack, Pack
 from proxy.conda.pack_writer import PackWriter
 from proxy.conda.shard_render import index_of
 from proxy.conda.shards import FORM
 from proxy.conda.snapshot import Top, pack_top
 from proxy.feeds.conda.packs import (
+    BUFFER_BYTES,
     Generation,
     index_path,
     open_files,
@@ -29,6 +32,13 @@ from proxy.feeds.conda.packs import (
 )
 from proxy.feeds.conda.superseded import prune_superseded, write_superseded
 from proxy.feeds.ownership import matches
+
+
+#: A file's reason begins with the rule that holds it.
+OWNER_GONE = (
+    "owner: {name} belonged to another upstream of this feed, which no longer has it; the administrator decides with "
+    "`only` or `except` who may have the name"
+)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -62,59 +72,104 @@ class _Upstream:
         for folder, stem in part.elsewhere:
             self.names |= open_generation(Path(folder), stem).snapshot.pack.entries.keys()
 
+    @property
+    def held(self) -> Mapping[str, str]:
+        """What the upstream's generation holds here: file -> why."""
+        return self.here.snapshot.top.held if self.here is not None else {}
+
+    def has_here(self, name: str) -> bool:
+        return self.here is not None and name in self.here.snapshot.pack.entries
+
+    def files_of(self, name: str) -> Iterable[str]:
+        """Return the files of a name here."""
+        block = self.here.snapshot.block(name) if self.here is not None else None
+        return block.facts() if block is not None else ()
+
     def may_have(self, name: str) -> bool:
         return (not self.part.only or matches(name, self.part.only)) and not matches(name, self.part.withheld)
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
-    """Make the generation; return {"stem", "names", "learned": {name: upstream}, "held": [name…]}."""
+    """Make the generation; return {"stem", "names", "learned": {name: upstream}, "held": [name…], "rivals": [name…]}.
+
+    `{"damaged": why}` is returned where an upstream's generation cannot be read.
+    """
     asked = msgspec.convert(order, Order)
+    try:
+        return _made(asked)
+    except (BadPack, FileNotFoundError, EOFError) as damage:
+        return {"damaged": str(damage)}
+
+
+def _made(asked: Order) -> dict[str, Any]:
     remembered = msgspec.msgpack.decode(Path(asked.remembered).read_bytes(), type=dict[str, str])
     upstreams = [_Upstream(part) for part in asked.parts]
-    chosen, learned, held = _owned(upstreams, remembered)
-    stem = _written(asked, upstreams, chosen)
+    decided = _decided(upstreams, remembered)
+    stem = _written(asked, upstreams, decided)
     return {
-        "stem": stem,
-        "names": len(chosen),
-        "learned": learned,
-        "held": held[:20],
-        "held_count": len(held),
-    }
+        "stem": stem, "names": len(decided.chosen), "learned": decided.learned, "held": decided.held,
+        "rivals": decided.rivals,
+    }  # fmt: skip
 
 
-def _owned(
-    upstreams: Sequence[_Upstream], remembered: Mapping[str, str]
-) -> tuple[dict[str, int], dict[str, str], list[str]]:
-    """Return name -> place of its owner in the order, the owners that are new, and the names that are held."""
-    chosen: dict[str, int] = {}
-    learned: dict[str, str] = {}
-    held: list[str] = []
+@dataclass(slots=True)
+class _Decided:
+    """Who has what."""
+
+    #: name -> place of its owner among the upstreams, of the names that are shown in the subdir.
+    chosen: dict[str, int] = field(default_factory=dict)
+    #: name -> upstream, of the owners that are new.
+    learned: dict[str, str] = field(default_factory=dict)
+    #: Names that their owner has no more, and another upstream has.
+    held: list[str] = field(default_factory=list)
+    #: Names that an upstream before their owner has by now.
+    rivals: list[str] = field(default_factory=list)
+
+
+def _decided(upstreams: Sequence[_Upstream], remembered: Mapping[str, str]) -> _Decided:
+    decided = _Decided()
     by_id = {upstream.part.upstream: place for place, upstream in enumerate(upstreams)}
     for name in sorted(set().union(*(upstream.names for upstream in upstreams))):
         able = [place for place, upstream in enumerate(upstreams) if upstream.may_have(name)]
+        having = [place for place in able if name in upstreams[place].names]
         owner = by_id.get(remembered.get(name, ""))
+        if not having:
+            continue
         if owner is None or owner not in able:
-            owner = next((place for place in able if name in upstreams[place].names), None)
-            if owner is None:
-                continue
-            learned[name] = upstreams[owner].part.upstream
-        if name not in upstreams[owner].names:
-            held.append(name)
-        elif (here := upstreams[owner].here) is not None and name in here.snapshot.pack.entries:
-            chosen[name] = owner
-    return chosen, learned, held
+            owner = having[0]
+            decided.learned[name] = upstreams[owner].part.upstream
+        if owner not in having:
+            decided.held.append(name)
+        elif having[0] != owner:
+            decided.rivals.append(name)
+        if owner in having and upstreams[owner].has_here(name):
+            decided.chosen[name] = owner
+    return decided
 
 
-def _written(order: Order, upstreams: Sequence[_Upstream], chosen: Mapping[str, int]) -> str:
+def _held(upstreams: Sequence[_Upstream], decided: _Decided) -> dict[str, str]:
+    """Return file -> why, of the files that the owners' upstreams hold and of names without their owner."""
+    held: dict[str, str] = {}
+    for place, upstream in enumerate(upstreams):
+        for file, why in upstream.held.items():
+            parsed = parse_file(file)
+            if parsed is not None and decided.chosen.get(parsed.name, place) == place:
+                held[file] = why
+        for name in decided.held:
+            if upstream.may_have(name):
+                held |= dict.fromkeys(upstream.files_of(name), OWNER_GONE.format(name=name))
+    return held
+
+
+def _written(order: Order, upstreams: Sequence[_Upstream], decided: _Decided) -> str:
     folder = Path(order.folder)
     folder.mkdir(parents=True, exist_ok=True)
     records, shards = folder / f".{order.now_ms}.records", folder / f".{order.now_ms}.shards"
-    held = {file: why for each in upstreams if each.here for file, why in each.here.snapshot.top.held.items()}
     with ExitStack() as stack:
-        top = Top(order.subdir, held=held)
-        writer = PackWriter(stack.enter_context(records.open("wb")), pack_top(top))
-        packer = PackWriter(stack.enter_context(shards.open("wb")), FORM.encode())
-        for name, place in chosen.items():
+        top = Top(order.subdir, held=_held(upstreams, decided))
+        writer = PackWriter(stack.enter_context(records.open("wb", BUFFER_BYTES)), pack_top(top))
+        packer = PackWriter(stack.enter_context(shards.open("wb", BUFFER_BYTES)), FORM.encode())
+        for name, place in decided.chosen.items():
             here = upstreams[place].here
             assert here is not None
             writer.copy(here.snapshot.pack, name, source=bytes([place]))

@@ -24,6 +24,7 @@ from proxy.conda.snapshot import Top
 from proxy.conda.split import BadRepodata, split
 from proxy.feeds.conda.first_sight import FirstSight
 from proxy.feeds.conda.packs import (
+    BUFFER_BYTES,
     Generation,
     index_path,
     open_files,
@@ -80,9 +81,9 @@ def _made(order: Order) -> dict[str, Any]:
     records, shards = folder / f".{order.now_ms}.records", folder / f".{order.now_ms}.shards"
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        out = stack.enter_context(records.open("wb"))
+        out = stack.enter_context(records.open("wb", BUFFER_BYTES))
         packer = ShardPacker(
-            stack.enter_context(shards.open("wb")), pool, previous.shards if previous else None
+            stack.enter_context(shards.open("wb", BUFFER_BYTES)), pool, previous.shards if previous else None
         )
         top = Top(order.subdir, read_in.relations)
         ingest = Ingest(out, top, previous.snapshot if previous else None, packer, judge=sights)

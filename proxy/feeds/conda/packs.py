@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from proxy.conda.origin_shards import BadShards, parse_index
 from proxy.conda.pack import BadPack, Pack, open_pack
 from proxy.conda.pack_writer import PackWriter
 from proxy.conda.shard_render import by_digest, index_of
 from proxy.conda.shards import FORM
 from proxy.conda.snapshot import Snapshot, Top, open_snapshot, pack_top
 
+#: Packs are written in many small parts.
+BUFFER_BYTES = 1024**2
 #: `created_at` of what was never made.
 _BEGINNING = "1970-01-01T00:00:00+00:00"
 
@@ -72,6 +75,21 @@ def open_generation(folder: Path, stem: str) -> Generation:
     if generation.stem != stem:
         raise BadPack("the records are not those that the file's name says")
     return generation
+
+
+def read_index(generation: Generation, path: Path) -> bytes:
+    """Return the rendered shard index of a generation; where it is lost or damaged it is rendered anew. Blocks."""
+    try:
+        body = path.read_bytes()
+        if parse_index(body).digests == {
+            name: each.digest for name, each in generation.shards.entries.items()
+        }:
+            return body
+    except (OSError, BadShards):
+        pass
+    body = index_of(generation.shards, generation.snapshot.top.subdir, _BEGINNING)
+    path.write_bytes(body)
+    return body
 
 
 def open_files(records: Path, shards: Path) -> Generation:
