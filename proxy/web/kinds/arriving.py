@@ -53,8 +53,7 @@ async def arriving(
     request: Inbound, keeper: Keeper, ref: ArtifactRef, gone: Callable[[], Awaitable[None]]
 ) -> StreamAnswer:
     """Return the answer for a file that is not held. `gone` is awaited when the origin has it no more."""
-    is_ranged = request.header("Range") is not None
-    is_joined = keeper.is_arriving(ref) or (request.method == "GET" and not is_ranged)
+    is_joined = keeper.is_arriving(ref) or (request.method == "GET" and _reaches_the_end(request))
     landing = keeper.fetch(ref) if is_joined else None
     try:
         size = await landing.opened() if landing is not None else await keeper.size_of(ref)
@@ -71,3 +70,9 @@ async def arriving(
 
     cache = Cache.PASSED if landing is None else Cache.MISS
     return StreamAnswer(open=read, size=size, etag=ref.sha256, cache=cache)
+
+
+def _reaches_the_end(request: Inbound) -> bool:
+    """Tell whether all of the file is asked for, or its rest: what a resumed download wants, verified as any."""
+    asked = request.header("Range")
+    return asked is None or asked.rstrip().endswith("-")
