@@ -33,6 +33,7 @@ _CONFIG = """
 [server]
 port = 0
 stop_timeout = "{stop_timeout}"
+body_timeout = "1s"
 [log]
 format = "json"
 [feeds.pypi]
