@@ -57,6 +57,8 @@ class Intake:
         self._store = store
         self._drifts = drifts
         self._tally = tally
+        #: Until a page was whole by itself: an origin that speaks the rich form does so for every name.
+        self._are_pages_poor = True
 
     async def has(self, facts: Facts) -> bool:
         """Tell whether the shard that the facts speak of is still held."""
@@ -122,7 +124,8 @@ class Intake:
             return held.confirmed(now_ms)
         page = Received(answer.url, answer.headers.get("content-type", ""), answer.body, serial)
         previous = await self._bytes(held.shard) if held is not None and held.shard is not None else None
-        extra = await self._companion(name, companion) if self._index.needs_companion(page) else b""
+        self._are_pages_poor = self._index.needs_companion(page)
+        extra = await self._companion(name, companion) if self._are_pages_poor else b""
         ingested = await asyncio.to_thread(self._index.ingest, name, page, extra, previous)
         if ingested.is_absent:
             self._tally.count("index_answers", "absent")
@@ -176,7 +179,8 @@ class Intake:
 
     def _companion_soon(self, name: str, held: Facts | None) -> "asyncio.Task[bytes | None] | None":
         """Ask beside the page unless it is known that pages need none, or likely that this one did not change."""
-        ask = self._index.companion(name) if held is None or not held.is_complete else None
+        is_likely = self._are_pages_poor and (held is None or not held.is_complete)
+        ask = self._index.companion(name) if is_likely else None
         return asyncio.create_task(self._companion_body(ask)) if ask is not None else None
 
     async def _companion(self, name: str, started: "asyncio.Task[bytes | None] | None") -> bytes | None:

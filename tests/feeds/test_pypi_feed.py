@@ -53,6 +53,23 @@ async def test_a_page_lists_what_the_origin_lists_and_its_files_download(
             assert b"Name: demo" in side.body
 
 
+async def test_an_origin_of_rich_pages_is_not_asked_for_what_poor_ones_lack(
+    origin: Origin, tmp_path: Path
+) -> None:
+    index = filled(origin)
+    async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
+        await gateway.get("/pypi/pypi/simple/demo/", Accept=JSON)
+        leaf = (await gateway.get("/pypi/pypi/simple/leaf/", Accept=JSON)).json()
+        assert leaf["files"][0]["size"] > 0
+        assert origin.hits(index.api_path("leaf")) == 0, "the first page told that pages are whole"
+        index.reshape(forms=(HTML,))
+        index.add(wheel("twig", "1.0"), wheel("bud", "1.0"))
+        for name in ("twig", "bud"):
+            page = (await gateway.get(f"/pypi/pypi/simple/{name}/", Accept=JSON)).json()
+            assert page["files"][0]["size"] > 0
+            assert origin.hits(index.api_path(name)) == 1
+
+
 async def test_both_forms_list_the_same_files(origin: Origin, tmp_path: Path) -> None:
     index = filled(origin)
     async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
