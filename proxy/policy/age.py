@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from proxy.model.verdict import Outcome, Verdict
-from proxy.policy.facts import Facts, moment
+from proxy.policy.facts import END_MS, Facts, moment
 from proxy.policy.rule import by_leniency
 from proxy.policy.settings import Kind, Leniency
 from proxy.policy.tick import tick_at_or_after
@@ -18,7 +18,9 @@ from proxy.policy.tick import tick_at_or_after
 
 def born_ms(facts: Facts) -> int | None:
     """Return the time from which the file's age counts; None where nobody knows. 0: for ever."""
-    uploaded = facts.uploaded_ms if moment(facts.uploaded_ms) is not None else None
+    uploaded = facts.uploaded_ms
+    if uploaded is not None and not 0 < uploaded < END_MS:
+        uploaded = None
     if facts.is_initial:
         return uploaded or 0
     if facts.first_seen_ms is None:
@@ -33,9 +35,6 @@ class MinAge:
     kind: Kind
     min_age_s: float
     name: str = "min_age"
-
-    def narrowed(self, name: str) -> "MinAge":
-        return self
 
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         born = born_ms(facts)
@@ -60,11 +59,8 @@ class UnknownAge:
     leniency: Leniency
     name: str = "unknown_age"
 
-    def narrowed(self, name: str) -> "UnknownAge":
-        return self
-
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
-        if born_ms(facts) is not None:
+        if facts.is_initial or facts.first_seen_ms is not None:
             return None
         return by_leniency(self.leniency, self.name, "nobody knows how old it is")
 

@@ -4,7 +4,7 @@ The block list of the PyPI sub-table removes for good.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.model.verdict import Outcome, Verdict
 from proxy.policy.facts import Facts
@@ -23,7 +23,7 @@ class Block:
 
     def narrowed(self, name: str) -> "Block | None":
         here = self.specs.for_name(name)
-        return replace(self, here=here) if here else None
+        return Block(self.name, self.specs, here) if here else None
 
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         spec = first_match(self.here, facts)
@@ -48,7 +48,7 @@ class Allow:
 
     def narrowed(self, name: str) -> "Allow | None":
         here = self.specs.for_name(name)
-        return replace(self, here=here) if here else None
+        return Allow(self.specs, here) if here else None
 
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         spec = first_match(self.here, facts)

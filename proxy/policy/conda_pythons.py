@@ -7,7 +7,7 @@ patch levels and with those that the dependency names.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,40 +16,50 @@ from proxy.policy.facts import Facts
 from proxy.policy.wording import quoted
 
 _TYING = frozenset({"python", "cpython", "python-gil", "python_abi"})
-_TAG = re.compile(r"(?<![A-Za-z])(?:np\d+)?py(\d)\.?(\d{1,2})(?!\d)")
+_BEGINNINGS = frozenset({"python", "cpytho"})
+_TAG = re.compile(r"(?<![A-Za-z])(?:np\d+)?(py\d\.?\d{1,2})(?!\d)")
 _NUMBERS = re.compile(r"\d+\.\d+(?:\.\d+)*")
 #: Above the last patch level of any Python that there has been.
 _PATCHES = 40
 
 
-def conda_pythons(facts: Facts, wanted: tuple[str, ...]) -> tuple[bool, str]:
-    """Return whether the record is for one of the versions, and what it is for."""
+def part(facts: Facts) -> Hashable:
+    """Return what the answer hangs on: a version of Python itself, dependencies, or the tag of the build."""
     if facts.name == "python":
-        own = ".".join((facts.version or "").split(".")[:2])
-        return own in wanted, f"Python {own}"
-    ties = tuple([each for each in facts.depends if each.startswith(("python", "cpython", "Python"))])
-    if ties:
-        told = _by_dependencies(ties, wanted)
-        if told is not None:
-            return told
-    return _by_tag(facts.build, wanted)
+        return facts.version
+    # Looked at by its beginning first, because it is asked of every dependency of every record.
+    ties = tuple([each for each in facts.depends if each[:6] in _BEGINNINGS])
+    if ties and _is_tied(ties):
+        return ties
+    return _tag(facts.build)
+
+
+def read(part: Hashable, wanted: tuple[str, ...]) -> tuple[bool, str]:
+    """Return whether a part is for one of the versions, and what it is for."""
+    match part:
+        case tuple():
+            return _by_dependencies(part, wanted)
+        case str() if part:
+            version = ".".join(part.split(".")[:2])
+            return version in wanted, f"Python {version}"
+    return True, "any Python"
 
 
 @lru_cache(maxsize=65536)
-def _by_tag(build: str, wanted: tuple[str, ...]) -> tuple[bool, str]:
+def _tag(build: str) -> str:
+    """Return the Python of a build's tag, "" where it has none."""
     found = _TAG.search(build)
-    if found is None:
-        return True, "any Python"
-    version = f"{found[1]}.{found[2]}"
-    return version in wanted, f"Python {version}"
+    digits = found[1][2:].replace(".", "") if found else ""
+    return f"{digits[0]}.{digits[1:]}" if digits else ""
 
 
 @lru_cache(maxsize=65536)
-def _by_dependencies(depends: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[bool, str] | None:
-    """Return the answer of the dependencies, or None where none of them is about Python or none can be read."""
+def _is_tied(depends: tuple[str, ...]) -> bool:
+    return any(_tie_of(spec) is not None for spec in depends)
+
+
+def _by_dependencies(depends: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[bool, str]:
     ties = [tie for spec in depends if (tie := _tie_of(spec)) is not None]
-    if not ties:
-        return None
     mentioned = [number for tie in ties for number in _NUMBERS.findall(tie.spec)]
     abis = [tie.test for tie in ties if tie.is_abi]
     pythons = [tie.test for tie in ties if not tie.is_abi]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 #: The first millisecond that datetime cannot hold. What lies beyond is no time at all.
-_END_MS = 253_402_300_800_000
+END_MS = 253_402_300_800_000
 
 
 class License(NamedTuple):
@@ -64,7 +64,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 def moment(ms: int | None) -> datetime | None:
     """Return the time, or None where there is none or nobody's calendar has it."""
-    return datetime.fromtimestamp(ms / 1000, UTC) if ms is not None and 0 < ms < _END_MS else None
+    return datetime.fromtimestamp(ms / 1000, UTC) if ms is not None and 0 < ms < END_MS else None
 
 
 def told(facts: Facts) -> dict[str, object]:

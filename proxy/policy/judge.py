@@ -7,12 +7,12 @@ stage three (`closure`) are handed in. In audit mode the verdicts are the same a
 A `Judge` remembers answers by the texts that they were asked for; it belongs to one thread.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 
 from proxy.model.verdict import Outcome, Verdict
-from proxy.policy.exemptions import for_name
 from proxy.policy.facts import Facts, moment
 from proxy.policy.judged import Judged, one_verdict_for_twins
 from proxy.policy.keep_versions import KeepVersions
@@ -22,6 +22,7 @@ from proxy.policy.rules import Rules, rules_of
 from proxy.policy.settings import Kind, Policy
 from proxy.policy.tick import TICK_MS, tick_at_or_after, tick_of
 
+_UNTIL: Callable[[Verdict], datetime | None] = attrgetter("until")
 _SHOWN = (Outcome.ALLOW, Outcome.WARN)
 
 
@@ -56,7 +57,7 @@ class Judge:
         What a list of names is filtered by, and what saves asking the origin for a blocked name.
         """
         tick_ms -= tick_ms % TICK_MS[self.kind]
-        verdict = self._rules.judge_name(name, for_name(self._rules.liftings, name, tick_ms))
+        verdict = self._rules.judge_name(name, tick_ms)
         return None if verdict is None else self.enforced(verdict)
 
     def findings(self, facts: Facts, tick_ms: int) -> tuple[Verdict, ...]:
@@ -82,21 +83,18 @@ class Judging:
     name: str
     rules: NameRules
     keep_versions: KeepVersions | None
-    _facts: list[Facts] | None = None
-    _verdicts: list[Verdict] | None = None
+    _facts: list[Facts] = field(default_factory=list)
+    _verdicts: list[Verdict] = field(default_factory=list)
 
-    def take(self, facts: Iterable[Facts]) -> None:
+    def take(self, facts: Sequence[Facts]) -> None:
         """Judge some more files of the name: stage one."""
-        if self._facts is None or self._verdicts is None:
-            self._facts, self._verdicts = [], []
-        judge, verdicts = self.rules.judge, self._verdicts
-        for each in facts:
-            verdicts.append(judge(each))
-            self._facts.append(each)
+        judge = self.rules.judge
+        self._facts += facts
+        self._verdicts += [judge(each) for each in facts]
 
     def end(self) -> Judged:
         """Return the verdicts: stage two, and the moment at which they may change by themselves."""
-        facts, verdicts = tuple(self._facts or ()), self._verdicts or []
+        facts, verdicts = tuple(self._facts), self._verdicts
         if self.judge.kind == "conda":
             one_verdict_for_twins(facts, verdicts)
         wanted = self.rules.wanted
@@ -110,23 +108,25 @@ class Judging:
         self, rule: KeepVersions, facts: Sequence[Facts], verdicts: list[Verdict]
     ) -> list[Facts]:
         """Block the older versions; return the files whose licences are still worth looking up."""
-        shown = [at for at, verdict in enumerate(verdicts) if verdict.outcome in _SHOWN]
-        counted = [at for at in shown if self.rules.lifting(rule.name, facts[at]) is None]
+        counted = [at for at, verdict in enumerate(verdicts) if verdict.outcome in _SHOWN]
+        if self.rules.liftings:
+            counted = [at for at in counted if self.rules.lifting(rule.name, facts[at]) is None]
+        candidates = [facts[at] for at in counted]
+        wanted = self.rules.wanted
         try:
-            kept = rule.kept(facts[at] for at in counted)
-            would = rule.kept((*(facts[at] for at in counted), *self.rules.wanted))
+            older, verdict = rule.older(candidates), rule.verdict
+            hopeless = rule.older([*candidates, *wanted]) if wanted else frozenset()
         except ValueError as err:
-            kept, would, older = frozenset(), frozenset(), failure(err)
-        else:
-            older = rule.verdict
-        for at in counted:
-            if facts[at].artifact not in kept:
-                verdicts[at] = older
-        return [each for each in self.rules.wanted if each.artifact in would]
+            older, verdict = frozenset((each.subdir, each.version) for each in candidates), failure(err)
+            hopeless = frozenset()
+        if older:
+            for at in counted:
+                if (facts[at].subdir, facts[at].version) in older:
+                    verdicts[at] = verdict
+        return [each for each in wanted if (each.subdir, each.version) not in hopeless]
 
     def _until(self, verdicts: Iterable[Verdict]) -> datetime | None:
-        times = {verdict.until for verdict in verdicts if verdict.until is not None}
+        times = set(map(_UNTIL, verdicts))
         if self.rules.exempted_until_ms is not None:
-            ends = moment(tick_at_or_after(self.judge.kind, self.rules.exempted_until_ms))
-            times |= {ends} if ends is not None else set()
-        return min(times, default=None)
+            times.add(moment(tick_at_or_after(self.judge.kind, self.rules.exempted_until_ms)))
+        return min((time for time in times if time is not None), default=None)

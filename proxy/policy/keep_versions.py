@@ -6,7 +6,7 @@ first: pre-releases are kept only where there is no final one, development versi
 Versions that are equal are one; for PyPI a local version is a build of the version that it extends.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,27 +37,52 @@ class KeepVersions:
         which = "the newest version is" if self.count == 1 else f"the newest {self.count} versions are"
         return blocked(self.name, f"only {which} shown")
 
-    def kept(self, candidates: Iterable[Facts]) -> frozenset[str]:
-        """Return the artifacts of the newest versions among the candidates, which are all that other rules show.
+    def older(self, candidates: Sequence[Facts]) -> frozenset[tuple[str, str | None]]:
+        """Return subdir and version of what is not among the newest of the candidates: all that other rules show.
 
         Raises ValueError for a version that cannot be compared.
         """
-        places: dict[str, list[Facts]] = {}
+        texts = {facts.version for facts in candidates}
+        if len(texts) <= self.count and self._are_plain(texts, candidates):
+            return frozenset()
+        files: dict[tuple[str, str | None], bool] = {}
         for facts in candidates:
-            places.setdefault(facts.subdir, []).append(facts)
-        return frozenset(facts.artifact for place in places.values() for facts in self._newest(place))
+            place = (facts.subdir, facts.version)
+            files[place] = files.get(place, True) and facts.is_yanked
+        subdirs: dict[str, dict[str | None, bool]] = {}
+        for (subdir, version), is_yanked in files.items():
+            subdirs.setdefault(subdir, {})[version] = is_yanked
+        return frozenset(
+            (subdir, version) for subdir, versions in subdirs.items() for version in self._older(versions)
+        )
 
-    def _newest(self, files: Sequence[Facts]) -> list[Facts]:
-        versions: dict[_Key, list[Facts]] = {}
-        for facts in files:
-            key = self._key(facts.version)
-            if key is not None:
-                versions.setdefault(key, []).append(facts)
-        counted = {key: of for key, of in versions.items() if not all(facts.is_yanked for facts in of)}
-        standing = {key: self._standing(of[0].version) for key, of in counted.items()}
+    def _are_plain(self, texts: set[str | None], candidates: Sequence[Facts]) -> bool:
+        """Tell whether all are final releases that can be compared and none is yanked, so that only numbers count."""
+        return not (
+            any(facts.is_yanked for facts in candidates)
+            or any(is_prerelease(self.kind, text) or self._key(text) is None for text in texts)
+        )
+
+    def _older(self, versions: dict[str | None, bool]) -> set[str | None]:
+        """Return the spellings of the versions that are not kept; each comes with whether all of it is yanked."""
+        spellings: dict[_Key, list[str | None]] = {}
+        yanked: set[_Key] = set()
+        for version, is_yanked in versions.items():
+            key = self._key(version)
+            spellings.setdefault(key, []).append(version)
+            yanked |= {key} if is_yanked else set()
+        yanked -= {
+            key for version, is_yanked in versions.items() if not is_yanked for key in (self._key(version),)
+        }
+        standing = {
+            key: self._standing(of[0])
+            for key, of in spellings.items()
+            if key is not None and key not in yanked
+        }
         best = min(standing.values(), default=0)
-        newest = sorted((key for key, rank in standing.items() if rank == best), reverse=True)
-        return [facts for key in newest[: self.count] for facts in counted[key]]
+        newest = sorted((key for key, rank in standing.items() if rank == best), reverse=True)[: self.count]
+        kept = {version for key in newest for version in spellings[key]}
+        return versions.keys() - kept
 
     def _key(self, version: str | None) -> _Key:
         """Return what versions are sorted by; None for one that PEP 440 does not know, which is never the newest."""

@@ -26,9 +26,6 @@ class BlockLicenses:
     name: str = "block_licenses"
     _known: dict[License, Verdict | None] = field(default_factory=dict)
 
-    def narrowed(self, name: str) -> "BlockLicenses":
-        return self
-
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         licence = facts.license
         if licence is None:
@@ -56,9 +53,6 @@ class UnknownLicense:
     leniency: Leniency
     name: str = "unknown_license"
     _known: dict[License, Verdict | None] = field(default_factory=dict)
-
-    def narrowed(self, name: str) -> "UnknownLicense":
-        return self
 
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         licence = facts.license

@@ -5,7 +5,7 @@ With `include_dependencies` what the named ones need is shown too: a set over th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from proxy.model.verdict import Outcome, Verdict
@@ -38,7 +38,11 @@ class Only:
 
     def narrowed(self, name: str) -> "Only | None":
         here = self.specs.for_name(name)
-        return None if any(spec.is_bare for spec in here) else replace(self, here=here)
+        return (
+            None
+            if any(spec.is_bare for spec in here)
+            else Only(self.name, self.specs, self.needed, self.is_awaiting, here)
+        )
 
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         if first_match(self.here, facts) is not None:

@@ -43,9 +43,6 @@ class Platforms:
     wanted: Collection[str]
     name: str = "platforms"
 
-    def narrowed(self, name: str) -> "Platforms":
-        return self
-
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         if self.kind == "conda":
             return None if facts.subdir in self.wanted else self._blocked([facts.subdir])

@@ -41,9 +41,6 @@ class Prereleases:
     kind: Kind
     name: str = "prereleases"
 
-    def narrowed(self, name: str) -> "Prereleases":
-        return self
-
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         if not is_prerelease(self.kind, facts.version):
             return None

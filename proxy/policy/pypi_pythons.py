@@ -6,6 +6,7 @@ does not restrict, as installers have it.
 """
 
 import re
+from collections.abc import Hashable
 from functools import lru_cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -19,30 +20,30 @@ _TAG = re.compile(r"(py|cp)(\d)(\d*)\Z")
 _FIRST_ABI3T = 15
 
 
-def pypi_pythons(facts: Facts, wanted: tuple[str, ...]) -> tuple[bool, str]:
-    """Return whether the file is for one of the versions, and what it is for."""
+def part(facts: Facts) -> Hashable:
+    """Return what the answer hangs on: the first two tags of a wheel, or what another name says; requires-python."""
     tags = tags_of(facts.file)
     if tags is not None:
-        return _of_wheel(tags.pythons, tags.abis, facts.requires_python, wanted)
-    return _of_other(python_of(facts.file), facts.requires_python, wanted)
+        return tags.pythons, tags.abis, facts.requires_python
+    return python_of(facts.file), facts.requires_python
 
 
-@lru_cache(maxsize=16384)
-def _of_wheel(
-    pythons: tuple[str, ...], abis: tuple[str, ...], requires: str | None, wanted: tuple[str, ...]
-) -> tuple[bool, str]:
-    tagged = [version for version in wanted if _fits(Tags(pythons, abis, ()), version)]
-    if not tagged:
-        return False, f"{'.'.join(pythons)}-{'.'.join(abis)}"
-    return any(_allows(requires, version) for version in tagged), f"Python {quoted(requires or '')}"
-
-
-@lru_cache(maxsize=4096)
-def _of_other(python: str | None, requires: str | None, wanted: tuple[str, ...]) -> tuple[bool, str]:
-    named = [each for each in wanted if python is None or each == python or each.split(".")[0] == python]
-    if not named:
-        return False, f"Python {python}"
-    return any(_allows(requires, version) for version in named), f"Python {quoted(requires or '')}"
+def read(part: Hashable, wanted: tuple[str, ...]) -> tuple[bool, str]:
+    """Return whether a part is for one of the versions, and what it is for."""
+    match part:
+        case (tuple() as pythons, tuple() as abis, requires):
+            named = [version for version in wanted if _fits(Tags(pythons, abis, ()), version)]
+            what = f"{'.'.join(pythons)}-{'.'.join(abis)}"
+        case (python, requires):
+            named = [
+                each for each in wanted if python is None or each == python or each.split(".")[0] == python
+            ]
+            what = f"Python {python}"
+        case _:
+            raise ValueError("not a part of a file")
+    if not named or not isinstance(requires, str):
+        return bool(named), what
+    return any(_allows(requires, version) for version in named), f"Python {quoted(requires)}"
 
 
 def _fits(tags: Tags, version: str) -> bool:
@@ -65,8 +66,8 @@ def _tag_fits(python: str, abis: tuple[str, ...], major: int, minor: int) -> boo
 
 
 @lru_cache(maxsize=8192)
-def _allows(requires: str | None, version: str) -> bool:
-    if not requires or not requires.strip():
+def _allows(requires: str, version: str) -> bool:
+    if not requires.strip():
         return True
     try:
         return not SpecifierSet(requires).is_disjoint(SpecifierSet(f"=={version}.*"))

@@ -15,8 +15,5 @@ class Quarantined:
 
     name: str = "quarantined"
 
-    def narrowed(self, name: str) -> "Quarantined":
-        return self
-
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         return _HIDDEN if facts.is_quarantined else None

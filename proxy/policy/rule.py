@@ -1,11 +1,11 @@
 """What every rule is: a name, and a judgement of one file's facts.
 
-A rule is made once from a policy (and a kind of feed), then `narrowed` to each name, where most rules find that they
-have nothing to say; that is why twenty rules over half a million records cost seconds. A rule never looks at the
+A rule is made once from a policy (and a kind of feed); one that names packages is `narrowed` to each name, where it
+mostly finds that it has nothing to say. That is why twenty rules over half a million records cost seconds. A rule never looks at the
 clock: the tick is handed in. It may raise: whoever calls hides the file then (contract, section 4).
 """
 
-from typing import Protocol, Self
+from typing import Protocol
 
 from proxy.model.verdict import Outcome, Verdict
 from proxy.policy.facts import Facts
@@ -20,12 +20,20 @@ class Rule(Protocol):
         """The key of the table, as verdicts and exemptions name it."""
         ...
 
-    def narrowed(self, name: str) -> Self | None:
+    def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
+        """Return what the rule has to say against the file, or None."""
+        ...
+
+
+class ListRule(Rule, Protocol):
+    """A rule that names packages, and so has nothing to say of most of them."""
+
+    def narrowed(self, name: str) -> Rule | None:
         """Return the rule as it applies to the files of a name, or None where it never says anything there."""
         ...
 
-    def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
-        """Return what the rule has to say against the file, or None."""
+    def judge_name(self, name: str) -> Verdict | None:
+        """Return the verdict on every file of a name, None where the files must be asked."""
         ...
 
 

@@ -15,7 +15,7 @@ from proxy.policy.platforms import Platforms
 from proxy.policy.prereleases import Prereleases
 from proxy.policy.pythons import python_versions
 from proxy.policy.quarantined import Quarantined
-from proxy.policy.rule import Rule
+from proxy.policy.rule import ListRule, Rule
 from proxy.policy.settings import Kind, Policy
 from proxy.policy.sizes import MaxSize
 from proxy.policy.spec import parse_specs
@@ -29,39 +29,33 @@ class Rules:
     #: Platforms and Pythons.
     eligibility: Sequence[Rule]
     #: What is kept: nothing adds back what these leave out.
-    lists: Sequence[Only | Block]
-    #: What is removed, and may be added back.
-    removing: Sequence[Rule]
-    adding_back: Allow | None
+    lists: Sequence[ListRule]
+    #: What is removed and may be added back: licences, then names.
+    block_licenses: Rule | None
+    block: Block | None
+    allow: Allow | None
     remaining: Sequence[Rule]
     liftings: Sequence[Lifting]
 
     def for_name(self, name: str, tick_ms: int) -> NameRules:
         """Return the rules as they apply to a name at a tick."""
-        return NameRules(
-            _narrowed((*self.eligibility, *self.lists), name),
-            _narrowed(self.removing, name),
-            self.adding_back.narrowed(name) if self.adding_back is not None else None,
-            _narrowed(self.remaining, name),
-            for_name(self.liftings, name, tick_ms) if self.liftings else (),
-            tick_ms,
-            [],
-        )
+        lists = [found for rule in self.lists if (found := rule.narrowed(name)) is not None]
+        block = self.block.narrowed(name) if self.block is not None else None
+        removing = [rule for rule in (self.block_licenses, block) if rule is not None]
+        allow = self.allow.narrowed(name) if self.allow is not None and removing else None
+        liftings = for_name(self.liftings, name, tick_ms) if self.liftings else ()
+        return NameRules([*self.eligibility, *lists], removing, allow, self.remaining, liftings, tick_ms)
 
-    def judge_name(self, name: str, liftings: Iterable[Lifting]) -> Verdict | None:
+    def judge_name(self, name: str, tick_ms: int) -> Verdict | None:
         """Return the verdict that the lists alone give to every file of a name."""
-        lifted = frozenset[str]().union(*(each.rules for each in liftings))
-        is_added_back = self.adding_back is not None and bool(self.adding_back.specs.for_name(name))
-        blocks = [] if is_added_back else [rule for rule in self.removing if isinstance(rule, Block)]
-        for rule in (*self.lists, *blocks):
+        lifted = frozenset[str]().union(*(each.rules for each in for_name(self.liftings, name, tick_ms)))
+        is_added_back = self.allow is not None and bool(self.allow.specs.for_name(name))
+        block = [self.block] if self.block is not None and not is_added_back else []
+        for rule in (*self.lists, *block):
             verdict = rule.judge_name(name) if rule.name not in lifted else None
             if verdict is not None:
                 return verdict
         return None
-
-
-def _narrowed(rules: Sequence[Rule], name: str) -> list[Rule]:
-    return [found for rule in rules if (found := rule.narrowed(name)) is not None]
 
 
 def rules_of(policy: Policy, kind: Kind, needed: Needed | None = None) -> Rules:
@@ -73,29 +67,27 @@ def rules_of(policy: Policy, kind: Kind, needed: Needed | None = None) -> Rules:
         eligibility.append(Platforms(kind, frozenset(policy.platforms)))
     if policy.python_versions:
         eligibility.append(python_versions(kind, policy.python_versions))
-    lists: list[Only | Block] = []
+    lists: list[ListRule] = []
     if policy.only:
         is_awaiting = policy.include_dependencies and needed is None
         lists.append(
             Only("only", specs["only"], needed if policy.include_dependencies else None, is_awaiting)
         )
     lists += _pypi_lists(policy) if kind == "pypi" else []
-    removing: list[Rule] = []
-    if policy.block_licenses:
-        removing.append(BlockLicenses(kind, words))
-    if policy.block:
-        removing.append(Block("block", specs["block"]))
     return Rules(
-        eligibility, lists, removing, Allow(specs["allow"]) if policy.allow else None,
+        eligibility, lists,
+        BlockLicenses(kind, words) if policy.block_licenses else None,
+        Block("block", specs["block"]) if policy.block else None,
+        Allow(specs["allow"]) if policy.allow else None,
         list(_remaining(policy, kind, words)), compile_exemptions(kind, policy.exemptions),
     )  # fmt: skip
 
 
-def _pypi_lists(policy: Policy) -> list[Only | Block]:
+def _pypi_lists(policy: Policy) -> list[ListRule]:
     given = policy.pypi
     if given.pkg_list:
         return [Only("pypi.pkg_list", parse_specs("pypi", given.pkg_list))]
-    found: list[Only | Block] = []
+    found: list[ListRule] = []
     if given.allowlist:
         found.append(Only("pypi.allowlist", parse_specs("pypi", given.allowlist)))
     if given.blocklist:

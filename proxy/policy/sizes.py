@@ -17,9 +17,6 @@ class MaxSize:
     limit_bytes: int
     name: str = "max_size"
 
-    def narrowed(self, name: str) -> "MaxSize":
-        return self
-
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         if facts.size is None:
             return _NOT_TOLD

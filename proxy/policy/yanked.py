@@ -15,8 +15,5 @@ class Yanked:
 
     name: str = "yanked"
 
-    def narrowed(self, name: str) -> "Yanked":
-        return self
-
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         return _HIDDEN if facts.is_yanked else None
