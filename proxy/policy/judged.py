@@ -51,11 +51,25 @@ def _closedness(verdict: Verdict) -> tuple[int, float]:
 
 def one_verdict_for_twins(facts: Sequence[Facts], verdicts: list[Verdict]) -> None:
     """Give a `.conda` and a `.tar.bz2` of one stem the more closed of their verdicts: they are one package."""
-    old = {
-        (each.subdir, each.file[:-8]): at for at, each in enumerate(facts) if each.file.endswith(".tar.bz2")
-    }
+    old = {each.file[:-8]: at for at, each in enumerate(facts) if each.file[-1:] == "2"}
     if not old or len(old) == len(facts):
         return
+    if len({each.subdir for each in facts}) > 1:
+        _over_subdirs(facts, verdicts)
+        return
     for at, each in enumerate(facts):
-        if each.file.endswith(".conda") and (twin := old.get((each.subdir, each.file[:-6]))) is not None:
+        twin = old.get(each.file[:-6])
+        if twin is not None and each.file.endswith(".conda"):
             verdicts[at] = verdicts[twin] = max(verdicts[at], verdicts[twin], key=_closedness)
+
+
+def _over_subdirs(facts: Sequence[Facts], verdicts: list[Verdict]) -> None:
+    """Treat each subdir by itself: files of one stem in two subdirs are two packages."""
+    places: dict[str, list[int]] = {}
+    for at, each in enumerate(facts):
+        places.setdefault(each.subdir, []).append(at)
+    for place in places.values():
+        of_place = [verdicts[at] for at in place]
+        one_verdict_for_twins([facts[at] for at in place], of_place)
+        for at, verdict in zip(place, of_place, strict=True):
+            verdicts[at] = verdict

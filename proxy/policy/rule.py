@@ -1,8 +1,8 @@
 """What every rule is: a name, and a judgement of one file's facts.
 
 A rule is made once from a policy (and a kind of feed); one that names packages is `narrowed` to each name, where it
-mostly finds that it has nothing to say. That is why twenty rules over half a million records cost seconds. A rule never looks at the
-clock: the tick is handed in. It may raise: whoever calls hides the file then (contract, section 4).
+mostly finds that it has nothing to say. That is why twenty rules over half a million records cost seconds. A rule
+never looks at the clock: the tick is handed in. It may raise: whoever calls hides the file then (contract, section 4).
 """
 
 from typing import Protocol
