@@ -37,6 +37,9 @@ class MinAge:
     name: str = "min_age"
 
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
+        # Nearly every file is an old one of the first snapshot.
+        if facts.is_initial and 0 < (facts.uploaded_ms or 0) <= tick_ms - self.min_age_s * 1000:
+            return None
         born = born_ms(facts)
         if born is None:
             return None

@@ -5,7 +5,7 @@ number follows ("1.8a1"), because OpenSSL's 1.0.1a, jpeg's 9b and pytz's 2013b a
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
@@ -40,8 +40,14 @@ class Prereleases:
 
     kind: Kind
     name: str = "prereleases"
+    _known: dict[str | None, Verdict | None] = field(default_factory=dict)
 
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
-        if not is_prerelease(self.kind, facts.version):
-            return None
-        return blocked(self.name, f"{quoted(facts.version or '')} is a pre-release")
+        version = facts.version
+        try:
+            return self._known[version]
+        except KeyError:
+            is_one = is_prerelease(self.kind, version)
+            verdict = blocked(self.name, f"{quoted(version or '')} is a pre-release") if is_one else None
+            self._known[version] = verdict
+            return verdict
