@@ -20,6 +20,12 @@ from proxy.state.tables import owners, sightings, snapshots
 
 #: SQLite takes 32,766 parameters; older ones 999.
 _NAMES_AT_ONCE = 500
+#: Rows that pass through the loop at once: more would hold it for too long.
+_ROWS_AT_ONCE = 500
+_TAKE = """\
+INSERT INTO sightings (upstream, subdir, name, payload)
+SELECT ?, ?, name, payload FROM learned.learned WHERE rowid BETWEEN ? AND ?
+ON CONFLICT (upstream, subdir, name) DO UPDATE SET payload = excluded.payload"""
 _PRAGMAS = (
     "journal_mode=TRUNCATE",
     "synchronous=EXTRA",
@@ -64,6 +70,24 @@ class Rows:
             statement.on_conflict_do_update(key, set_={"payload": statement.excluded.payload}), rows
         )
 
+    @asynccontextmanager
+    async def learned(self, path: Path) -> AsyncIterator[None]:
+        """Have a file of `learned.py` at hand; one at a time."""
+        async with self._connected() as connection:
+            await connection.exec_driver_sql("ATTACH DATABASE ? AS learned", (str(path),))
+        try:
+            yield
+        finally:
+            async with self._connected() as connection:
+                await connection.exec_driver_sql("DETACH DATABASE learned")
+
+    async def take_learned(self, upstream: str, subdir: str, start: int, count: int) -> int:
+        """Copy so many rows of it, from number `start` on, all or none; return how many there were."""
+        async with self._connected() as connection:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            taken = await connection.exec_driver_sql(_TAKE, (upstream, subdir, start + 1, start + count))
+            return taken.rowcount
+
     async def snapshots(self) -> dict[tuple[str, str], int]:
         """Return (upstream, subdir) -> when its first complete listing had been taken."""
         async with self._connected() as connection:
@@ -92,8 +116,11 @@ class Rows:
     async def owners(self, feed: str) -> dict[str, str]:
         """Return every name of the feed that has an owner, with the owner."""
         query = select(owners.c.name, owners.c.upstream).where(owners.c.feed == feed)
-        async with self._connected() as connection:
-            return {row.name: row.upstream for row in await connection.execute(query)}
+        found: dict[str, str] = {}
+        async with self._connected() as connection, connection.stream(query) as rows:
+            async for part in rows.partitions(_ROWS_AT_ONCE):
+                found.update((name, upstream) for name, upstream in part)
+        return found
 
     async def write_owners(self, feed: str, names: Mapping[str, str], since_ms: int) -> None:
         """Write new owners, all of them or none; who has one keeps it."""
@@ -106,7 +133,8 @@ class Rows:
     async def _write(self, statement: Any, rows: Sequence[Mapping[str, object]]) -> None:
         async with self._connected() as connection:
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
-            await connection.execute(statement, rows)
+            for at in range(0, len(rows), _ROWS_AT_ONCE):
+                await connection.execute(statement, rows[at : at + _ROWS_AT_ONCE])
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from proxy.model.problem import Problem
 from proxy.state.database import Database
 from proxy.state.sighting import Drift, Sighting, merge, pack, unpack
@@ -95,18 +93,17 @@ class Sightings:
         }
 
     async def learn(self, upstream: str, subdir: str, learned: Path) -> None:
-        """Write what a child learned: a file of msgpack, name -> packed sighting. Raises Problem('disk-full').
+        """Write what a child learned (`learned.py`). Raises Problem('disk-full').
 
-        A thousand names a transaction; the names are forgotten here, so that the next reader sees the rows.
+        A thousand names a transaction; the subdir is forgotten here, so that the next reader sees the rows.
         """
-        payloads = await asyncio.to_thread(_learned, learned)
-        names = list(payloads)
-        for at in range(0, len(names), _NAMES_AT_ONCE):
-            part = {name: payloads[name] for name in names[at : at + _NAMES_AT_ONCE]}
-            async with self._turn:
-                await (await self._database.rows()).write_sightings(upstream, subdir, part)
-                for name in part:
-                    self._memory.drop((upstream, subdir, name))
+        rows, at, taken = await self._database.rows(), 0, _NAMES_AT_ONCE
+        while taken == _NAMES_AT_ONCE:
+            async with self._turn, rows.learned(learned):
+                taken = await rows.take_learned(upstream, subdir, at, _NAMES_AT_ONCE)
+                at += taken
+                if taken:
+                    self._memory.forget(upstream, subdir)
 
     async def _record(
         self, upstream: str, subdir: str, listings: Mapping[str, Files], now_ms: int
@@ -159,16 +156,16 @@ class _Memory:
         if key in self._held:
             self._bytes -= _weight(self._held.pop(key))
 
+    def forget(self, upstream: str, subdir: str) -> None:
+        for key in [key for key in self._held if key[:2] == (upstream, subdir)]:
+            self.drop(key)
+
     def put(self, key: tuple[str, str, str], payload: bytes | None) -> None:
         self.drop(key)
         self._held[key] = payload
         self._bytes += _weight(payload)
         while self._bytes > self._max and self._held:
             self._bytes -= _weight(self._held.popitem(last=False)[1])
-
-
-def _learned(path: Path) -> dict[str, bytes]:
-    return msgspec.msgpack.decode(path.read_bytes(), type=dict[str, bytes])
 
 
 def _weight(payload: bytes | None) -> int:

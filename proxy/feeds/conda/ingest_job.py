@@ -33,6 +33,7 @@ from proxy.feeds.conda.packs import (
     shards_path,
 )
 from proxy.feeds.conda.superseded import prune_superseded, write_superseded
+from proxy.state.learned import write_learned
 from proxy.state.remembered import Remembered
 from proxy.state.sighting import Sighting, pack
 
@@ -63,18 +64,21 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 def run(order: dict[str, Any]) -> dict[str, Any]:
     """Make the generation; return {"stem", "names", "records", "fresh", "dropped", "reasons", …}.
 
-    `{"bad": reason}` is returned for what is no index; the generation before is untouched then, as after any error.
+    `{"bad": reason}` is returned for what is no index, `{"damaged": reason}` where the generation before cannot be
+    read; it is untouched then, as after any error.
     """
     asked = msgspec.convert(order, Order)
     try:
         return _made(asked)
     except (BadRepodata, BadShards, BadStream) as bad:
         return {"bad": str(bad)}
+    except (BadPack, EOFError, FileNotFoundError) as damage:
+        return {"damaged": str(damage)}
 
 
 def _made(order: Order) -> dict[str, Any]:
     folder = Path(order.folder)
-    previous = _previous(folder, order.previous)
+    previous = open_generation(folder, order.previous) if order.previous is not None else None
     before = previous.snapshot.top.held if previous is not None else {}
     sights = FirstSight(order.now_ms, order.is_initial, order.stamps, _known(order), held_before=before)
     read_in = _read_in(order)
@@ -148,16 +152,10 @@ def _publish(order: Order, folder: Path, records: Path, shards: Path, previous: 
     return stem
 
 
-def _previous(folder: Path, stem: str | None) -> Generation | None:
-    try:
-        return open_generation(folder, stem) if stem is not None else None
-    except (OSError, BadPack):
-        return None
-
-
 def _write_learned(order: Order, sights: FirstSight) -> None:
-    payloads = {name: pack(sighting) for name, sighting in sights.learned.items()}
-    Path(order.learned).write_bytes(msgspec.msgpack.encode(payloads))
+    write_learned(
+        Path(order.learned), ((name, pack(sights.learned[name])) for name in sorted(sights.learned))
+    )
 
 
 def _known(order: Order) -> Mapping[str, Sighting]:
