@@ -7,6 +7,7 @@ from proxy.base import Base
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.conda.channel import Catalog, Channel
 from proxy.feeds.conda.channel_intake import ChannelIntake
+from proxy.feeds.conda.composer import Composer
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.feed_subdir import FeedSubdir
 from proxy.feeds.conda.full_index import FullIndexes
@@ -61,13 +62,13 @@ def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaF
         )  # fmt: skip
         return SubdirCatalog(upstream, subdir, folder, intake, base.notes, base.clock, offline=feed.offline)
 
+    folder = base.conda_folder / f"feed-{feed.name}"
     channel = Channel(
         feed,
-        base.conda_folder / f"feed-{feed.name}",
+        folder,
         catalog_of,
-        base.owners,
+        Composer(feed.name, folder, base.owners, base.notes, base.clock, base.tally),
         base.notes,
-        base.clock,
         base.tally,
     )
     documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
@@ -76,5 +77,6 @@ def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaF
     bases = {upstream.id: upstream.urls[0].reveal().rstrip("/") for upstream in outside}
     return CondaFeed(
         feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock),
-        SideDocuments(feed.name, remotes, bases, documents, base.store, base.clock), base.conda_views, base.clock, inner,
+        SideDocuments(feed.name, remotes, bases, documents, base.store, base.clock), base.conda_views,
+        base.clock, inner,
     )  # fmt: skip

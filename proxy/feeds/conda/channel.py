@@ -6,25 +6,20 @@ absent; `noarch` always is, if only empty.
 """
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import msgspec
+from typing import Protocol
 
 from proxy.artifacts.notes import Notes
-from proxy.child.folder import temporary_folder
-from proxy.child.run import ChildFailed, busy, run_in_child
-from proxy.conda.pack import BadPack
 from proxy.config.settings import Feed, Upstream
-from proxy.feeds.conda.compose_job import Order, Part
-from proxy.feeds.conda.packs import Generation, make_empty, open_generation
+from proxy.feeds.conda.compose_job import Part
+from proxy.feeds.conda.composer import Composer, DamagedPart
+from proxy.feeds.conda.packs import Generation, make_empty
 from proxy.feeds.conda.subdir_catalog import HeldSubdir
 from proxy.feeds.keeper import How
-from proxy.model.clock import Clock
+from proxy.model.problem import Problem
 from proxy.model.tally import Tally
 from proxy.upstream.errors import UpstreamError, problem_for
 
@@ -44,14 +39,6 @@ class Catalog(Protocol):
     def damaged(self, stem: str) -> None: ...
 
     async def close(self) -> None: ...
-
-
-class Register(Protocol):
-    """The remembered owners (state)."""
-
-    async def all(self, feed: str) -> dict[str, str]: ...
-
-    async def learn(self, feed: str, names: dict[str, str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +61,25 @@ class Edition:
         return self.upstreams[self.generation.snapshot.pack.entries[name].source[0]]
 
 
-class _Composed(msgspec.Struct, frozen=True, array_like=True):
-    inputs: str
-    stem: str
-
-
-_COMPOSED = msgspec.msgpack.Decoder(_Composed)
-
-
 class Channel:
     """One conda feed. `catalog_of` makes the catalog of an upstream's subdir."""
 
     def __init__(
-        self, feed: Feed, folder: Path, catalog_of: Callable[[Upstream, str], Catalog], register: Register,
-        notes: Notes, clock: Clock, tally: Tally,
+        self, feed: Feed, folder: Path, catalog_of: Callable[[Upstream, str], Catalog], composer: Composer,
+        notes: Notes, tally: Tally,
     ) -> None:  # fmt: skip
         self.feed = feed
         self._folder = folder
         self._catalog_of = catalog_of
-        self._register = register
+        self._composer = composer
         self._notes = notes
-        self._clock = clock
         self._tally = tally
         self._catalogs: dict[tuple[str, str], Catalog] = {}
-        self._composed: dict[str, tuple[_Composed, Generation]] = {}
-        self._composing: dict[str, asyncio.Lock] = {}
         self._editions: dict[str, Edition] = {}
         self._empty: Generation | None = None
+        self._emptying = asyncio.Lock()
+        #: The subdirs that were ever shown (noted); None: not read yet.
+        self._shown: frozenset[str] | None = None
         one = feed.upstreams[0] if len(feed.upstreams) == 1 else None
         self._is_plain = one is not None and not (
             one.only or one.except_ or (feed.reserved and not one.private)
@@ -134,9 +113,10 @@ class Channel:
     async def _nothing(self, subdir: str) -> Edition:
         """A channel without noarch has an empty one: a 404 there would end every client's command."""
         folder = self._folder / f"{subdir}-empty"
-        if self._empty is None:
-            self._empty = await asyncio.to_thread(make_empty, folder, subdir)
-        generation = self._empty
+        async with self._emptying:
+            if self._empty is None:
+                self._empty = await asyncio.to_thread(make_empty, folder, subdir)
+            generation = self._empty
         return Edition(subdir, generation, folder, (self.feed.upstreams[0].id,), How.HIT, 0.0, 60.0)
 
     def known(self) -> Sequence[Edition]:
@@ -153,11 +133,17 @@ class Channel:
         self.damaged_stem(edition.subdir, edition.generation.stem)
 
     def damaged_stem(self, subdir: str, stem: str) -> None:
-        """The same, by the generation's name; its upstreams forget it too where it is theirs."""
+        """The same, by the generation's name.
+
+        Of a composed one nobody knows whose part is damaged, so all of its upstreams' are forgotten.
+        """
         for (_, other), catalog in self._catalogs.items():
-            if other == subdir:
+            held = catalog.last() if other == subdir and not self._is_plain else None
+            if held is not None and held.generation is not None:
+                catalog.damaged(held.generation.stem)
+            elif other == subdir:
                 catalog.damaged(stem)
-        self._composed.pop(subdir, None)
+        self._composer.forget(subdir)
         if self._empty is not None and self._empty.stem == stem:
             self._empty = None
 
@@ -187,14 +173,20 @@ class Channel:
         )
 
     async def _compose(self, subdir: str) -> Edition | None:
-        held = {}
-        for upstream in self.feed.upstreams:
-            held[upstream.id] = await self._catalog(upstream, subdir).find()
+        held = {upstream.id: await self._catalog(upstream, subdir).find() for upstream in self.feed.upstreams}
         if all(each.generation is None for each in held.values()):
             return None
-        parts = tuple(self._part(upstream, subdir, held[upstream.id]) for upstream in self.feed.upstreams)
-        async with self._composing.setdefault(subdir, asyncio.Lock()):
-            generation = await self._generation(subdir, parts)
+        parts = [await self._part(upstream, subdir, held[upstream.id]) for upstream in self.feed.upstreams]
+        try:
+            generation = await self._composer.compose(subdir, tuple(parts))
+        except DamagedPart as damage:
+            for catalog in self._catalogs.values():
+                catalog.damaged(str(damage))
+            self._tally.count("packs", "damaged")
+            raise Problem(
+                "busy", f"what is held of {subdir} is damaged and is fetched anew", retry_after_s=2
+            ) from damage
+        await self._note_shown(subdir)
         hows = [each.how for each in held.values()]
         how = How.STALE if How.STALE in hows else max(hows, key=list(How).index)
         return Edition(
@@ -202,64 +194,33 @@ class Channel:
             max(each.age_s for each in held.values()), min(each.fresh_for_s for each in held.values()),
         )  # fmt: skip
 
-    def _part(self, upstream: Upstream, subdir: str, held: HeldSubdir) -> Part:
-        others = {
-            other: _place(found)
-            for (owner, other), catalog in self._catalogs.items()
-            if owner == upstream.id and other != subdir and (found := catalog.last()) is not None
-        }
+    async def _part(self, upstream: Upstream, subdir: str, held: HeldSubdir) -> Part:
+        """Return what the upstream brings. A name has one owner over all subdirs, so the others are looked at too:
+
+        those that every client reads or the settings name, and those that were ever shown.
+        """
+        elsewhere = []
+        for other in sorted({NOARCH, *self.feed.subdirs, *await self._ever_shown()} - {subdir}):
+            catalog = self._catalog(upstream, other)
+            elsewhere.append(_place(catalog.last() or await catalog.find()))
         withheld = () if upstream.private else self.feed.reserved
-        here = _place(held)
-        elsewhere = tuple(found for _, found in sorted(others.items()) if found is not None)
-        return Part(upstream.id, here, elsewhere, upstream.only, (*upstream.except_, *withheld))
+        known = tuple(place for place in elsewhere if place is not None)
+        return Part(upstream.id, _place(held), known, upstream.only, (*upstream.except_, *withheld))
 
-    async def _generation(self, subdir: str, parts: tuple[Part, ...]) -> Generation:
-        inputs = hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()
-        known = self._composed.get(subdir) or await self._recall(subdir)
-        if known is not None and known[0].inputs == inputs:
-            return known[1]
-        made = await self._made(subdir, parts, known[1].stem if known is not None else None)
-        composed = _Composed(inputs, made["stem"])
-        generation = await asyncio.to_thread(open_generation, self._folder / subdir, composed.stem)
-        self._composed[subdir] = (composed, generation)
-        await self._notes.set(self._note(subdir), msgspec.msgpack.encode(composed))
-        return generation
+    async def _ever_shown(self) -> frozenset[str]:
+        if self._shown is None:
+            data = await self._notes.get(self._note())
+            self._shown = frozenset(data.decode("ascii").split()) if data is not None else frozenset()
+        return frozenset(subdir for subdir in self._shown if self.serves(subdir))
 
-    async def _made(self, subdir: str, parts: tuple[Part, ...], previous: str | None) -> Mapping[str, Any]:
-        remembered = await self._register.all(self.feed.name)
-        async with temporary_folder("feedgate-owners-") as folder:
-            path = folder / "remembered"
-            await asyncio.to_thread(path.write_bytes, msgspec.msgpack.encode(remembered))
-            order = Order(
-                folder=str(self._folder / subdir), subdir=subdir, parts=parts, remembered=str(path),
-                now_ms=int(self._clock.now().timestamp() * 1000), previous=previous,
-            )  # fmt: skip
-            try:
-                made: dict[str, Any] = await run_in_child(
-                    "proxy.feeds.conda.compose_job:run", {"order": msgspec.to_builtins(order)}
-                )
-            except ChildFailed as failed:
-                raise busy(failed) from failed
-        if made["held_count"]:
-            self._tally.count("owner_changes_held", self.feed.name, made["held_count"])
-            _LOG.error("names of %s would change their owner and are held: %s", self.feed.name, made["held"])
-        await self._register.learn(self.feed.name, made["learned"])
-        return made
+    async def _note_shown(self, subdir: str) -> None:
+        shown = await self._ever_shown()
+        if subdir not in shown:
+            self._shown = shown | {subdir}
+            await self._notes.set(self._note(), " ".join(sorted(self._shown)).encode("ascii"))
 
-    async def _recall(self, subdir: str) -> tuple[_Composed, Generation] | None:
-        data = await self._notes.get(self._note(subdir))
-        try:
-            if data is None:
-                return None
-            composed = _COMPOSED.decode(data)
-            generation = await asyncio.to_thread(open_generation, self._folder / subdir, composed.stem)
-        except (msgspec.DecodeError, OSError, BadPack):
-            return None
-        self._composed[subdir] = (composed, generation)
-        return self._composed[subdir]
-
-    def _note(self, subdir: str) -> str:
-        return f"composed/{self.feed.name}/{subdir}"
+    def _note(self) -> str:
+        return f"shown/{self.feed.name}"
 
 
 def _place(held: HeldSubdir) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ import msgspec
 from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, run_in_child
 from proxy.conda.ingest import wanted_shards
+from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
 from proxy.feeds.conda.ingest_job import Order
 from proxy.feeds.conda.origin_files import PACKINGS, FullFile, Nothing, OriginFiles, ShardIndexFile
@@ -91,7 +92,10 @@ class ChannelIntake:
         self._files = OriginFiles(remote, base)
 
     async def take(self, last: Taken, held: Held, now_ms: int) -> Taken:
-        """Ask; return what is current now. Raises UpstreamError, and then nothing has changed."""
+        """Ask; return what is current now. Raises UpstreamError, and BadPack where what is held cannot be read.
+
+        Then nothing has changed.
+        """
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         async with temporary_folder(".incoming-", below=self._folder) as incoming:
             try:
@@ -223,6 +227,8 @@ class ChannelIntake:
             "proxy.feeds.conda.ingest_job:run", {"order": msgspec.to_builtins(order)},
             memory_bytes=_CHILD_BYTES, timeout_s=_CHILD_S,
         )  # fmt: skip
+        if "damaged" in made:
+            raise BadPack(made["damaged"])
         if "bad" in made:
             raise BadAnswer("origin", f"not an index of {self._subdir}: {made['bad']}")
         self._tell(made)

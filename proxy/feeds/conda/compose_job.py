@@ -5,8 +5,8 @@ section 1: the first that has it and may have it, over all subdirs of the feed; 
 first byte of an entry's source tells which upstream that is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,6 @@ from proxy.feeds.conda.packs import (
 )
 from proxy.feeds.conda.superseded import prune_superseded, write_superseded
 from proxy.feeds.ownership import matches
-
 
 #: A file's reason begins with the rule that holds it.
 OWNER_GONE = (
@@ -62,15 +61,32 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     previous: str | None = None
 
 
+class _Damaged(Exception):
+    """A generation cannot be read; the text is its stem."""
+
+
+@contextmanager
+def _reading(stem: str) -> Iterator[None]:
+    try:
+        yield
+    except (BadPack, FileNotFoundError, EOFError) as damage:
+        raise _Damaged(stem) from damage
+
+
+def _opened(place: tuple[str, str]) -> Generation:
+    with _reading(place[1]):
+        return open_generation(Path(place[0]), place[1])
+
+
 class _Upstream:
     """An upstream's names, opened."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
-        self.here = open_generation(Path(part.here[0]), part.here[1]) if part.here is not None else None
+        self.here = _opened(part.here) if part.here is not None else None
         self.names = set(self.here.snapshot.pack.entries) if self.here is not None else set()
-        for folder, stem in part.elsewhere:
-            self.names |= open_generation(Path(folder), stem).snapshot.pack.entries.keys()
+        for place in part.elsewhere:
+            self.names |= _opened(place).snapshot.pack.entries.keys()
 
     @property
     def held(self) -> Mapping[str, str]:
@@ -82,7 +98,10 @@ class _Upstream:
 
     def files_of(self, name: str) -> Iterable[str]:
         """Return the files of a name here."""
-        block = self.here.snapshot.block(name) if self.here is not None else None
+        if self.here is None:
+            return ()
+        with _reading(self.here.stem):
+            block = self.here.snapshot.block(name)
         return block.facts() if block is not None else ()
 
     def may_have(self, name: str) -> bool:
@@ -92,13 +111,13 @@ class _Upstream:
 def run(order: dict[str, Any]) -> dict[str, Any]:
     """Make the generation; return {"stem", "names", "learned": {name: upstream}, "held": [name…], "rivals": [name…]}.
 
-    `{"damaged": why}` is returned where an upstream's generation cannot be read.
+    `{"damaged": stem}` is returned where an upstream's generation cannot be read.
     """
     asked = msgspec.convert(order, Order)
     try:
         return _made(asked)
-    except (BadPack, FileNotFoundError, EOFError) as damage:
-        return {"damaged": str(damage)}
+    except _Damaged as damaged:
+        return {"damaged": str(damaged)}
 
 
 def _made(asked: Order) -> dict[str, Any]:

@@ -7,21 +7,23 @@ Nothing here goes out; what is visible is the edition's.
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncGenerator, Mapping
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.store import BlobStore
-from proxy.conda.names import FileName
+from proxy.conda.names import FileName, parse_file
 from proxy.conda.pack import BadPack
 from proxy.conda.record import Facts
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.conda.channel import NOARCH, Channel, Edition
 from proxy.feeds.conda.full_index import FullIndexes
-from proxy.feeds.conda.packs import Generation, index_path
+from proxy.feeds.conda.packs import Generation, index_path, read_index
 from proxy.feeds.conda.side_documents import SideDocuments
 from proxy.feeds.conda.superseded import SupersededShards
 from proxy.feeds.keeper import ArtifactRef, Keeper
@@ -32,7 +34,12 @@ from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.model.verdict import Outcome, Verdict
 
+_LOG = logging.getLogger("feedgate.conda")
 _MOST_INDEXES = 64
+#: conda gives up after 60 s without a byte; rendering what was fetched takes its part of them.
+PATIENCE_S = 35.0
+
+T = TypeVar("T")
 
 CondaView = View[None, Facts]
 
@@ -63,6 +70,7 @@ class CondaFeed:
         #: The feeds of this server that are upstreams of this one; a file passes their gate as well.
         self._inner = dict(inner)
         self._urls = {u.id: u.urls[0].reveal().rstrip("/") for u in feed.upstreams if u.urls}
+        self._finding: dict[str, asyncio.Task[Edition | None]] = {}
         self._decided: Briefly[Located] = Briefly(clock)
         self._superseded: dict[Path, SupersededShards] = {}
         #: Shard indexes by folder and generation: a megabyte each at the most.
@@ -78,15 +86,34 @@ class CondaFeed:
 
     async def edition(self, subdir: str) -> Edition:
         """Return what the feed shows in a subdir. Raises Problem: unknown, or the origin's trouble."""
-        edition = self.channel.peek(subdir) or await self.channel.edition(subdir)
+        edition = self.channel.peek(subdir) or await self._patiently(subdir)
         if edition is None:
             raise Problem("unknown", f"this feed has no {subdir}", feed=self.settings.name, artifact=subdir)
         return edition
 
+    async def _patiently(self, subdir: str) -> Edition | None:
+        """Wait for an edition as long as a client does; what is under way goes on without it."""
+        task = self._finding.get(subdir)
+        if task is None:
+            task = self._finding[subdir] = asyncio.create_task(self.channel.edition(subdir), name="edition")
+            task.add_done_callback(lambda done: self._found(subdir, done))
+        await asyncio.wait({task}, timeout=PATIENCE_S)
+        if task.done():
+            return task.result()
+        raise Problem("preparing", f"{subdir} is being fetched", feed=self.settings.name, retry_after_s=10)
+
+    def _found(self, subdir: str, task: "asyncio.Task[Edition | None]") -> None:
+        self._finding.pop(subdir, None)
+        if not task.cancelled():
+            task.exception()  # those who waited have it
+
     async def full(self, subdir: str, form: str) -> tuple[Blob, Edition]:
         """Return a full index ("json" or "zst")."""
-        edition = await self.edition(subdir)
-        return await self._full.get(edition, form), edition
+
+        async def read(edition: Edition) -> tuple[Blob, Edition]:
+            return await self._full.get(edition, form), edition
+
+        return await self._undamaged(subdir, read)
 
     async def shard_index(self, subdir: str) -> tuple[Blob, Edition]:
         """Return the shard index, as it was rendered with its generation."""
@@ -94,7 +121,7 @@ class CondaFeed:
         key = (edition.folder, edition.generation.stem)
         blob = self._indexes.get(key)
         if blob is None:
-            blob = await asyncio.to_thread(_read_index, index_path(*key))
+            blob = await asyncio.to_thread(_index_of, edition)
             if len(self._indexes) >= _MOST_INDEXES:
                 self._indexes.clear()
             self._indexes[key] = blob
@@ -102,21 +129,18 @@ class CondaFeed:
 
     async def shard(self, subdir: str, digest: Sha256) -> Blob:
         """Return a shard of the present generation, or one that was replaced in the last days."""
-        edition = await self.edition(subdir)
-        generation = edition.generation
-        name = generation.by_digest.get(digest)
-        try:
-            if name is not None:
-                (body,) = await asyncio.to_thread(generation.shards.parts, name)
-                return Blob(digest, len(body), edition.folder, body)
-        except BadPack:
-            self.channel.damaged(edition)
-            raise Problem("busy", "a shard was damaged and is made anew", retry_after_s=2) from None
-        kept = self._superseded.setdefault(edition.folder, SupersededShards(edition.folder))
-        old = await asyncio.to_thread(kept.find, digest)
-        if old is None:
+
+        async def read(edition: Edition) -> Blob | None:
+            body = await asyncio.to_thread(_shard_in, edition, digest)
+            if body is None:
+                kept = self._superseded.setdefault(edition.folder, SupersededShards(edition.folder))
+                body = await asyncio.to_thread(kept.find, digest)
+            return None if body is None else Blob(digest, len(body), edition.folder, body)
+
+        blob = await self._undamaged(subdir, read)
+        if blob is None:
             raise Problem("unknown", "this feed has no such shard", feed=self.settings.name)
-        return Blob(digest, len(old), edition.folder, old)
+        return blob
 
     async def run_exports(self, subdir: str, *, is_zst: bool) -> Blob:
         """Return run_exports.json of what is shown. Raises Problem: unknown where no upstream has one."""
@@ -151,10 +175,9 @@ class CondaFeed:
         known = self._decided.get(path)
         if known is not None:
             return known
-        edition = await self.edition(subdir)
-        view = await self._view(edition, file.name)
-        record = gate(view, path) if view is not None else None
-        if view is None or record is None:
+        edition, view = await self._view(subdir, file.name)
+        record = gate(view, path)
+        if record is None:
             raise Problem(
                 "unknown", "this feed does not list this file", feed=self.settings.name, artifact=path
             )
@@ -201,18 +224,29 @@ class CondaFeed:
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    async def _view(self, edition: Edition, name: str) -> CondaView | None:
-        generation = edition.generation
-        key = (f"{self.settings.name}/{edition.subdir}/{name}", generation.stem)
-        view = self._views.get(key)
-        if view is None:
-            try:
+    async def _undamaged(self, subdir: str, read: Callable[[Edition], Awaitable[T]]) -> T:
+        """Read something of a subdir; where its files are damaged, have them made anew and read once more."""
+        edition = await self.edition(subdir)
+        try:
+            return await read(edition)
+        except BadPack as damage:
+            _LOG.warning("what was held of %s is fetched again: %s", subdir, damage)
+            self.channel.damaged(edition)
+        try:
+            return await read(await self.edition(subdir))
+        except BadPack as damage:
+            raise Problem("busy", f"what is held of {subdir} is damaged", retry_after_s=2) from damage
+
+    async def _view(self, subdir: str, name: str) -> tuple[Edition, CondaView]:
+        async def read(edition: Edition) -> tuple[Edition, CondaView]:
+            key = (f"{self.settings.name}/{subdir}/{name}", edition.generation.stem)
+            view = self._views.get(key)
+            if view is None:
                 view = await asyncio.to_thread(view_of, self.settings.name, edition, name)
-            except BadPack:
-                self.channel.damaged(edition)
-                raise Problem("busy", "an index was damaged and is fetched anew", retry_after_s=2) from None
-            self._views.put(key, view, 8 + len(view.kept))
-        return view
+                self._views.put(key, view, 8 + len(view.kept))
+            return edition, view
+
+        return await self._undamaged(subdir, read)
 
     def _ref(self, view: CondaView, record: Facts, subdir: str, file: FileName) -> ArtifactRef:
         url = f"{self._urls[view.upstream]}/{subdir}/{quote(file.file, safe='+!~=._-')}"
@@ -223,8 +257,15 @@ class CondaFeed:
         )  # fmt: skip
 
 
-def _read_index(path: Path) -> Blob:
-    body = path.read_bytes()
+def _shard_in(edition: Edition, digest: Sha256) -> bytes | None:
+    """Return a shard of the edition's generation, None where it has no such. Blocks. Raises BadPack."""
+    name = edition.generation.by_digest.get(digest)
+    return edition.generation.shards.parts(name)[0] if name is not None else None
+
+
+def _index_of(edition: Edition) -> Blob:
+    path = index_path(edition.folder, edition.generation.stem)
+    body = read_index(edition.generation, path)
     return Blob(Sha256(hashlib.sha256(body).hexdigest()), len(body), path, body)
 
 
@@ -235,9 +276,15 @@ def view_of(feed: str, edition: Edition, name: str) -> CondaView:
     records = block.facts() if block is not None else {}
     kept = {f"{edition.subdir}/{file}": facts for file, facts in records.items()}
     hidden = {
-        f"{edition.subdir}/{file}": Verdict(Outcome.HOLD, "drift", why, "held")
+        f"{edition.subdir}/{file}": _held(why)
         for file, why in generation.snapshot.top.held.items()
-        if file.lower().startswith(f"{name}-")
+        if (parsed := parse_file(file)) is not None and parsed.name == name
     }
     upstream = edition.upstream_of(name) if block is not None else ""
     return View(feed, name, upstream, Sha256(generation.stem), None, kept, hidden)
+
+
+def _held(why: str) -> Verdict:
+    """Return the verdict of a held file; its reason begins with the rule."""
+    rule, _, reason = why.partition(": ")
+    return Verdict(Outcome.HOLD, rule, reason, "held")

@@ -14,7 +14,8 @@ from proxy.conda.names import parse_file, twin
 from proxy.conda.record import Facts, joined, raws_of, stamped
 from proxy.state.sighting import Sighting, merge
 
-HELD = "its bytes changed at the origin on {day}; the ones seen first are not known any more"
+#: A file's reason begins with the rule that holds it.
+HELD = "drift: its bytes changed at the origin on {day}; the ones seen first are not known any more"
 
 
 @dataclass(slots=True)

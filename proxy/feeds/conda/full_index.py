@@ -13,6 +13,7 @@ from proxy.artifacts.blob import Blob
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.child.run import ChildFailed, run_in_child
+from proxy.conda.pack import BadPack
 from proxy.conda.repodata import FORM
 from proxy.feeds.conda.channel import Edition
 from proxy.model.clock import Clock
@@ -20,8 +21,8 @@ from proxy.model.digest import parse_sha256, read_sha256
 from proxy.model.problem import Problem
 
 _LOG = logging.getLogger("feedgate.conda")
-#: conda gives up after 60 s without a byte.
-_PATIENCE_S = 45.0
+#: conda gives up after 60 s without a byte, of which fetching the index may have taken its part.
+_PATIENCE_S = 20.0
 #: For how long a former document may stand in for the one that is being made.
 _STANDS_IN_S = 8.0
 
@@ -95,7 +96,7 @@ class FullIndexes:
     def _made(self, key: tuple[str, str, str], task: "asyncio.Task[Blob]") -> None:
         self._making.pop(key, None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error("the index %s of %s could not be rendered: %s", key[1], key[0], error)
+            _LOG.warning("the index %s of %s could not be rendered: %s", key[1], key[0], error)
 
     async def _make(self, edition: Edition, form: str) -> Blob:
         note = f"full/{FORM}/{form}/{edition.subdir}/{edition.generation.stem}"
@@ -122,4 +123,6 @@ class FullIndexes:
             raise Problem(
                 "busy", f"an index could not be prepared: {failed}", feed=self._feed, retry_after_s=30
             ) from failed
+        if "damaged" in made:
+            raise BadPack(made["damaged"])
         return await self._store.take(path, parse_sha256(made["sha256"]))

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from proxy.conda.pack import BadPack
 from proxy.conda.repodata import pieces, write
 from proxy.conda.shown import Shown
 from proxy.feeds.conda.packs import open_generation
@@ -22,7 +23,15 @@ class _Hashed:
 
 
 def run(folder: str, stem: str, subdir: str, form: str, out: str) -> dict[str, Any]:
-    """Write the index; return {"sha256", "size"}. `form` is "json" or "zst"."""
+    """Write the index; return {"sha256", "size"}, or {"damaged": why}. `form` is "json" or "zst"."""
+    try:
+        return _written(folder, stem, subdir, form, out)
+    except (BadPack, FileNotFoundError) as damage:
+        Path(out).unlink(missing_ok=True)
+        return {"damaged": str(damage)}
+
+
+def _written(folder: str, stem: str, subdir: str, form: str, out: str) -> dict[str, Any]:
     generation = open_generation(Path(folder), stem)
     shown = [Shown(name, generation.snapshot) for name in generation.snapshot]
     with Path(out).open("xb") as file:

@@ -17,7 +17,7 @@ from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
 from proxy.feeds.conda.channel_intake import ChannelIntake, Held, Taken
 from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
-from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide
+from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide, rest_s
 from proxy.feeds.keeper import How
 from proxy.model.clock import Clock
 from proxy.upstream.errors import UpstreamError
@@ -105,8 +105,7 @@ class SubdirCatalog:
             case Stale(patience_s=brief):
                 return await self._try(facts, brief)
             case Expired():
-                await asyncio.shield(self._refresh())
-                return self._now(How.REPLACED)
+                return await self._ask_again(facts)
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -147,6 +146,20 @@ class SubdirCatalog:
             return self._now(How.REVALIDATED if is_same else How.REPLACED)
         return self._held(self._facts or facts, How.STALE)
 
+    async def _ask_again(self, facts: SubdirFacts) -> HeldSubdir:
+        """Wait for the origin's word; that it had no such subdir goes on to hold while it does not answer."""
+        is_too_old = (age_s(facts.checked_at_ms, self._now_ms()) or 0.0) > self._limits.stale_if_error_s
+        is_absence = facts.stem is None and not is_too_old
+        if is_absence and rest_s(facts.failures, facts.failed_at_ms, self._now_ms()) > 0:
+            return self._held(facts, How.STALE)
+        try:
+            await asyncio.shield(self._refresh())
+        except UpstreamError:
+            if not is_absence:
+                raise
+            return self._held(facts, How.STALE)
+        return self._now(How.REPLACED)
+
     def _refresh(self) -> "asyncio.Task[None]":
         if self._refreshing is None:
             self._refreshing = asyncio.create_task(self._ask(), name=f"refresh {self._subdir}")
@@ -162,11 +175,7 @@ class SubdirCatalog:
         facts, now_ms = self._facts, self._now_ms()
         before = self._generation.stem if self._generation is not None else None
         try:
-            taken = await self._intake.take(
-                facts.taken if facts is not None else Taken(),
-                Held(self._generation, self._may_vanish(facts)),
-                now_ms,
-            )
+            taken = await self._take(facts, now_ms)
             if taken.stem is not None and (self._generation is None or self._generation.stem != taken.stem):
                 self._generation = await asyncio.to_thread(open_generation, self.folder, taken.stem)
         except (UpstreamError, OSError, BadPack):
@@ -176,6 +185,15 @@ class SubdirCatalog:
         self._facts = SubdirFacts(now_ms, taken.stem, taken)
         await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
         await asyncio.to_thread(sweep_generations, self.folder, taken.stem, before)
+
+    async def _take(self, facts: SubdirFacts | None, now_ms: int) -> Taken:
+        may_vanish = self._may_vanish(facts)
+        held = Held(self._generation, may_vanish)
+        try:
+            return await self._intake.take(facts.taken if facts is not None else Taken(), held, now_ms)
+        except BadPack as damage:
+            _LOG.warning("what was held of %s cannot be read, all is fetched: %s", self._subdir, damage)
+            return await self._intake.take(Taken(), Held(None, may_vanish), now_ms)
 
     def _may_vanish(self, facts: SubdirFacts | None) -> bool:
         """An origin that suddenly lists nothing is not believed for as long as what it listed may be used."""
