@@ -50,6 +50,11 @@ class Seen(msgspec.Struct, array_like=True, frozen=True, gc=False):
         last = self.digests[-1]
         return next(had for had in self.digests if had.algorithm == last.algorithm).packed != last.packed
 
+    def is_weakened_by(self, digest: str | None) -> bool:
+        """Tell whether a SHA-256 is known and the index tells none any more."""
+        is_strong = digest is not None and pack_digest(digest)[0] == 0
+        return not is_strong and any(had.algorithm == "sha256" for had in self.digests)
+
     def counts_from_ms(self, origin_ms: int | None) -> int | None:
         """Return the moment from which the file's age counts; None means old without a date."""
         if self.is_initial:
@@ -67,10 +72,18 @@ class Sighting(msgspec.Struct, array_like=True, frozen=True):
 
     files: dict[str, Seen] = {}
 
-    def drifts(self, names: Mapping[str, object]) -> dict[str, Seen]:
-        """Return those of the given files whose present digest is another than their first."""
-        found = ((name, self.files.get(name)) for name in names)
-        return {name: seen for name, seen in found if seen is not None and seen.has_drifted}
+    def drifts(self, files: Mapping[str, str | None]) -> dict[str, Seen]:
+        """Return those of the listed files (name -> digest) that are not known to be what they were first.
+
+        Their digest is another, or the index tells a weaker one, or none, where it told a SHA-256 before: what
+        cannot be compared any more is not believed.
+        """
+        found = ((name, digest, self.files.get(name)) for name, digest in files.items())
+        return {
+            name: seen
+            for name, digest, seen in found
+            if seen is not None and (seen.has_drifted or seen.is_weakened_by(digest))
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from proxy.model.problem import Problem
 from proxy.state.database import Database
-from proxy.state.sighting import Drift, Sighting, merge, pack, unpack
+from proxy.state.sighting import Drift, Seen, Sighting, merge, pack, unpack
 
 _LOG = logging.getLogger("feedgate.sightings")
 #: Packed rows kept in memory, in bytes.
@@ -86,11 +86,7 @@ class Sightings:
             # The disk takes nothing: what is known still judges, what is new is recorded by a later refresh.
             _LOG.warning("first sight of %s could not be recorded: %s", name, full.detail)
             sighting, _ = merge(await self.of(upstream, "", name), files, now_ms, is_initial=False)
-        return {
-            file: f"its bytes changed at the origin on {_day(seen.digests[-1].since_ms)}; "
-            f"first seen {_day(seen.first_ms)}"
-            for file, seen in sighting.drifts(files).items()
-        }
+        return {file: _reason(seen, files[file]) for file, seen in sighting.drifts(files).items()}
 
     async def learn(self, upstream: str, subdir: str, learned: Path) -> None:
         """Write what a child learned (`learned.py`). Raises Problem('disk-full').
@@ -186,6 +182,14 @@ def _merged(
     }
     changed = {name: sighting for name, (sighting, _) in merged.items() if sighting is not old[name]}
     return merged, {name: pack(sighting) for name, sighting in changed.items()}
+
+
+def _reason(seen: Seen, digest: str | None) -> str:
+    """The reason goes to clients of hidden files, so it names no digest (contract, section 3)."""
+    if seen.is_weakened_by(digest):
+        return f"the origin tells no SHA-256 of it any more, as it did when it was first seen {_day(seen.first_ms)}"
+    since = _day(seen.digests[-1].since_ms)
+    return f"its bytes changed at the origin on {since}; first seen {_day(seen.first_ms)}"
 
 
 def _day(moment_ms: int) -> str:

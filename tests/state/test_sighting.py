@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,19 +65,25 @@ def test_packing_loses_nothing(history: list[tuple[Mapping[str, str | None], int
 
 
 @given(histories)
-def test_a_file_is_held_exactly_while_it_differs_from_its_first_digest_of_that_algorithm(
+def test_a_file_is_held_exactly_while_it_differs_from_its_first_digest_or_hides_it(
     history: list[tuple[Mapping[str, str | None], int]],
 ) -> None:
     first: dict[tuple[str, bool], str] = {}
     last: dict[str, str] = {}
+    listed: dict[str, str | None] = {}
     for files, _ in history:
         for name, digest in files.items():
+            listed[name] = digest
             if digest is not None:
                 first.setdefault((name, ":" in digest), digest)
                 last[name] = digest
-    sighting = replayed(history)[-1]
-    held = {name for name, digest in last.items() if first[name, ":" in digest] != digest}
-    assert set(sighting.drifts(sighting.files)) == held
+    changed = {name for name, digest in last.items() if first[name, ":" in digest] != digest}
+    weakened = {
+        name
+        for name, digest in listed.items()
+        if (name, False) in first and (digest is None or ":" in digest)
+    }
+    assert set(replayed(history)[-1].drifts(listed)) == changed | weakened
 
 
 def test_a_changed_digest_is_a_drift_that_names_both() -> None:
@@ -133,3 +140,12 @@ def test_a_better_algorithm_is_no_drift() -> None:
     changed, drifts = merge(strong, {"a.whl": "md5:01"}, 3, is_initial=False)
     assert [drift.before for drift in drifts] == ["md5:00"]
     assert changed.files["a.whl"].has_drifted
+
+
+@pytest.mark.parametrize("later", [None, "md5:00"])
+def test_a_digest_that_is_withdrawn_or_weakened_is_drift(later: str | None) -> None:
+    strong, _ = merge(None, {"a.whl": A}, 1, is_initial=False)
+    weakened, _ = merge(strong, {"a.whl": later}, 2, is_initial=False)
+    assert set(weakened.drifts({"a.whl": later})) == {"a.whl"}
+    healed, _ = merge(weakened, {"a.whl": A}, 3, is_initial=False)
+    assert not healed.drifts({"a.whl": A})
