@@ -10,6 +10,7 @@ from typing import Any
 
 from proxy.config import kinds
 from proxy.config.faults import RefusedError, describe
+from proxy.config.globs import normalized
 from proxy.config.layers import Given, Table, parse_json
 from proxy.config.pip import Followed
 from proxy.config.schema import FEED, Reader, dotted, source_of
@@ -52,6 +53,7 @@ def _read_feed(reader: Reader, name: str, table: Table, place: str, around: Surr
         return None
     _check_kind(reader, table, place, values["kind"])
     _check_sources(reader, table, place, values["kind"])
+    values["reserved"] = normalized(values.get("reserved", ()), values["kind"])
     upstreams = _read_upstreams(reader, name, table, place, values["kind"], around)
     return Feed(name=name, upstreams=upstreams, **values)
 

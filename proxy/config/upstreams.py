@@ -13,6 +13,7 @@ from typing import Any
 
 from proxy.config.auth import read_auth
 from proxy.config.faults import RefusedError, describe
+from proxy.config.globs import normalized
 from proxy.config.kinds import Kind, list_of
 from proxy.config.layers import Given, Table
 from proxy.config.routes import choose_route
@@ -68,6 +69,7 @@ def read_upstream(reader: Reader, given: Given, place: str, around: Around) -> U
     table = reader.table(given, place)
     reader.known(table, (*_OWN, *(key.name for key in (*UPSTREAM, *UPSTREAM_DEFAULTS))), place)
     values = reader.values((*UPSTREAM, *UPSTREAM_DEFAULTS), table, place)
+    values |= {name: normalized(values[name], around.kind) for name in ("only", "except_") if name in values}
     urls, auth = _read_urls(reader, table, place, place_kind(around.kind))
     values["route"] = choose_route(reader, _given(table, "route"), f"{place}.route", around.routes)
     values["auth"] = _read_auth(reader, table, f"{place}.auth", auth)
