@@ -5,6 +5,7 @@ which the first part has none of; the memory of I8 is measured in a process of i
 """
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import stat
@@ -160,8 +161,9 @@ class Auditor:
 
     def _files(self, below: str) -> Iterator[Path]:
         root = self._data / below
-        if root.is_dir():
-            for path in sorted(root.rglob("*")):
+        for path in sorted(root.rglob("*")) if root.is_dir() else ():
+            # What is being written is there for a moment only.
+            with contextlib.suppress(FileNotFoundError):
                 if stat.S_ISREG(path.lstat().st_mode):
                     yield path
 

@@ -36,6 +36,7 @@ async def test_wrong_bytes_complete_nowhere_and_stay_nowhere(scene: Scene) -> No
     assert scene.log.text.count(right) >= 1
     assert len(set(scene.digests_in_log())) >= 2
     # One more try at once, then the source rests.
+    await scene.settled()
     assert scene.origin.hits(scene.file_path) == 2
     again = await scene.get(scene.page, Accept=JSON)
     assert again.body == page.body
@@ -56,10 +57,13 @@ async def test_small_file_with_wrong_bytes_is_a_502_that_names_both_digests(scen
 
 async def test_source_of_wrong_bytes_rests_for_five_minutes(scene: Scene) -> None:
     """A07: what was not asked for cannot lie; other files of the host are served meanwhile."""
+    scene.clock.freeze()
     await scene.start()
     await scene.warm()
     scene.origin.always(scene.file_path, FLIPPED)
     await scene.get(scene.file)
+    # Its client is cut off; the second try goes on.
+    await scene.settled()
     scene.origin.heal()
     scene.origin.forget()
     resting = await scene.get(scene.file)
@@ -145,6 +149,7 @@ async def test_retry_after_is_passed_on_within_bounds(
 
 async def test_breaker_opens_after_five_failures_and_lets_one_probe_out_per_step(scene: Scene) -> None:
     """A09: a failing origin is left alone, however many names are asked for."""
+    scene.clock.freeze()
     await scene.start(json_api=None)
     scene.origin.always("*", Fault(status=500))
     names = iter(range(1000))
@@ -171,6 +176,7 @@ async def test_breaker_opens_after_five_failures_and_lets_one_probe_out_per_step
 
 async def test_one_refresh_per_backoff_step_keeps_a_stale_page_served(scene: Scene) -> None:
     """A09: clients cost the origin nothing while it fails."""
+    scene.clock.freeze()
     await scene.start()
     await scene.warm()
     scene.origin.always("*", Fault(status=503))
@@ -191,6 +197,7 @@ async def test_one_refresh_per_backoff_step_keeps_a_stale_page_served(scene: Sce
 @pytest.mark.parametrize("status", [404, 410])
 async def test_absent_name_is_remembered_for_a_minute(scene: Scene, status: int) -> None:
     """A10: 404 to everybody, one question to the origin, and a new name appears within the time."""
+    scene.clock.freeze()
     await scene.start()
     scene.origin.always(scene.index.page_path("late"), Fault(status=status))
     for _ in range(3):
@@ -219,6 +226,7 @@ async def test_withdrawn_name_and_file_are_no_longer_served(scene: Scene, status
 
 async def test_file_that_is_gone_at_the_origin_makes_the_page_be_asked_again(scene: Scene) -> None:
     """A10: 404 for the file, and the index does not list it any longer than the origin does."""
+    scene.clock.freeze()
     await scene.start()
     await scene.warm()
     path = scene.file

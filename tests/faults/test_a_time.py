@@ -81,6 +81,7 @@ async def test_all_that_is_held_is_served_for_a_week_without_the_origin(
 
 async def test_page_older_than_stale_if_error_is_not_served(scene: Scene) -> None:
     """A20: a week by default; the file goes with it, since nobody can say that it is still offered."""
+    scene.clock.freeze()
     await scene.start()
     await scene.warm()
     assert (await scene.get(scene.file)).status == 200
@@ -92,6 +93,7 @@ async def test_page_older_than_stale_if_error_is_not_served(scene: Scene) -> Non
 
 async def test_absent_origin_costs_one_probe_per_interval(scene: Scene) -> None:
     """A20: however many clients ask."""
+    scene.clock.freeze()
     await scene.start(json_api=None)
     await scene.warm()
     attempts = 0

@@ -129,10 +129,10 @@ async def swept(stage: Stage, points: list[Point], most: int) -> None:
 
 async def test_kill_at_any_call_of_a_cold_download_leaves_nothing_half_done(stage: Stage) -> None:
     """B01: nothing partial under a digest, temps swept, the same request right."""
-    await swept(stage, await python_points(stage), sized(9, 10_000))
+    await swept(stage, await python_points(stage), sized(6, 10_000))
 
 
 @needs("strace")
 async def test_kill_at_any_call_of_the_databases_leaves_them_sound(stage: Stage) -> None:
     """B01: the state is whole, and the notes are there or made anew."""
-    await swept(stage, await database_points(stage), sized(5, 10_000))
+    await swept(stage, await database_points(stage), sized(3, 10_000))
