@@ -4,15 +4,25 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import zstandard
 
 from tests.support.conda_index import Records, Sections
-from tests.support.gateway import Got
 
-Ask = Callable[[str], Awaitable[Got]]
+
+class Answered(Protocol):
+    """An answer, however it was asked for."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+
+Ask = Callable[[str], Awaitable[Answered]]
 
 
 class Form(StrEnum):
@@ -41,14 +51,14 @@ async def read_back(ask: Ask, form: Form) -> Sections:
     return found
 
 
-def sections_of(answer: Got) -> Sections:
+def sections_of(answer: Answered) -> Sections:
     """Return the records of a repodata.json or .json.zst."""
     assert answer.status == 200, answer.body
     document = json.loads(plain(answer.body))
     return {section: document[section] for section in ("packages", "packages.conda")}
 
 
-def shard_digests(answer: Got) -> dict[str, str]:
+def shard_digests(answer: Answered) -> dict[str, str]:
     """Return name -> digest of its shard in hexadecimal."""
     assert answer.status == 200, answer.body
     return {name: digest.hex() for name, digest in unpacked(answer.body)["shards"].items()}

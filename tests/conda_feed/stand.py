@@ -23,7 +23,7 @@ from tests.support.channel import SHARD_INDEX, FakeChannel
 from tests.support.conda_index import Sections
 from tests.support.gateway import Gateway, Got, upstream
 from tests.support.origin import Origin
-from tests.support.raw_http import Reply, ask
+from tests.support.raw_http import Raw, Reply, ask
 
 #: Longer than an upstream's `ttl`, than any rest and any backoff.
 LATER_S = 1000.0
@@ -104,7 +104,10 @@ class Stand:
         if form is not Form.SHARDS:
             await self.get(f"{subdir}/{form}", feed=feed)
             await self.settled()
-        return await read_back(lambda file: self.get(f"{subdir}/{file}", feed=feed), form)
+        port = urlsplit(self.gateway.url).port
+        assert port is not None
+        async with Raw(port) as raw:  # one connection: a channel may have thousands of shards
+            return await read_back(lambda file: raw.ask("GET", f"/conda/{feed}/{subdir}/{file}"), form)
 
     async def files(
         self, subdir: str = "linux-64", form: Form = Form.SHARDS, *, feed: str = "chan"

@@ -57,9 +57,9 @@ def shards(subdir: str, listed: Listed, base_url: str = "") -> tuple[bytes, dict
     document = json.loads(repodata(subdir, listed))
     made: dict[str, bytes] = {}
     digests: dict[str, bytes] = {}
-    for name, files in sorted(_by_name(document).items()):
+    for name, listed_of in sorted(_by_name(document).items()):
         removed = [file for file in document.get("removed", ()) if file.rsplit("-", 2)[0].lower() == name]
-        shard = {section: _binary(found) for section, found in sections(files).items()}
+        shard = {section: _binary(found) for section, found in listed_of.items()}
         made[name] = zst(msgspec.msgpack.encode({**shard, "removed": removed}))
         digests[name] = hashlib.sha256(made[name]).digest()
     info = {"base_url": "", **document.get("info", {}), "subdir": subdir, "shards_base_url": base_url}
@@ -96,11 +96,12 @@ def zst(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=1).compress(data)
 
 
-def _by_name(document: Mapping[str, Any]) -> dict[str, Records]:
-    found: dict[str, Records] = {}
+def _by_name(document: Mapping[str, Any]) -> dict[str, Sections]:
+    found: dict[str, Sections] = {}
     for section in ("packages", "packages.conda"):
         for file, record in (document.get(section) or {}).items():
-            found.setdefault(file.rsplit("-", 2)[0].lower(), {})[file] = record
+            name = file.rsplit("-", 2)[0].lower()
+            found.setdefault(name, {"packages": {}, "packages.conda": {}})[section][file] = record
     return found
 
 
