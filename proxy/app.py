@@ -1,7 +1,8 @@
 """The composition root: builds every object, owns their life, swaps the site on a reload.
 
 Start: state (and its lock), store, feeds, listen. Stop: stop listening, let answers finish, close in the reverse
-order. A reload applies a changed file whole, or, if anything in it is wrong, leaves everything as it was and says so.
+order. A reload applies a changed file whole, or, whatever goes wrong with it, leaves everything as it was and says so:
+a server that runs is worth more than the settings that it was to get.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from proxy.scarcity import Complaints, raise_limit
 from proxy.site import Site, build_site
 from proxy.state.errors import StateError
 from proxy.state.running import write_reloaded, write_running
+from proxy.upstream.errors import UpstreamError
 from proxy.web.access import AccessLog
 from proxy.web.api.served import Served
 from proxy.web.api.table import api_routes
@@ -116,11 +118,14 @@ class App:
         await self._access.close()
 
     def apply(self, settings: Settings) -> tuple[str, ...]:
-        """Swap in the site of changed settings; return what of the change needs a restart, in words."""
+        """Swap in the site of changed settings; return what of the change needs a restart, in words.
+
+        Raises UpstreamError for an upstream that cannot be used, and then nothing has changed.
+        """
         differing = changes(self.settings, settings)
-        self.settings = applied(self.settings, settings)
-        site = build_site(self.settings, self.base, self.site)
-        retired, self.site = self.site, site
+        settings = applied(self.settings, settings)
+        site = build_site(settings, self.base, self.site)
+        retired, self.site, self.settings = self.site, site, settings
         task = asyncio.create_task(retired.close(site), name="retire site")
         self._retired.add(task)
         task.add_done_callback(self._retired.discard)
@@ -155,38 +160,59 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
                 wait.cancel()
             if reloading.is_set():
                 reloading.clear()
-                current = await _reload(app, current)
+                current = await reload(app, current)
     finally:
         _LOG.info("stopping")
         await app.stop()
     return 0
 
 
-async def _reload(app: App, current: Loaded) -> Loaded:
-    """Apply the file anew, or say why not; the answer is for `feedgate reload`."""
+async def reload(app: App, current: Loaded) -> Loaded:
+    """Apply the file anew, or say why not, for `feedgate reload` and in the log; return what is in force now.
+
+    Raises nothing: whatever goes wrong, the server lives on with the settings that it has.
+    """
+    is_ok = False
     try:
         loaded = await asyncio.to_thread(current.again)
         restart = app.apply(loaded.settings)
     except ConfigError as error:
         messages = tuple(str(fault) for fault in error.faults)
-        _LOG.error("the changed settings have errors; the former stay in force: %s", "; ".join(messages))
-        loaded, is_ok = current, False
+    except UpstreamError as error:
+        messages = (str(error),)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours in new settings must not end a server that works
+        _LOG.exception("the changed settings could not be applied")
+        messages = (f"the changed settings could not be applied: {type(error).__name__}; see the log",)
     else:
+        current, is_ok = loaded, True
         messages = ("the changed settings are in force", *restart)
+    if is_ok:
         _LOG.info("; ".join(messages))
-        is_ok = True
-    await asyncio.to_thread(
-        write_reloaded, app.settings.server.state_dir, app.base.clock.now(), is_ok, messages
-    )
-    return loaded
+    else:
+        _LOG.error("the changed settings have errors; the former stay in force: %s", "; ".join(messages))
+    await _tell(app, is_ok, messages)
+    return current
+
+
+async def _tell(app: App, is_ok: bool, messages: tuple[str, ...]) -> None:
+    """Write what came of a reload for the command that asked for it, which may not be possible."""
+    try:
+        await asyncio.to_thread(
+            write_reloaded, app.settings.server.state_dir, app.base.clock.now(), is_ok, messages
+        )
+    except OSError as error:
+        _LOG.warning("the answer to a reload could not be written: %s", error)
 
 
 def run(settings: Settings, loaded: Loaded) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status."""
+    """Serve until SIGTERM or SIGINT; return the exit status: 2 for settings that cannot be used."""
     pipe = LogPipe(settings.log)
     raise_limit()
     try:
         return asyncio.run(_serve(settings, loaded))
+    except UpstreamError as error:
+        print(f"feedgate: an upstream cannot be used: {error}", file=sys.stderr)
+        return 2
     except (StateError, OSError) as error:
         print(f"feedgate: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ words.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,17 @@ class Request:
         return cls(path, dict(os.environ), Path.cwd(), dict(overrides or {}))
 
     @property
+    def named(self) -> str | None:
+        """The file as it was asked for; None if nobody named one."""
+        return self.path or self.environ.get("FEEDGATE_CONFIG")
+
+    @property
     def file(self) -> tuple[Path, str] | None:
         """The file to read and its name as it was asked for; None if there is no default file."""
-        named = self.path or self.environ.get("FEEDGATE_CONFIG")
-        path = self.cwd / (named or DEFAULT_FILE)
-        if named is None and not path.exists():
+        path = self.cwd / (self.named or DEFAULT_FILE)
+        if self.named is None and not path.exists():
             return None
-        return path, named or DEFAULT_FILE
+        return path, self.named or DEFAULT_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,17 @@ class Loaded:
     request: Request = field(repr=False)
 
     def again(self) -> "Loaded":
-        """Load anew from the same file, environment and command line; raise ConfigError."""
-        return load(self.request)
+        """Load anew from the same file, environment and command line; raise ConfigError.
+
+        A file that is gone is an error: to go on without it would drop every feed.
+        """
+        if self.path is None:
+            return load(self.request)
+        name = self.request.named or DEFAULT_FILE
+        if not self.path.exists():
+            raise ConfigError([Fault(name, "the file is gone; the former settings stay in force")])
+        # By name: a default file that vanishes in this moment is missed too.
+        return load(replace(self.request, path=name))
 
 
 def load(request: Request) -> Loaded:

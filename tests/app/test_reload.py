@@ -1,0 +1,102 @@
+"""A reload applies a changed file whole or not at all, and never ends the server."""
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+import proxy.app
+from proxy.app import App, reload
+from proxy.config.load import Loaded
+from proxy.upstream.errors import AddressRefused
+from tests.config.loading import loads
+
+CONFIG = """
+[server]
+port = 0
+[feeds.one]
+kind = "pypi"
+upstreams = ["https://index.example/simple/"]
+"""
+MORE = CONFIG + '[feeds.two]\nkind = "pypi"\nupstreams = [{ feed = "one" }]\n'
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Loaded:
+    return loads(tmp_path, CONFIG)
+
+
+@pytest.fixture
+async def app(loaded: Loaded) -> AsyncIterator[App]:
+    app = App(loaded.settings, {})
+    await app.start()
+    yield app
+    await app.stop()
+
+
+def told(app: App) -> dict[str, Any]:
+    answer: dict[str, Any] = orjson.loads((app.settings.server.state_dir / "reload.json").read_bytes())
+    return answer
+
+
+async def test_a_changed_file_is_in_force(app: App, loaded: Loaded, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(MORE)
+    current = await reload(app, loaded)
+    assert set(current.settings.feeds) == set(app.settings.feeds) == {"one", "two"}
+    assert told(app)["ok"] is True
+
+
+async def test_a_file_that_is_gone_leaves_the_feeds_alone(app: App, loaded: Loaded, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").unlink()
+    assert await reload(app, loaded) is loaded
+    assert set(app.settings.feeds) == {"one"}
+    assert told(app)["ok"] is False
+    assert told(app)["messages"] == ["config.toml: the file is gone; the former settings stay in force"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (AddressRefused("guard", "a URL without a valid host name"), "valid host name"),
+        (KeyError("x"), "KeyError"),
+    ],
+)
+async def test_a_site_that_cannot_be_built_leaves_the_settings_alone(
+    app: App, loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def build(*_: object) -> None:
+        raise error
+
+    (tmp_path / "config.toml").write_text(MORE)
+    site = app.site
+    with monkeypatch.context() as patch:
+        patch.setattr(proxy.app, "build_site", build)
+        assert await reload(app, loaded) is loaded
+    assert app.site is site
+    assert set(app.settings.feeds) == {"one"}
+    assert told(app)["ok"] is False
+    assert words in told(app)["messages"][0]
+    assert set((await reload(app, loaded)).settings.feeds) == {"one", "two"}
+
+
+async def test_a_mistake_of_ours_is_in_the_log_with_its_traceback(
+    app: App, loaded: Loaded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def build(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(proxy.app, "build_site", build)
+    with caplog.at_level(logging.ERROR, "feedgate"):
+        await reload(app, loaded)
+    assert any(record.exc_info for record in caplog.records)
+
+
+async def test_an_answer_that_cannot_be_written_does_not_end_the_server(
+    app: App, loaded: Loaded, tmp_path: Path
+) -> None:
+    (app.settings.server.state_dir / ".reload.json.new").mkdir()
+    (tmp_path / "config.toml").write_text(MORE)
+    assert set((await reload(app, loaded)).settings.feeds) == {"one", "two"}
