@@ -6,6 +6,7 @@ idle ones end, the rest finish within `stop_timeout`, what is left then is abort
 """
 
 import asyncio
+import errno
 import itertools
 import secrets
 import ssl
@@ -31,6 +32,10 @@ MAX_HEADER_FIELDS = 100
 BACKLOG = 1024
 #: How long handlers may take to unwind once they are cancelled.
 UNWIND_S = 2.0
+
+
+class CannotListen(OSError):
+    """The address cannot be listened on; the text names the setting to change."""
 
 
 class Listener(web.Server):
@@ -117,12 +122,20 @@ class WebServer:
         self._listening: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Bind and accept; raises OSError or ssl.SSLError for what cannot be used."""
+        """Bind and accept; raises CannotListen, or ssl.SSLError for a certificate that cannot be used."""
         settings = self._settings
         context = await asyncio.to_thread(_tls, settings) if settings.tls_cert else None
         self._listener = Listener(self._door, self._watch, self._trust, settings, self._clock)
-        self._listening = await asyncio.get_running_loop().create_server(
-            self._listener,
+        try:
+            self._listening = await self._bind(self._listener, context)
+        except OSError as error:
+            raise CannotListen(_words(settings, error)) from error
+        self._watch.start()
+
+    async def _bind(self, listener: Listener, context: ssl.SSLContext | None) -> asyncio.Server:
+        settings = self._settings
+        return await asyncio.get_running_loop().create_server(
+            listener,
             settings.host,
             settings.port,
             ssl=context,
@@ -131,7 +144,6 @@ class WebServer:
             ssl_handshake_timeout=settings.header_timeout_s if context else None,
             ssl_shutdown_timeout=settings.header_timeout_s if context else None,
         )
-        self._watch.start()
 
     @property
     def port(self) -> int:
@@ -182,6 +194,16 @@ class WebServer:
         except TimeoutError:
             for connection in tuple(self._watch.connections):
                 connection.abort()
+
+
+def _words(settings: ServerSettings, error: OSError) -> str:
+    host, port = settings.host, settings.port
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"server.port: {port} on {host} is in use by another program; stop it or set another port"
+        case errno.EACCES | errno.EPERM:
+            return f"server.port: this user may not listen on port {port}; set one above 1023"
+    return f"server.host: {host} port {port} cannot be listened on: {error.strerror or error}"
 
 
 def _tls(settings: ServerSettings) -> ssl.SSLContext:
