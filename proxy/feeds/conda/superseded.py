@@ -5,6 +5,8 @@ generation replaces is kept for eight days, in a small pack of its own, and serv
 metadata only, the package itself is judged when it is asked for.
 """
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from proxy.conda.pack import BadPack, Pack, open_pack
@@ -46,28 +48,40 @@ def prune_superseded(folder: Path, now_ms: int) -> None:
 
 
 class SupersededShards:
-    """The superseded shards of a folder, looked up by digest; packs are opened when somebody asks."""
+    """The superseded shards of a folder, looked up by digest; packs are opened when somebody asks.
+
+    Any thread may ask: what is open is known under a lock, packs themselves never change.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._opened: dict[Path, tuple[PackFile, Pack, dict[str, str]]] = {}
+        self._lock = threading.Lock()
+        self._opened: dict[Path, tuple[Pack, dict[str, str]]] = {}
 
     def find(self, digest: Sha256) -> bytes | None:
         """Return a shard's bytes, checked, or None where no pack of the last days has it. Blocks."""
-        present = superseded_files(self._folder)
-        for path in [path for path in self._opened if path not in present]:
-            del self._opened[path]
-        for path in present:
+        for pack, names in self._packs():
             try:
-                _, pack, names = self._opened.get(path) or self._open(path)
                 if (name := names.get(digest)) is not None:
                     return pack.parts(name)[0]
             except (OSError, BadPack):
                 continue
         return None
 
-    def _open(self, path: Path) -> tuple[PackFile, Pack, dict[str, str]]:
-        file = PackFile(path)
-        pack = open_pack(file.read, file.size)
-        self._opened[path] = (file, pack, by_digest(pack))
-        return self._opened[path]
+    def _packs(self) -> Iterator[tuple[Pack, dict[str, str]]]:
+        present = superseded_files(self._folder)
+        with self._lock:
+            self._opened = {path: opened for path, opened in self._opened.items() if path in present}
+        for path in present:
+            try:
+                yield self._open(path)
+            except (OSError, BadPack):
+                continue
+
+    def _open(self, path: Path) -> tuple[Pack, dict[str, str]]:
+        with self._lock:
+            if path not in self._opened:
+                file = PackFile(path)  # lives as long as the pack that reads it
+                pack = open_pack(file.read, file.size)
+                self._opened[path] = (pack, by_digest(pack))
+            return self._opened[path]
