@@ -239,7 +239,9 @@ class CondaFeed:
 
     async def _view(self, subdir: str, name: str) -> tuple[Edition, CondaView]:
         async def read(edition: Edition) -> tuple[Edition, CondaView]:
-            key = (f"{self.settings.name}/{subdir}/{name}", edition.generation.stem)
+            # The same records may come from another upstream after a reload.
+            source = " ".join((edition.generation.stem, *edition.upstreams))
+            key = (f"{self.settings.name}/{subdir}/{name}", source)
             view = self._views.get(key)
             if view is None:
                 view = await asyncio.to_thread(view_of, self.settings.name, edition, name)
