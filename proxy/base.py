@@ -9,6 +9,7 @@ from proxy.artifacts.flights import Flights
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Settings
+from proxy.feeds.arrivals import Arrivals
 from proxy.feeds.conda.feed import CondaView
 from proxy.feeds.conda.packs import sweep_leftovers
 from proxy.feeds.documents import Documents
@@ -35,6 +36,7 @@ class Base:
     store: BlobStore
     notes: Notes
     flights: Flights
+    arrivals: Arrivals
     database: Database
     sightings: Sightings
     owners: Owners
@@ -58,6 +60,7 @@ class Base:
         if self._warming is not None:
             await asyncio.gather(self._warming, return_exceptions=True)
         await self.flights.close()
+        await self.arrivals.close()
         await self.documents.close()
         await self.door.close()
         await self.store.close()
@@ -81,8 +84,9 @@ def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | Non
     url = settings.state.url.reveal() if settings.state.url is not None else None
     database = Database(settings.server.state_dir, clock, url=url)
     return Base(
-        clock=clock, tally=tally, store=store, notes=notes, flights=Flights(store, clock), database=database,
-        sightings=Sightings(database), owners=Owners(database, clock), door=Door(clock, environ=environ),
+        clock=clock, tally=tally, store=store, notes=notes, flights=Flights(store, clock),
+        arrivals=Arrivals(notes), database=database, sightings=Sightings(database),
+        owners=Owners(database, clock), door=Door(clock, environ=environ),
         documents=Documents(store, notes, max_bytes=_DOCUMENT_BYTES), pypi_views=Views(max_records=_VIEW_RECORDS),
         conda_views=Views(max_records=_VIEW_RECORDS), conda_folder=cache / "conda",
     )  # fmt: skip

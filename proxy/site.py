@@ -63,7 +63,6 @@ class Site:
         for owners in self.owners.values():
             await owners.close()
         await self.pypi_keeper.close()
-        await self.keeper.close()
         kept = set(successor.catalogs) if successor is not None else set()
         for key, catalog in self.catalogs.items():
             if key not in kept:
@@ -81,7 +80,7 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
             kept[feed.name] = _kept(feed, base, known, catalogs, owners)
         elif feed.kind == "conda":
             kept[feed.name] = keep_conda(feed, base)
-    keeper = LocalKeeper(kept, base.store, base.notes, base.flights)
+    keeper = LocalKeeper(kept, base.store, base.arrivals, base.flights)
     pypi_keeper = _pypi_keeper(settings, base, keeper, kept)
     feeds = {
         feed.name: PypiFeed(

@@ -4,29 +4,21 @@ It holds the catalogs of every feed, resolves a feed that is another feed's upst
 artifact into the one flight that fetches it.
 """
 
-import asyncio
-import hashlib
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.flight import Flight
 from proxy.artifacts.flights import Flights
-from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
+from proxy.feeds.arrivals import Arrivals
 from proxy.feeds.keeper import Absent, ArtifactRef, Landing, Offer
 from proxy.feeds.landing import FlightLanding, RemoteSource, expected_of
 from proxy.feeds.owners import Owned, Owners
-from proxy.model.digest import Sha256, read_sha256
+from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError, problem_for
 from proxy.upstream.way import Way
-
-_LOG = logging.getLogger("feedgate.keeper")
-
-
-ArrivalHook = Callable[[ArtifactRef, Sha256], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +36,12 @@ class LocalKeeper:
     """The keeper's work in this process. Errors of the way out become problems here, once."""
 
     def __init__(
-        self, feeds: Mapping[str, KeptFeed], store: BlobStore, notes: Notes, flights: Flights
+        self, feeds: Mapping[str, KeptFeed], store: BlobStore, arrivals: Arrivals, flights: Flights
     ) -> None:
         self._feeds = feeds
         self._store = store
-        self._notes = notes
+        self._arrivals = arrivals
         self._flights = flights
-        self._arrivals: set[asyncio.Task[None]] = set()
-        #: Called with each artifact that arrived whole and verified.
-        self.on_arrival: list[ArrivalHook] = []
-
-    async def close(self) -> None:
-        """Stop what is under way; the flights are the store's and end with it."""
-        for task in tuple(self._arrivals):
-            task.cancel()
-        await asyncio.gather(*self._arrivals, return_exceptions=True)
 
     def peek(self, feed: str, name: str) -> Offer | Absent | None:
         owned = self._feeds[feed].owners.peek(name)
@@ -71,9 +54,7 @@ class LocalKeeper:
             raise problem_for(error, feed) from error
 
     async def held(self, ref: ArtifactRef) -> Sha256 | None:
-        if ref.sha256 is not None:
-            return ref.sha256 if await self._store.find(ref.sha256) is not None else None
-        digest = read_sha256(await self._notes.get(_arrival_note(ref)))
+        digest = await self._arrivals.digest_of(ref)
         return digest if digest is not None and await self._store.find(digest) is not None else None
 
     async def size_of(self, ref: ArtifactRef) -> int | None:
@@ -113,10 +94,6 @@ class LocalKeeper:
         except UpstreamError as error:
             raise problem_for(error, ref.feed) from error
 
-    def remote(self, feed: str, upstream: str) -> Way:
-        """Return the way out of one upstream of a feed."""
-        return self._feeds[feed].remotes[upstream]
-
     async def remote_of(self, ref: ArtifactRef) -> Way:
         """Return the way out to the artifact's origin, through the chain of feeds that are upstreams."""
         feed, upstream = self._feeds[ref.feed], ref.upstream
@@ -143,23 +120,8 @@ class LocalKeeper:
         is_new = not self._flights.is_flying(key)
         flight = self._flights.join(key, [RemoteSource(ref, self.remote_of)], expected_of(ref), keep=keep)
         if is_new:
-            task = asyncio.create_task(self._note_arrival(flight, ref), name="arrival")
-            self._arrivals.add(task)
-            task.add_done_callback(self._arrivals.discard)
+            self._arrivals.watch(flight, ref)
         return flight
-
-    async def _note_arrival(self, flight: Flight, ref: ArtifactRef) -> None:
-        try:
-            blob = await flight.done()
-        except (UpstreamError, Problem) as error:
-            _LOG.warning(
-                "an artifact did not arrive: feed %s, file %s, error %s", ref.feed, ref.filename, str(error)
-            )
-            return
-        if ref.sha256 is None:
-            await self._notes.set(_arrival_note(ref), blob.digest.encode("ascii"))
-        for hook in self.on_arrival:
-            await hook(ref, blob.digest)
 
 
 def gone(ref: ArtifactRef) -> Problem:
@@ -189,7 +151,3 @@ def _answer(owned: Owned) -> Offer | Absent:
 
 def _flight_key(ref: ArtifactRef) -> str:
     return ref.sha256 or f"{ref.upstream} {ref.url}"
-
-
-def _arrival_note(ref: ArtifactRef) -> str:
-    return f"arrived/{ref.upstream}/{hashlib.sha256(ref.url.encode()).hexdigest()}"

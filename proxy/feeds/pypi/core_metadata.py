@@ -1,8 +1,11 @@
 """A wheel's METADATA without the wheel: the origin's side file, or exact bytes read out of the wheel (PEP 658).
 
 Order: what is known by digest; the wheel if it is held; the origin's `.metadata`, advertised or not; the wheel's
-central directory by range reads; the whole wheel. Bytes whose digest the index does not tell are compared with
-the wheel's own as soon as that arrives, and replaced by them if they differ.
+central directory by range reads; the whole wheel.
+
+Bytes are proven when they have the digest that the index tells, or were read out of the verified wheel. Only these
+are known by the wheel's digest, for every feed that lists it. All others are one upstream's word about one URL: they
+are kept under that, never told a digest of, and give way to the wheel's own as soon as it is held.
 """
 
 import asyncio
@@ -36,16 +39,15 @@ class CoreMetadata:
         self._notes = notes
         self._tally = tally
         self._making: dict[str, asyncio.Task[Sha256]] = {}
-        keeper.on_arrival.append(self._compare)
 
     async def get(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
         """Return the digest of the METADATA blob, which is held. Raises Problem."""
         if advertised is not None and await self._store.get(advertised) is not None:
             return advertised
-        noted = read_sha256(await self._notes.get(_note(ref)))
-        if noted is not None and await self._store.get(noted) is not None:
-            return noted
-        return await asyncio.shield(self._make_once(ref, advertised))
+        known = await self._proven(ref, advertised)
+        if known is None and advertised is None and await self._keeper.held(ref) is None:
+            known = await self._noted(_unproven_note(ref))
+        return known if known is not None else await asyncio.shield(self._make_once(ref, advertised))
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -57,7 +59,7 @@ class CoreMetadata:
     # -- making --------------------------------------------------------------------------------------------
 
     def _make_once(self, ref: ArtifactRef, advertised: Sha256 | None) -> "asyncio.Task[Sha256]":
-        key = _note(ref)
+        key = f"{_unproven_note(ref)} {advertised}"
         task = self._making.get(key)
         if task is None:
             task = asyncio.create_task(self._make(ref, advertised), name="core metadata")
@@ -72,39 +74,43 @@ class CoreMetadata:
 
     async def _make(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
         try:
-            body, how = await self._find(ref, advertised)
+            body, how, wheel = await self._find(ref, advertised)
         except UpstreamError as error:
             raise problem_for(error, ref.feed) from error
         digest = (await self._store.put(body)).digest
         self._tally.count("core_metadata", how)
-        if digest != advertised:
-            await self._notes.set(_note(ref), digest.encode("ascii"))
+        if wheel is not None:
+            await self._note_proven(ref, wheel.digest, digest)
+        elif digest != advertised:
+            await self._notes.set(_unproven_note(ref), digest.encode("ascii"))
         if advertised is not None and digest != advertised:
-            await self._amend(ref, digest)
+            await self._amend(ref, {"sha256": digest} if wheel is not None else True)
         return digest
 
-    async def _amend(self, ref: ArtifactRef, digest: Sha256 | None) -> None:
+    async def _amend(self, ref: ArtifactRef, told: bool | dict[str, str]) -> None:
         """Let the page say what is served: clients check the digest, and give up where it differs."""
-        await self._keeper.amend(ref, lambda shard: with_core_metadata(shard, ref.filename, digest))
+        await self._keeper.amend(ref, lambda shard: with_core_metadata(shard, ref.filename, told))
 
-    async def _find(self, ref: ArtifactRef, advertised: Sha256 | None) -> tuple[bytes, str]:
+    async def _find(self, ref: ArtifactRef, advertised: Sha256 | None) -> tuple[bytes, str, Blob | None]:
+        """Return the bytes, how they were come by, and the wheel if they were read out of it."""
         held = await self._held(ref)
         if held is not None:
-            return await self._from_wheel(held, ref), "wheel"
+            return await self._from_wheel(held, ref), "wheel", held
         side = await self._side_file(ref, advertised)
         if side is not None:
-            return side, "origin"
+            return side, "origin", None
         try:
-            return await self._by_ranges(ref), "ranges"
+            return await self._by_ranges(ref), "ranges", None
         except (NoMetadata, UpstreamError) as error:
             _LOG.info("no METADATA of %s by ranges, so the whole wheel is fetched: %s", ref.filename, error)
-        return await self._from_wheel(await self._keeper.arrived(ref), ref), "fetched"
+        wheel = await self._keeper.arrived(ref)
+        return await self._from_wheel(wheel, ref), "fetched", wheel
 
     async def _from_wheel(self, wheel: Blob, ref: ArtifactRef) -> bytes:
         try:
             return await asyncio.to_thread(_from_file, wheel, ref)
         except Problem:
-            await self._amend(ref, None)
+            await self._amend(ref, told=False)
             raise
 
     async def _held(self, ref: ArtifactRef) -> Blob | None:
@@ -148,25 +154,27 @@ class CoreMetadata:
 
         return await metadata_from_ranges(ref.filename, length, read, offload=asyncio.to_thread)
 
-    # -- comparing -----------------------------------------------------------------------------------------
+    # -- remembering ---------------------------------------------------------------------------------------
 
-    async def _compare(self, ref: ArtifactRef, digest: Sha256) -> None:
-        """A METADATA that no digest covered must be the one in the verified wheel."""
-        noted = read_sha256(await self._notes.get(_note(ref)))
-        blob = await self._store.get(digest) if noted is not None else None
-        if noted is None or blob is None:
-            return
-        try:
-            body = await asyncio.to_thread(_from_file, blob, ref)
-        except Problem:
-            return
-        unproven = await self._store.get(noted)
-        if unproven is None or await self._store.read(unproven) != body:
+    async def _proven(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256 | None:
+        wheel = ref.sha256 or await self._keeper.held(ref)
+        digest = await self._noted(_proven_note(wheel)) if wheel is not None else None
+        if digest is not None and advertised is not None:
+            await self._amend(ref, {"sha256": digest})
+        return digest
+
+    async def _note_proven(self, ref: ArtifactRef, wheel: Sha256, digest: Sha256) -> None:
+        unproven = read_sha256(await self._notes.get(_unproven_note(ref)))
+        if unproven is not None and unproven != digest:
             self._tally.count("core_metadata_wrong", ref.upstream)
             _LOG.error("a METADATA differed from its wheel's and is replaced: file %s", ref.filename)
-            right = (await self._store.put(body)).digest
-            await self._notes.set(_note(ref), right.encode("ascii"))
-            await self._store.remove(noted)
+        if unproven is not None:
+            await self._notes.delete(_unproven_note(ref))
+        await self._notes.set(_proven_note(wheel), digest.encode("ascii"))
+
+    async def _noted(self, note: str) -> Sha256 | None:
+        digest = read_sha256(await self._notes.get(note))
+        return digest if digest is not None and await self._store.get(digest) is not None else None
 
 
 def side_url(url: str) -> str:
@@ -187,5 +195,10 @@ def _from_file(blob: Blob, ref: ArtifactRef) -> bytes:
         raise gone(ref) from evicted
 
 
-def _note(ref: ArtifactRef) -> str:
-    return f"metadata/{ref.sha256 or hashlib.sha256(f'{ref.upstream} {ref.url}'.encode()).hexdigest()}"
+def _proven_note(wheel: Sha256) -> str:
+    return f"wheel-metadata/{wheel}"
+
+
+def _unproven_note(ref: ArtifactRef) -> str:
+    told = f"{ref.upstream} {ref.url} {ref.sha256 or ''}"
+    return f"unproven-metadata/{hashlib.sha256(told.encode()).hexdigest()}"

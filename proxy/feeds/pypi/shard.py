@@ -55,10 +55,12 @@ def keep_first(project: Project, drifted: Mapping[str, str], previous: Shard | N
     )  # fmt: skip
 
 
-def with_core_metadata(data: bytes, filename: str, digest: Sha256 | None) -> bytes | None:
-    """Return the stored shard with another word about one wheel's METADATA; None if it says so already."""
+def with_core_metadata(data: bytes, filename: str, told: bool | dict[str, str]) -> bytes | None:
+    """Return the stored shard with another word about one wheel's METADATA; None if it says so already.
+
+    `told` is what pages say (PEP 714): none, some, or some with these digests.
+    """
     shard = unpack(data)
-    told: bool | dict[str, str] = False if digest is None else {"sha256": digest}
     found = next((file for file in shard.project.files if file.filename == filename), None) if shard else None
     if shard is None or found is None or found.core_metadata == told:
         return None
