@@ -9,9 +9,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from proxy.config.faults import RefusedError, describe, nearest
+from proxy.config.hosts import why_unusable
 from proxy.config.layers import Given, text_of
 from proxy.model.redact import Secret, SecretUrl
 
+#: The outbound door asks for none above 8,000, and names are added below a base.
+_LONGEST_URL = 4000
 _FORMS = 'a string, { env = "NAME" } or { file = "path" }'
 
 
@@ -74,5 +77,10 @@ def check_url(text: str, schemes: tuple[str, ...], *, needs_host: bool = True) -
         raise RefusedError.because(f"must be a URL that begins with {wanted}")
     if needs_host and (not host or port == 0):
         raise RefusedError.because("is a URL without a usable host and port")
+    unusable = why_unusable(host) if needs_host and host else None
+    if unusable is not None:
+        raise RefusedError.because(unusable)
+    if len(text) > _LONGEST_URL:
+        raise RefusedError.because(f"is longer than {_LONGEST_URL} characters")
     if parts.query or parts.fragment:
         raise RefusedError.because("must be a URL without '?' and '#'")

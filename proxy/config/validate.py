@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from proxy.config.faults import Fault, nearest
+from proxy.config.hosts import is_private
 from proxy.config.settings import Feed, Server, Settings, Upstream
+from proxy.config.urls import is_folder
 
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 _WILDCARD = frozenset({"0.0.0.0", "::"})
@@ -47,6 +49,11 @@ def _of_upstream(upstream: Upstream, place: str) -> Iterator[str]:
         yield f"{place}: route {upstream.route.name} has verify = false: anybody on the way can be the origin"
     if upstream.auth and any(url.reveal().startswith("http:") for url in upstream.urls):
         yield f"{place}: its credentials travel unencrypted (http)"
+    hosts = [urlsplit(url.reveal()).hostname or "" for url in upstream.urls if not is_folder(url)]
+    for host in hosts:
+        if is_private(host) and not upstream.allow_private:
+            advice = "set allow_private = true if it is meant to be asked"
+            yield f"{place}: {host} is a private address, so no request can pass; {advice}"
 
 
 def _server(settings: Settings) -> Iterator[Fault]:
