@@ -95,25 +95,38 @@ class LocalKeeper:
             raise problem_for(error, ref.feed) from error
 
     async def remote_of(self, ref: ArtifactRef) -> Way:
-        """Return the way out to the artifact's origin, through the chain of feeds that are upstreams."""
-        feed, upstream = self._feeds[ref.feed], ref.upstream
+        """Return the way out to the artifact's origin, through the chain of feeds that are upstreams.
+
+        Raises Problem where any feed on the way is offline: then nothing is asked on its behalf.
+        """
+        feed, upstream = self._online(ref, ref.feed), ref.upstream
         while (inner := feed.feeds.get(upstream)) is not None:
-            feed = self._feeds[inner]
+            feed = self._online(ref, inner)
             owned = await feed.owners.find(ref.name)
             if owned.upstream is None:
                 raise gone(ref)
             upstream = owned.upstream
-        if feed.offline:
-            raise Problem(
-                "unknown", "not held, and this feed is offline", feed=ref.feed, artifact=ref.filename
-            )
-        return feed.remotes[upstream]
+        remote = feed.remotes.get(upstream)
+        if remote is None:
+            raise _changed(ref)
+        return remote
 
     async def amend(self, ref: ArtifactRef, edit: Callable[[bytes], bytes | None]) -> None:
         """Change the held shard in which the artifact is listed by what was learned of the artifact."""
         await self._feeds[ref.feed].owners.amend(ref.upstream, ref.name, edit)
 
     # -- parts ---------------------------------------------------------------------------------------------
+
+    def _online(self, ref: ArtifactRef, name: str) -> KeptFeed:
+        feed = self._feeds.get(name)
+        if feed is None:
+            raise _changed(ref)
+        if feed.offline:
+            where = "this feed" if name == ref.feed else f"its source, feed {name},"
+            raise Problem(
+                "unknown", f"not held, and {where} is offline", feed=ref.feed, artifact=ref.filename
+            )
+        return feed
 
     def _launch(self, ref: ArtifactRef, *, keep: bool = False) -> Flight:
         key = _flight_key(ref)
@@ -126,6 +139,14 @@ class LocalKeeper:
 
 def gone(ref: ArtifactRef) -> Problem:
     return Problem("unknown", f"{ref.filename} is gone at the origin", feed=ref.feed, artifact=ref.filename)
+
+
+def _changed(ref: ArtifactRef) -> Problem:
+    """Return what a request is told that was decided before the settings changed."""
+    return Problem(
+        "busy", "the settings of this feed have just changed", feed=ref.feed, artifact=ref.filename,
+        retry_after_s=1,
+    )  # fmt: skip
 
 
 async def within(chunks: AsyncIterator[bytes], skip: int, length: int) -> AsyncIterator[bytes]:

@@ -122,8 +122,10 @@ class Owners:
             )
 
     async def amend(self, upstream: str, name: str, edit: Callable[[bytes], bytes | None]) -> None:
-        """Change the held shard of a name by what was learned since."""
-        await self._catalogs[upstream].amend(name, edit)
+        """Change the held shard of a name by what was learned since; an upstream of former settings has none."""
+        catalog = self._catalogs.get(upstream)
+        if catalog is not None:
+            await catalog.amend(name, edit)
 
     async def close(self) -> None:
         """Stop what is under way."""

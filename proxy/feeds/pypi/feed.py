@@ -150,7 +150,8 @@ class PypiFeed:
             offer = await self._keeper.lookup(self.settings.name, name, refresh=refresh)
         if isinstance(offer, Absent):
             return None, offer
-        key = (self.settings.name, offer.shard)
+        # Two upstreams may have the same shard, and a view says whose it is.
+        key = (self.settings.name, f"{offer.upstream} {offer.shard}")
         view = self._views.get(key)
         if view is None:
             view = await self._load(name, offer)
