@@ -97,6 +97,13 @@ class Stand:
         assert port is not None
         return await ask(port, method, target, *headers)
 
+    async def whole(self, path: str) -> Reply | None:
+        """Ask for a file; None where the transfer is broken off, as clients see it."""
+        try:
+            return await self.raw("GET", f"/conda/chan/{path}")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+
     async def indexed(
         self, subdir: str = "linux-64", form: Form = Form.SHARDS, *, feed: str = "chan"
     ) -> Sections:
@@ -120,6 +127,10 @@ class Stand:
     def counted(self, name: str, label: str = "") -> int:
         """Return how often something happened, as the metrics have it."""
         return self.gateway.app.base.tally.of(name, label)
+
+    def blobs(self) -> set[str]:
+        """Return the digests of the stored blobs."""
+        return {path.name for path in self.cache.glob("blobs/??/*")}
 
     @property
     def cache(self) -> Path:
