@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from proxy.config import schema, unavailable, validate
+from proxy.config import certificates, schema, unavailable, validate
 from proxy.config.faults import ConfigError, Fault, RefusedError
 from proxy.config.feeds import Surroundings, read_feeds
 from proxy.config.layers import Given, Table, lay_environment, lay_text, read_file
@@ -87,7 +87,12 @@ def load(request: Request) -> Loaded:
     base = request.file[0].parent if request.file else request.cwd
     pip = lru_cache(maxsize=1)(lambda: follow(request.environ, request.cwd))
     settings = _settings(reader, tree, base, pip)
-    faults = [*reader.faults, *validate.faults(settings), *unavailable.refusals(settings)]
+    faults = [
+        *reader.faults,
+        *validate.faults(settings),
+        *certificates.faults(settings),
+        *unavailable.refusals(settings),
+    ]
     if faults:
         raise ConfigError(dict.fromkeys(faults))
     notes = [*validate.notes(settings)]

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from proxy.config.changes import Changes, applied, changes
 from proxy.config.settings import Settings
@@ -34,7 +35,7 @@ def test_address_and_folders_need_a_restart_and_say_so(tmp_path: Path, line: str
 
 
 def test_tls_needs_a_restart(tmp_path: Path) -> None:
-    (tmp_path / "c.pem").touch()
+    trustme.CA().issue_cert("h").private_key_and_cert_chain_pem.write_to_path(tmp_path / "c.pem")
     new = settings(tmp_path, BASE + '[server]\ntls = { cert = "c.pem", key = "c.pem" }\n')
     assert changes(settings(tmp_path, BASE), new) == Changes(
         needs_restart=("server.tls.cert", "server.tls.key")

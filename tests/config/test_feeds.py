@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from proxy.config.settings import Auth, Feed, Rate, Route, Upstream
 from proxy.model.redact import Secret, SecretUrl
@@ -149,6 +150,7 @@ def test_the_default_route_replaces_the_environments(tmp_path: Path) -> None:
 
 def test_ca_files_may_be_folders_and_keep_their_links(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
+    trustme.CA().cert_pem.write_to_path(tmp_path / "real/ca.pem")
     (tmp_path / "certs").symlink_to("real")
     settings = loads(tmp_path, PYPI + '[routes.a]\nca_files = ["certs"]\n').settings
     assert settings.routes["a"].ca_files == (tmp_path / "certs",)

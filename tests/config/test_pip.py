@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import trustme
 
 from proxy.config.faults import RefusedError
 from proxy.config.pip import Followed, config_files, default_index, follow
@@ -162,7 +163,7 @@ def test_an_index_that_cannot_be_followed_is_refused_without_its_credentials(hos
 
 def test_a_feed_without_upstreams_follows_pip(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
-    bundle.touch()
+    trustme.CA().cert_pem.write_to_path(bundle)
     environ = {"PIP_INDEX_URL": "https://u:p@index.example/root/simple", "PIP_CERT": str(bundle)}
     loaded = loads(tmp_path, "[upstream_defaults]\nttl = '1h'\n" + PYPI, environ=environ)
     one = loaded.settings.feeds["pypi"].upstreams[0]
