@@ -19,11 +19,11 @@ class FeedCatalog:
         owned = self._owners.peek(name)
         return None if owned is None else _held(owned)
 
-    async def find(self, name: str, *, refresh: bool = False) -> Held:
-        return _held(await self._owners.find(name, refresh=refresh))
+    async def find(self, name: str, *, refresh: bool = False, offline: bool = False) -> Held:
+        return _held(await self._owners.find(name, refresh=refresh, offline=offline))
 
     async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None:
-        owned = await self._owners.find(name)
+        owned = await self._owners.find(name, offline=True)
         if owned.upstream is not None:
             await self._owners.amend(owned.upstream, name, edit)
 

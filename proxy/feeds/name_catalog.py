@@ -64,10 +64,13 @@ class NameCatalog:
             case _:
                 return None
 
-    async def find(self, name: str, *, refresh: bool = False) -> Held:
-        """Return what the upstream has under the name. Raises UpstreamError when neither it nor a copy can tell."""
+    async def find(self, name: str, *, refresh: bool = False, offline: bool = False) -> Held:
+        """Return what the upstream has under the name. Raises UpstreamError when neither it nor a copy can tell.
+
+        `offline` is for a feed that must not cause a request: it gets what is held, however old.
+        """
         facts = self._facts.get(name) or await self._recall(name)
-        if self._offline:
+        if self._offline or offline:
             return self._held(facts or Facts(0), How.HIT)
         if facts is None:
             return self._held(await asyncio.shield(self._refresh(name, None)), How.MISS)

@@ -26,7 +26,7 @@ class Catalog(Protocol):
 
     def peek(self, name: str) -> Held | None: ...
 
-    async def find(self, name: str, *, refresh: bool = False) -> Held: ...
+    async def find(self, name: str, *, refresh: bool = False, offline: bool = False) -> Held: ...
 
     async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None: ...
 
@@ -67,34 +67,43 @@ class Owners:
         held = self._catalogs[able[0].id].peek(name)
         return None if held is None else Owned(able[0].id if held.shard else None, held)
 
-    async def find(self, name: str, *, refresh: bool = False) -> Owned:
-        """Return the owner's answer. Raises UpstreamError when it cannot be known, Problem when it is held."""
+    async def find(self, name: str, *, refresh: bool = False, offline: bool = False) -> Owned:
+        """Return the owner's answer. Raises UpstreamError when it cannot be known, Problem when it is held.
+
+        `offline`, which a feed's own setting is as well: nothing is asked, here or further on.
+        """
         able = candidates(self._feed, name)
+        offline = offline or self._feed.offline
         if len(self._feed.upstreams) <= 1:
-            return await self._first(able, name, refresh)
+            return await self._first(able, name, refresh=refresh, offline=offline)
         remembered = await self._register.of(self._feed.name, name)
         owner = next((upstream for upstream in able if upstream.id == remembered), None)
         if owner is None:
-            return await self._decide(able, name, refresh)
-        held = await self._catalogs[owner.id].find(name, refresh=refresh)
+            return await self._decide(able, name, refresh=refresh, offline=offline)
+        held = await self._catalogs[owner.id].find(name, refresh=refresh, offline=offline)
+        if offline:
+            return Owned(owner.id if held.shard is not None else None, held)
         if held.shard is not None:
             self._watch(able[: able.index(owner)], owner, name)
             return Owned(owner.id, held)
         await self._refuse_successor(owner, able, name)
         return Owned(None, held)
 
-    async def _first(self, able: tuple[Upstream, ...], name: str, refresh: bool) -> Owned:
+    async def _first(
+        self, able: tuple[Upstream, ...], name: str, *, refresh: bool = False, offline: bool = False
+    ) -> Owned:
         lacking = Held(None, How.HIT, 0.0, 60.0)
         for upstream in able:
-            held = await self._catalogs[upstream.id].find(name, refresh=refresh)
+            held = await self._catalogs[upstream.id].find(name, refresh=refresh, offline=offline)
             if held.shard is not None:
                 return Owned(upstream.id, held)
             lacking = held
         return Owned(None, lacking)
 
-    async def _decide(self, able: tuple[Upstream, ...], name: str, refresh: bool) -> Owned:
-        owned = await self._first(able, name, refresh)
-        if owned.upstream is not None:
+    async def _decide(self, able: tuple[Upstream, ...], name: str, *, refresh: bool, offline: bool) -> Owned:
+        owned = await self._first(able, name, refresh=refresh, offline=offline)
+        # What one upstream happens to hold says nothing about who would come first.
+        if owned.upstream is not None and not offline:
             await self._register.set(self._feed.name, name, owned.upstream)
         return owned
 
@@ -108,7 +117,7 @@ class Owners:
 
     async def _notice(self, earlier: tuple[Upstream, ...], owner: Upstream, name: str) -> None:
         try:
-            rival = await self._first(earlier, name, refresh=False)
+            rival = await self._first(earlier, name)
         except UpstreamError:
             return
         if rival.upstream is not None:
@@ -136,7 +145,7 @@ class Owners:
 
     async def _refuse_successor(self, owner: Upstream, able: tuple[Upstream, ...], name: str) -> None:
         others = tuple(upstream for upstream in able if upstream.id != owner.id)
-        successor = await self._first(others, name, refresh=False)
+        successor = await self._first(others, name)
         if successor.upstream is None:
             return
         self._tally.count("owner_changes_held", self._feed.name)

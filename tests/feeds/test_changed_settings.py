@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import Gateway, feed, until, upstream
+from tests.support.gateway import Gateway, feed, upstream
 from tests.support.index import JSON, FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import wheel
