@@ -5,6 +5,7 @@ returned is on disk (`synchronous=EXTRA`, rollback journal: design, section 4); 
 changed nothing. Errors of the library end here.
 """
 
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from proxy.model.problem import Problem
 from proxy.state.tables import owners, sightings, snapshots
 
+_LOG = logging.getLogger("feedgate.state")
 #: SQLite takes 32,766 parameters; older ones 999.
 _NAMES_AT_ONCE = 500
 #: Rows that pass through the loop at once: more would hold it for too long.
@@ -156,7 +158,11 @@ def problem_for(error: SQLAlchemyError) -> Problem:
         )
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Problem("busy", "the state database is locked by another program", retry_after_s=5)
-    return Problem("internal", "the state database does not answer; see the log and `feedgate doctor`")
+    # Not a fault of the program: the disk gave back something else than it was given, perhaps only this once.
+    _LOG.error("the state database failed: %s", code or type(error).__name__)
+    return Problem(
+        "busy", "the state database does not answer; see the log and `feedgate doctor`", retry_after_s=30
+    )
 
 
 def _configured(connection: Any, _record: object) -> None:
