@@ -13,7 +13,10 @@ MAX_PRINTED_CHARS = 300
 
 #: Looked up now: the first look-up opens a file, and the log must not need a descriptor (B05).
 _ENCODE = codecs.getencoder("unicode_escape")
-_KEY = re.compile(r"/t/[^/]+", re.IGNORECASE)
+_KEY = re.compile(r"/t/+[^/]+", re.IGNORECASE)
+#: In a refused path whatever looks like the segment before a key hides all that follows.
+_REFUSED_KEY = re.compile(r"[/\\][^0-9a-z]*t[^0-9a-z].*", re.IGNORECASE | re.DOTALL)
+_MOST_DECODINGS = 4
 _AUTHORITY = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
@@ -40,8 +43,12 @@ def mask_keys(path: str) -> str:
 def printable_target(target: str) -> str:
     """Return what a log may show of a refused raw target: no authority, query, key or control."""
     path = _AUTHORITY.sub("", target.partition("?")[0].partition("#")[0])
-    once = unquote(path, errors="surrogateescape")
-    return escape_ascii(mask_keys(unquote(once, errors="surrogateescape") if "/t/" not in once else once))
+    read = path
+    for _ in range(_MOST_DECODINGS):
+        read = unquote(read, errors="surrogateescape")
+        if _REFUSED_KEY.search(read):
+            return escape_ascii(_REFUSED_KEY.sub("/t/***", read))
+    return escape_ascii(unquote(path, errors="surrogateescape"))
 
 
 def _escape(char: str) -> str:

@@ -39,6 +39,9 @@ async def test_request_is_one_line_with_what_became_of_it() -> None:
         "/t/SECRETKEY/conda/x", "/conda/t/SECRETKEY/x", "/%74/SECRETKEY/x", "/t/SECRET%4BEY/x", "/f?key=SECRETKEY",
         "http://u:SECRETKEY@h/f", "/f#SECRETKEY", "/t/SECRETKEY/..", "/t/SECRETKEY%2fx/%00", "/%74/SECRETKEY/%zz",
         "/%2574/SECRETKEY/x", "http://u:SECRETKEY@h/%00", "/%2ft%2fSECRETKEY", "/T/SECRETKEY/%00",
+        "/conda/t//SECRETKEY/x", "/conda/t/%2fSECRETKEY/x", "/conda/T%2F%2FSECRETKEY", "/t///SECRETKEY//x",
+        "/t/./SECRETKEY/x", "/conda/t/../SECRETKEY", "/t\\SECRETKEY", "/%25252574/SECRETKEY/x", "/t%00/SECRETKEY/x",
+        "/t/a%2f/SECRETKEY", "//t//SECRETKEY", "/%09t/SECRETKEY",
     ],
 )  # fmt: skip
 async def test_credentials_are_never_logged(target: str) -> None:
