@@ -84,6 +84,12 @@ class Door:
                 raise
             await responder.respond(exchange, problem)
         except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not exchange.has_answered and task is not None and not task.cancelling():
+                # Not this request was cancelled but what it waited for, because a reload replaced it.
+                await responder.respond(exchange, _replaced())
+                self._note(exchange)
+                return KEEP if exchange.stays_open and exchange.end == COMPLETE else CLOSE
             # The server stops and did not want to wait longer.
             exchange.end = ABORTED
             self._note(exchange)
@@ -189,6 +195,10 @@ def _check_framing(exchange: Exchange) -> None:
         return
     exchange.stays_open = False
     raise Problem("bad-request", reason)
+
+
+def _replaced() -> Problem:
+    return Problem("busy", "the server's settings were just changed; ask again", retry_after_s=2)
 
 
 def _unreadable(error: BaseException | None) -> str:

@@ -110,3 +110,39 @@ async def test_address_in_use_is_an_oserror() -> None:
         with pytest.raises(OSError, match="in use"):
             async with standing(port=taken.getsockname()[1]):
                 pass
+
+
+async def test_request_whose_work_was_cancelled_is_told_to_ask_again() -> None:
+    """As at a reload: what the handler waits for ends, the handler itself was not cancelled."""
+    asked = asyncio.Event()
+    work = asyncio.create_task(asyncio.Event().wait())
+
+    async def wait(inbound: Inbound) -> Outbound:
+        asked.set()
+        await work
+        return HELLO
+
+    async with standing(Route(("GET",), "/f", wait), get("/g", HELLO)) as stand, Raw(stand.port) as raw:
+        await raw.send(b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asked.wait()
+        work.cancel()
+        reply = await raw.read()
+        assert (reply.status, reply.header("retry-after")) == (503, "2")
+        assert (await raw.ask("GET", "/g")).body == b"hello"
+        lines = await stand.lines()
+    assert [line["status"] for line in lines] == [503, 200]
+
+
+async def test_request_that_the_stop_cancels_is_cut_off() -> None:
+    asked = asyncio.Event()
+
+    async def wait(inbound: Inbound) -> Outbound:
+        asked.set()
+        await asyncio.Event().wait()
+        return HELLO
+
+    async with standing(Route(("GET",), "/f", wait), stop_timeout_s=0.1) as stand, Raw(stand.port) as raw:
+        await raw.send(b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asked.wait()
+        await stand.server.stop()
+        assert await raw.read_to_end() == b""
