@@ -16,6 +16,7 @@ FAMILIES = (
 )  # fmt: skip
 #: Other spellings of a family in a block list.
 _SPELLINGS = {"MPL": "MOZILLA", "PYTHON": "PSF", "CREATIVECOMMONS": "CC"}
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]*")
 _JUNK = re.compile(rf"[{re.escape(string.punctuation)}\s]+")
 _GPL3_SINCE_2 = re.compile(r"GPL[^2]*>=\s*2")
 _GPL3 = re.compile(r"GPL[^2]*3")
@@ -36,6 +37,8 @@ _PREFIXES = (
 
 def family_of_word(word: str) -> str | None:
     """Return the family that a word of a block list names, however it is spelt, or None."""
+    if not _WORD.fullmatch(word):
+        return None
     plain = _JUNK.sub("", word.upper())
     for family in FAMILIES:
         if _JUNK.sub("", family) == plain:

@@ -1,0 +1,226 @@
+"""Licences: conda's families, SPDX expressions, PyPI's three fields, and the words of a block list."""
+
+import pytest
+
+from proxy.model.verdict import Outcome
+from proxy.policy.classifiers import identifiers_of
+from proxy.policy.facts import License
+from proxy.policy.families import FAMILIES, families_of_text, guess
+from proxy.policy.license import AllOf, AnyOf, Named, Tree, read
+from proxy.policy.license_words import Answer, BadLicenseWord, Words, parse_word
+from proxy.policy.settings import Kind
+from tests.policy.made import conda, policy, pypi, verdict
+from tests.policy.vectors import lines, vectors
+
+OSI = "License :: OSI Approved"
+#: Where a policy knows better than the guess: no version may be any version, and a licence has a name.
+BETTER = {
+    "GNU General Public License (GPL)": "GPL",
+    "Python Software Foundation License": "PSF",
+    "Python software foundation license": "PSF",
+}
+
+
+def families(tree: Tree) -> set[str]:
+    if isinstance(tree, Named):
+        return set(tree.families)
+    return set().union(*(families(part) for part in tree.parts))
+
+
+def answer(words: list[str], licence: License | str | None, kind: Kind = "conda") -> Answer:
+    given = License(licence) if not isinstance(licence, License) else licence
+    return Words(words).judge(read(kind, given)).answer
+
+
+def test_guess_gives_the_family_that_conda_build_gives() -> None:
+    table = vectors("license_families")
+    rows = [*table["license"], *table["license_family"]]
+    assert len(rows) > 400
+    assert [(text, family, guess(text)) for text, _, family in rows if guess(text) != family] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "family"),
+    [
+        ("GPL (>= 2)", "GPL3"), ("GPL-2", "GPL2"), ("GPL", "GPL"), ("LGPL-3", "LGPL"),
+        ("GPL-3.0-only WITH GCC-exception-3.1", "GPL3"), ("LGPL (>= 2)", "LGPL"), ("LGPL and BSD", "LGPL"),
+        ("AGPL-3", "AGPL"), ("Affero GPL", "AGPL"), ("BSD 3-Clause", "BSD"), ("Apache and BSD", "BSD"),
+        ("MIT + file LICENSE", "MIT"), ("Unlimited", "MIT"), ("MPL 2.0", "OTHER"), ("ISC", "OTHER"),
+        ("perl_5", "OTHER"), ("GPL-2|GPL-3", "GPL3"),
+        ("CC0-1.0", "CC"), ("Public Domain", "PUBLIC-DOMAIN"), ("proprietary - Continuum", "PROPRIETARY"),
+        (None, "NONE"),
+    ],
+)  # fmt: skip
+def test_guess_of_well_known_texts(text: str | None, family: str) -> None:
+    assert guess(text) == family
+
+
+def test_a_real_conda_licence_is_met_by_the_family_that_conda_build_gives_it() -> None:
+    missed = [
+        (text, family)
+        for text, _, family in vectors("license_families")["license"]
+        if text is not None and BETTER.get(text, family) not in families(read("conda", License(text)))
+    ]
+    assert missed == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "words", "expected"),
+    [
+        ("MIT OR GPL-3.0-only", ["GPL3"], Answer.PASSES),
+        ("MIT OR GPL-3.0-only", ["GPL3", "MIT"], Answer.BLOCKED),
+        ("MIT AND GPL-3.0-only", ["GPL3"], Answer.BLOCKED),
+        ("MIT AND (BSD-3-Clause OR GPL-2.0-only)", ["GPL2"], Answer.PASSES),
+        ("MIT AND (BSD-3-Clause OR GPL-2.0-only)", ["GPL2", "BSD"], Answer.BLOCKED),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", ["GPL2"], Answer.BLOCKED),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", ["GPL3"], Answer.PASSES),
+        ("AGPL-3.0-or-later", ["AGPL-3.0-only"], Answer.BLOCKED),
+        ("AGPL-3.0-only", ["AGPL-3.0-or-later"], Answer.BLOCKED),
+        ("GPL-3.0-only", ["GPL-2.0-or-later"], Answer.BLOCKED),
+        ("GPL-2.0-only", ["GPL-3.0-or-later"], Answer.PASSES),
+        ("GPL-2.0+", ["GPL2"], Answer.BLOCKED),
+        ("GPL-3.0-or-later", ["GPL3"], Answer.BLOCKED),
+        ("gpl-3.0-or-later", ["gpl3"], Answer.BLOCKED),
+        ("LGPL-3.0-only", ["GPL3", "GPL"], Answer.PASSES),
+        ("AGPL-3.0-only", ["GPL3", "GPL"], Answer.PASSES),
+        ("GPL-1.0-or-later", ["GPL2"], Answer.BLOCKED),
+        ("0BSD", ["BSD"], Answer.PASSES),
+        ("MPL-2.0", ["Mozilla"], Answer.BLOCKED),
+        ("CC-BY-4.0", ["CC"], Answer.BLOCKED),
+        ("LicenseRef-Acme", ["Other"], Answer.BLOCKED),
+        ("LicenseRef-Acme", ["LicenseRef-Acme"], Answer.BLOCKED),
+        ("LicenseRef-Acme", ["MIT"], Answer.PASSES),
+        ("LicenseRef-Acme-Proprietary", ["Proprietary"], Answer.BLOCKED),
+        ("Weird-1.0 AND MIT", ["GPL3"], Answer.UNKNOWN),
+        ("Weird-1.0 AND MIT", ["MIT"], Answer.BLOCKED),
+        ("Weird-1.0 OR MIT", ["GPL3"], Answer.PASSES),
+        ("Weird-1.0 OR MIT", ["MIT"], Answer.UNKNOWN),
+        ("GPL", ["GPL2"], Answer.BLOCKED),
+        ("GPL", ["GPL-3.0-only"], Answer.BLOCKED),
+        ("BSD", ["BSD-3-Clause"], Answer.BLOCKED),
+        ("GPLv3", ["GPL-3.0-only"], Answer.BLOCKED),
+        ("Apache License, Version 2.0", ["Apache-2.0"], Answer.BLOCKED),
+        ("GPL (>= 2)", ["GPL3"], Answer.BLOCKED),
+        ("perl_5", ["GPL"], Answer.PASSES),
+        ("unknown", ["GPL3"], Answer.UNKNOWN),
+        ("Custom", ["Other"], Answer.BLOCKED),
+        ("", ["GPL3"], Answer.UNKNOWN),
+        (None, ["GPL3"], Answer.UNKNOWN),
+        (None, ["None"], Answer.BLOCKED),
+        ("(" * 200 + "MIT" + ")" * 200, ["MIT"], Answer.BLOCKED),
+        ("MIT " * 1000, ["GPL3"], Answer.PASSES),
+        ("varies; see http://example.invalid/", ["GPL3"], Answer.UNKNOWN),
+    ],
+)
+def test_conda_licence_against_words(expression: str | None, words: list[str], expected: Answer) -> None:
+    assert answer(words, expression) is expected
+
+
+def test_family_of_a_record_counts_where_the_licence_is_not_understood() -> None:
+    assert answer(["GPL3"], License("see COPYING", "GPL3")) is Answer.BLOCKED
+    assert answer(["GPL3"], License("see COPYING", "Other")) is Answer.PASSES
+    assert answer(["Other"], License("see COPYING", "Other")) is Answer.BLOCKED
+    assert answer(["GPL3"], License(None, "gpl3")) is Answer.BLOCKED
+    assert answer(["GPL3"], License("MIT", "GPL3")) is Answer.PASSES
+
+
+@pytest.mark.parametrize(
+    ("licence", "words", "expected"),
+    [
+        (License(expression="MIT OR GPL-3.0-only", text="GPL", classifiers=("License :: Public Domain",)), ["GPL"],
+         Answer.PASSES),
+        (License(classifiers=(f"{OSI} :: MIT License",), text="GPL"), ["GPL"], Answer.PASSES),
+        (License(classifiers=(f"{OSI} :: GNU General Public License (GPL)",)), ["GPL2"], Answer.BLOCKED),
+        (License(classifiers=(f"{OSI} :: GNU General Public License (GPL)",)), ["GPL3"], Answer.BLOCKED),
+        (License(classifiers=(f"{OSI} :: GNU Lesser General Public License v3 (LGPLv3)",)), ["GPL3"],
+         Answer.PASSES),
+        (License(classifiers=(f"{OSI} :: BSD License",)), ["BSD-2-Clause"], Answer.BLOCKED),
+        (License(classifiers=(f"{OSI} :: MIT License",
+                              f"{OSI} :: GNU General Public License v3 (GPLv3)")), ["GPL3"], Answer.BLOCKED),
+        (License(classifiers=(OSI,), text="BSD"), ["BSD"], Answer.BLOCKED),
+        (License(classifiers=("License :: DFSG approved", "Programming Language :: Python")), ["BSD"], Answer.UNKNOWN),
+        (License(classifiers=("License :: Other/Proprietary License",)), ["Proprietary"], Answer.BLOCKED),
+        (License(text="Apache 2.0"), ["Apache"], Answer.BLOCKED),
+        (License(text="MIT License"), ["MIT"], Answer.BLOCKED),
+        (License(text="MIT License\n\nPermission is hereby granted"), ["GPL"], Answer.UNKNOWN),
+        (License(text="x" * 101), ["GPL"], Answer.UNKNOWN),
+        (License(text="UNKNOWN"), ["GPL"], Answer.UNKNOWN),
+        (License(expression="not a licence !!"), ["GPL"], Answer.UNKNOWN),
+        (License(), ["GPL"], Answer.UNKNOWN),
+    ],
+)  # fmt: skip
+def test_pypi_licence_against_words(licence: License, words: list[str], expected: Answer) -> None:
+    assert answer(words, licence, "pypi") is expected
+
+
+def test_every_licence_classifier_is_known_or_says_nothing() -> None:
+    silent = {"License :: OSI Approved", "License :: DFSG approved"}
+    for classifier in lines("license_classifiers.txt"):
+        found = identifiers_of([classifier])
+        assert bool(found) != (classifier in silent)
+        if found:
+            tree = read("pypi", License(classifiers=(classifier,)))
+            assert isinstance(tree, Named), classifier
+            assert tree.is_known, classifier
+
+
+def test_trees_have_the_shape_of_the_expression() -> None:
+    tree = read("pypi", License(expression="MIT AND (Apache-2.0 OR Zlib)"))
+    assert isinstance(tree, AllOf)
+    assert any(isinstance(part, AnyOf) for part in tree.parts)
+
+
+@pytest.mark.parametrize(
+    "word", [*FAMILIES, "gpl3", "Public-Domain", "public domain", "MPL", "Apache-2.0", "mit", "GPLv3"]
+)
+def test_word_of_a_block_list_is_understood(word: str) -> None:
+    assert parse_word(word).text == word
+
+
+@pytest.mark.parametrize("word", ["GLP3", "Apache-9", "MIT OR BSD", "", "GPL*", "perl_5"])
+def test_word_that_means_no_licence_is_refused(word: str) -> None:
+    with pytest.raises(BadLicenseWord):
+        parse_word(word)
+
+
+def test_unversioned_gpl_is_of_every_gpl() -> None:
+    assert families_of_text("GNU General Public License") == {"GPL", "GPL2", "GPL3"}
+    assert families_of_text("GPL v2") == {"GPL", "GPL2"}
+
+
+def test_unknown_licence_is_a_question_for_the_policy() -> None:
+    odd = conda("odd", license="see COPYING")
+    assert verdict({"block_licenses": ["GPL3"]}, odd).outcome is Outcome.WARN
+    for leniency in ("allow", "warn", "hold", "block"):
+        found = verdict({"block_licenses": ["GPL3"], "unknown_license": leniency}, odd)
+        assert found.outcome.value == leniency
+        assert verdict({"unknown_license": leniency}, odd).outcome.value == leniency
+    assert verdict({"unknown_license": "hold"}, odd).word == "held"
+    assert verdict({"unknown_license": "block"}, conda("fine", license="ISC")).outcome is Outcome.ALLOW
+
+
+def test_licence_that_nobody_has_looked_up_yet_is_held_where_it_matters() -> None:
+    waiting = pypi("foo-1.0-py3-none-any.whl", license=None)
+    held = verdict({"block_licenses": ["GPL3"]}, waiting, "pypi")
+    assert (held.outcome, held.rule, held.word) == (Outcome.HOLD, "unknown_license", "held")
+    assert verdict({"unknown_license": "hold"}, waiting, "pypi").outcome is Outcome.HOLD
+    assert verdict({"unknown_license": "warn"}, waiting, "pypi").outcome is Outcome.ALLOW
+    assert verdict({"block": ["bar"]}, waiting, "pypi").outcome is Outcome.ALLOW
+    assert verdict({"block_licenses": ["GPL3"], "allow": ["foo"]}, waiting, "pypi").outcome is Outcome.ALLOW
+    strict = {"block_licenses": ["GPL3"], "allow": ["foo"], "unknown_license": "block"}
+    assert verdict(strict, waiting, "pypi").outcome is Outcome.HOLD
+
+
+def test_reason_names_the_licence_and_the_word_bounded() -> None:
+    found = verdict({"block_licenses": ["GPL3"]}, conda("foo", license="GPL-3.0-only"))
+    assert '"GPL-3.0-only"' in found.reason
+    assert '"GPL3"' in found.reason
+    long = verdict({"block_licenses": ["GPL3"]}, conda("foo", license="\x1b[31mGPL 3\n" + "x" * 5000))
+    assert len(long.reason) < 250
+    assert long.reason.isprintable()
+
+
+def test_policy_without_licence_rules_does_not_ask_for_licences() -> None:
+    assert not policy(block=["tk"]).asks_licenses
+    assert policy(block_licenses=["MIT"]).asks_licenses
+    assert policy(unknown_license="warn").asks_licenses
