@@ -29,6 +29,7 @@ from proxy.feeds.conda.packs import (
     records_path,
     shards_path,
     sweep_generations,
+    write_index,
 )
 from proxy.feeds.conda.superseded import prune_superseded, write_superseded
 from proxy.feeds.ownership import matches
@@ -207,7 +208,7 @@ def publish(folder: Path, records: Path, shards: Path, order: Order) -> str:
         shards.unlink()
         return made.stem
     created_at = datetime.fromtimestamp(order.now_ms / 1000, UTC).isoformat()
-    index_path(folder, made.stem).write_bytes(index_of(made.shards, order.subdir, created_at))
+    write_index(index_path(folder, made.stem), index_of(made.shards, order.subdir, created_at))
     shards.rename(shards_path(folder, made.stem))
     records.rename(records_path(folder, made.stem))
     if order.previous is not None:

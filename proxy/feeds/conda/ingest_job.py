@@ -31,6 +31,7 @@ from proxy.feeds.conda.packs import (
     open_generation,
     records_path,
     shards_path,
+    write_index,
 )
 from proxy.feeds.conda.superseded import prune_superseded, write_superseded
 from proxy.state.learned import write_learned
@@ -143,7 +144,7 @@ def _publish(order: Order, folder: Path, records: Path, shards: Path, previous: 
         shards.unlink()
         return stem
     created_at = datetime.fromtimestamp(order.now_ms / 1000, UTC).isoformat()
-    index_path(folder, stem).write_bytes(index_of(made.shards, order.subdir, created_at))
+    write_index(index_path(folder, stem), index_of(made.shards, order.subdir, created_at))
     shards.rename(shards_path(folder, stem))
     records.rename(records_path(folder, stem))
     if previous is not None:

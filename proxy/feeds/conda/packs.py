@@ -5,6 +5,8 @@ changed; a next generation is other files. Whoever holds an open generation goes
 gone.
 """
 
+import contextlib
+import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from proxy.conda.snapshot import Snapshot, Top, open_snapshot, pack_top
 BUFFER_BYTES = 1024**2
 #: `created_at` of what was never made.
 _BEGINNING = "1970-01-01T00:00:00+00:00"
+_DIGEST_BYTES = 32
 
 
 class PackFile:
@@ -77,19 +80,26 @@ def open_generation(folder: Path, stem: str) -> Generation:
     return generation
 
 
+def write_index(path: Path, body: bytes) -> None:
+    """Write a rendered shard index, and behind it its digest: a shard index does not check itself. Blocks."""
+    path.write_bytes(body + hashlib.sha256(body).digest())
+
+
 def read_index(generation: Generation, path: Path) -> bytes:
     """Return the rendered shard index of a generation; where it is lost or damaged it is rendered anew. Blocks."""
-    try:
-        body = path.read_bytes()
-        if parse_index(body).digests == {
-            name: each.digest for name, each in generation.shards.entries.items()
-        }:
+    with contextlib.suppress(OSError, BadShards):
+        data = path.read_bytes()
+        body = data[:-_DIGEST_BYTES]
+        if hashlib.sha256(body).digest() == data[-_DIGEST_BYTES:] and _tells_of(generation.shards, body):
             return body
-    except (OSError, BadShards):
-        pass
     body = index_of(generation.shards, generation.snapshot.top.subdir, _BEGINNING)
-    path.write_bytes(body)
+    with contextlib.suppress(OSError):  # it is rendered once more after the next start
+        write_index(path, body)
     return body
+
+
+def _tells_of(shards: Pack, body: bytes) -> bool:
+    return parse_index(body).digests == {name: each.digest for name, each in shards.entries.items()}
 
 
 def open_files(records: Path, shards: Path) -> Generation:
@@ -108,7 +118,7 @@ def make_empty(folder: Path, subdir: str) -> Generation:
     with shards.open("wb") as out:
         PackWriter(out, FORM.encode()).finish()
     made = open_files(records, shards)
-    index_path(folder, made.stem).write_bytes(index_of(made.shards, subdir, _BEGINNING))
+    write_index(index_path(folder, made.stem), index_of(made.shards, subdir, _BEGINNING))
     shards.rename(shards_path(folder, made.stem))
     records.rename(records_path(folder, made.stem))
     return made
