@@ -11,7 +11,8 @@ from pathlib import Path
 
 
 def write_learned(path: Path, payloads: Iterable[tuple[str, bytes]]) -> None:
-    """Write (name, packed sighting), in ascending order, to a new file. Blocks."""
+    """Write (name, packed sighting), in ascending order, to a file that is made anew. Blocks."""
+    path.unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         # It is derived and lives for a moment: nothing has to survive a crash.
         connection.execute("PRAGMA journal_mode=OFF")

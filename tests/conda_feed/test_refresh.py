@@ -302,5 +302,5 @@ async def test_a_refresh_leaves_what_is_current_and_what_was_on_disk(stand: Stan
         stand.channel.add(bare("n3", f"2.{round_}"))
         await stand.refresh()
     kinds = Counter(path.suffix for path in stand.cache.glob("conda/origin/linux-64/*"))
-    assert kinds == {".index": 2, ".records": 2, ".shards": 2, ".superseded": 3}
+    assert kinds == {".index": 2, ".records": 2, ".shards": 2, ".sizes": 2, ".superseded": 3}
     assert stand.leftovers() == []

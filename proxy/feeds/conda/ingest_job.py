@@ -6,7 +6,6 @@ database is only read. What is to be remembered of first sights goes out in a fi
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,15 +21,16 @@ from proxy.conda.shard_pack import ShardPacker
 from proxy.conda.shard_render import index_of
 from proxy.conda.snapshot import Top
 from proxy.conda.split import BadRepodata, split
+from proxy.feeds.conda.draft import Draft, drafting
 from proxy.feeds.conda.first_sight import FirstSight
 from proxy.feeds.conda.packs import (
-    BUFFER_BYTES,
     Generation,
     index_path,
     open_files,
     open_generation,
     records_path,
     shards_path,
+    sizes_path,
     write_index,
 )
 from proxy.feeds.conda.superseded import prune_superseded, write_superseded
@@ -83,27 +83,34 @@ def _made(order: Order) -> dict[str, Any]:
     before = previous.snapshot.top.held if previous is not None else {}
     sights = FirstSight(order.now_ms, order.is_initial, order.stamps, _known(order), held_before=before)
     read_in = _read_in(order)
-    records, shards = folder / f".{order.now_ms}.records", folder / f".{order.now_ms}.shards"
-    with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(1))
-        out = stack.enter_context(records.open("wb", BUFFER_BYTES))
-        packer = ShardPacker(
-            stack.enter_context(shards.open("wb", BUFFER_BYTES)), pool, previous.shards if previous else None
-        )
-        top = Top(order.subdir, read_in.relations)
-        ingest = Ingest(out, top, previous.snapshot if previous else None, packer, judge=sights)
-        report = read_in.into(ingest)
-    if not report.names and previous and len(previous.snapshot) and not order.may_vanish:
-        records.unlink()
-        shards.unlink()
-        raise BadRepodata("it has shrunk to nothing; the former stays")
-    stem = _publish(order, folder, records, shards, previous)
+    with drafting(folder, order.now_ms, previous) as draft:
+        report = _written(order, read_in, draft, previous, sights)
+        if not report.names and previous and len(previous.snapshot) and not order.may_vanish:
+            raise BadRepodata("it has shrunk to nothing; the former stays")
+        stem = _publish(order, folder, draft, previous)
     _write_learned(order, sights)
     return {
         "stem": stem, "names": report.names, "fresh": report.fresh, "records": report.records,
         "dropped": report.dropped, "reasons": report.reasons[:20], "drifted": len(sights.drifted),
         "drifted_files": sights.drifted[:20], "learned": len(sights.learned),
     }  # fmt: skip
+
+
+def _written(
+    order: Order, read_in: "_ReadIn", draft: Draft, previous: Generation | None, sights: FirstSight
+) -> Report:
+    base = draft.base
+    with ThreadPoolExecutor(1) as pool:
+        packer = ShardPacker(
+            draft.shards, pool, previous.shards if previous else None, base.shards if base else None
+        )
+        ingest = Ingest(
+            draft.records, Top(order.subdir, read_in.relations), previous.snapshot if previous else None, packer,
+            base.snapshot.pack if base else None, judge=sights,
+        )  # fmt: skip
+        report = read_in.into(ingest)
+    draft.finish()
+    return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +142,34 @@ def _shard_reader(index: ShardIndex, folder: Path) -> Callable[[str], bytes | No
     return shard_of
 
 
-def _publish(order: Order, folder: Path, records: Path, shards: Path, previous: Generation | None) -> str:
+def _publish(order: Order, folder: Path, draft: Draft, previous: Generation | None) -> str:
     """Give the files their names; the shard index first, the records last: they make the generation."""
-    made = open_files(records, shards)
+    made = open_files(*draft.paths)
     stem = made.stem
-    if previous is not None and previous.stem == stem:
-        records.unlink()
-        shards.unlink()
-        return stem
+    if previous is not None and _is_same(previous, made):
+        draft.drop()
+        return previous.stem
     created_at = datetime.fromtimestamp(order.now_ms / 1000, UTC).isoformat()
     write_index(index_path(folder, stem), index_of(made.shards, order.subdir, created_at))
-    shards.rename(shards_path(folder, stem))
-    records.rename(records_path(folder, stem))
+    sizes_path(folder, stem).write_bytes(msgspec.json.encode(made.sizes))
+    draft.paths[1].rename(shards_path(folder, stem))
+    draft.paths[0].rename(records_path(folder, stem))
     if previous is not None:
         write_superseded(folder, previous.shards, made.shards, order.now_ms)
     prune_superseded(folder, order.now_ms)
     return stem
+
+
+def _is_same(previous: Generation, made: Generation) -> bool:
+    """Tell whether they say the same; where it lies in their files may differ."""
+    if previous.snapshot.top != made.snapshot.top or len(previous.snapshot) != len(made.snapshot):
+        return False
+    before, after = previous.snapshot.pack.entries, made.snapshot.pack.entries
+    return all(
+        (known := before.get(name)) is not None
+        and (known.digest, known.source) == (entry.digest, entry.source)
+        for name, entry in after.items()
+    )
 
 
 def _write_learned(order: Order, sights: FirstSight) -> None:

@@ -1,8 +1,8 @@
 """Pack files on disk: opened once, read by offset, checked when read (proxy.conda.pack says what is in them).
 
-A generation is what one subdir is at one moment: its records and the shards rendered from them. Its files are never
-changed; a next generation is other files. Whoever holds an open generation goes on reading it after its files are
-gone.
+A generation is what one subdir is at one moment: its records and the shards rendered from them. What it has of its
+files is never changed; a next generation is written behind it, or to other files (`draft`). Whoever holds an open
+generation goes on reading it after its names are gone.
 """
 
 import contextlib
@@ -12,6 +12,8 @@ import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from proxy.conda.origin_shards import BadShards, parse_index
 from proxy.conda.pack import BadPack, Pack, open_pack
@@ -24,6 +26,8 @@ from proxy.conda.snapshot import Snapshot, Top, open_snapshot, pack_top
 BUFFER_BYTES = 1024**2
 #: `created_at` of what was never made.
 _BEGINNING = "1970-01-01T00:00:00+00:00"
+_SUFFIXES = frozenset({".records", ".shards", ".index", ".sizes"})
+_SIZES = msgspec.json.Decoder(tuple[int, int])
 _DIGEST_BYTES = 32
 
 
@@ -53,6 +57,11 @@ class Generation:
     shards: Pack
     files: tuple[PackFile, PackFile] = field(repr=False)
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Where its records and its shards end in their files."""
+        return self.snapshot.pack.size, self.shards.size
+
     @cached_property
     def by_digest(self) -> dict[str, str]:
         """Hexadecimal digest of a shard -> its name."""
@@ -72,9 +81,15 @@ def index_path(folder: Path, stem: str) -> Path:
     return folder / f"{stem}.index"
 
 
+def sizes_path(folder: Path, stem: str) -> Path:
+    """Return where it stands where a generation ends in its files, for the next one may be written behind it."""
+    return folder / f"{stem}.sizes"
+
+
 def open_generation(folder: Path, stem: str) -> Generation:
     """Open a generation; blocks for some milliseconds. Raises OSError or BadPack."""
-    generation = open_files(records_path(folder, stem), shards_path(folder, stem))
+    sizes = _read_sizes(sizes_path(folder, stem))
+    generation = open_files(records_path(folder, stem), shards_path(folder, stem), sizes)
     if generation.stem != stem:
         raise BadPack("the records are not those that the file's name says")
     return generation
@@ -102,11 +117,19 @@ def _tells_of(shards: Pack, body: bytes) -> bool:
     return parse_index(body).digests == {name: each.digest for name, each in shards.entries.items()}
 
 
-def open_files(records: Path, shards: Path) -> Generation:
-    """Open the files of a generation, whatever they are called."""
+def _read_sizes(path: Path) -> tuple[int, int] | None:
+    try:
+        return _SIZES.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def open_files(records: Path, shards: Path, sizes: tuple[int, int] | None = None) -> Generation:
+    """Open the files of a generation, whatever they are called; without `sizes` they end with it."""
     files = PackFile(records), PackFile(shards)
-    snapshot = open_snapshot(files[0].read, files[0].size)
-    return Generation(snapshot.pack.digest.hex(), snapshot, open_pack(files[1].read, files[1].size), files)
+    ends = sizes or (files[0].size, files[1].size)
+    snapshot = open_snapshot(files[0].read, ends[0])
+    return Generation(snapshot.pack.digest.hex(), snapshot, open_pack(files[1].read, ends[1]), files)
 
 
 def make_empty(folder: Path, subdir: str) -> Generation:
@@ -130,7 +153,7 @@ def sweep_generations(folder: Path, *kept: str | None) -> None:
     The one before the current is kept: a child may have been told to read it a moment ago.
     """
     for path in folder.glob("[0-9a-f]*"):
-        if path.suffix in (".records", ".shards", ".index") and path.stem not in kept:
+        if path.suffix in _SUFFIXES and path.stem not in kept:
             path.unlink(missing_ok=True)
 
 
