@@ -11,6 +11,7 @@ from tests.conda_feed.readback import FORMS, Form, shard_digests
 from tests.conda_feed.stand import Stand
 from tests.support.channel import SHARD_INDEX, FakeChannel
 from tests.support.conda_packages import bare, package
+from tests.support.faults import UNAVAILABLE
 from tests.support.gateway import Got
 
 
@@ -131,7 +132,7 @@ async def test_a_reserved_name_that_no_private_upstream_has_is_nobodys(stand: St
 async def test_the_owner_stays_when_an_earlier_upstream_has_the_name_too(two: Two) -> None:
     two.second.add(bare("a"))
     two.first.add(bare("b"))
-    await two.start()
+    await two.start(subdirs=("linux-64",))
     await two.stand.files()
     two.first.add(bare("a", "9.0"))
     await two.stand.refresh()
@@ -139,6 +140,34 @@ async def test_the_owner_stays_when_an_earlier_upstream_has_the_name_too(two: Tw
         assert await two.stand.files("linux-64", form) == {"a-1.0-0.conda", "b-1.0-0.conda"}
     assert two.stand.counted("owner_changes_held", "chan") == 1
     assert [line for line in two.stand.log.of("ERROR") if "earlier upstream" in line]
+
+
+async def test_an_earlier_upstream_has_a_name_as_soon_as_its_subdir_is_known(two: Two) -> None:
+    """No setting says which subdirs there are, so a later upstream's name is nothing to be remembered."""
+    two.first.add(bare("a", subdir="osx-64"), bare("mine"))
+    two.second.add(bare("a", "9.0"), bare("b"))
+    await two.start()
+    assert await two.stand.files() == {"a-9.0-0.conda", "b-1.0-0.conda", "mine-1.0-0.conda"}
+    assert await two.stand.gateway.app.base.owners.all("chan") == {"mine": "one"}
+    assert await two.stand.files("osx-64") == {"a-1.0-0.conda"}
+    assert await two.stand.files() == {"b-1.0-0.conda", "mine-1.0-0.conda"}
+    assert (await two.stand.get("linux-64/a-9.0-0.conda")).status == 404
+    assert await two.stand.gateway.app.base.owners.all("chan") == {"a": "one", "mine": "one"}
+
+
+async def test_the_subdirs_of_the_settings_are_all_asked_before_anything_is_shown(two: Two) -> None:
+    two.first.add(bare("a", subdir="osx-64"))
+    two.second.add(bare("a", "9.0"), bare("b"))
+    two.stand.origin.always(two.first.path("osx-64", SHARD_INDEX), UNAVAILABLE)
+    two.stand.origin.always(two.first.path("osx-64", "repodata.json.zst"), UNAVAILABLE)
+    await two.start(subdirs=("linux-64", "osx-64"))
+    for path in ("linux-64/repodata.json", f"linux-64/{SHARD_INDEX}", "linux-64/a-9.0-0.conda"):
+        assert (await two.stand.get(path)).status == 503
+    assert await two.stand.gateway.app.base.owners.all("chan") == {}
+    two.stand.origin.heal()
+    two.stand.clock.advance(1000)
+    assert await two.stand.files() == {"b-1.0-0.conda"}
+    assert await two.stand.gateway.app.base.owners.all("chan") == {"a": "one", "b": "two"}
 
 
 async def test_a_change_of_owner_is_held_logged_and_counted_once(two: Two) -> None:

@@ -178,7 +178,9 @@ class Channel:
             return None
         parts = [await self._part(upstream, subdir, held[upstream.id]) for upstream in self.feed.upstreams]
         try:
-            generation = await self._composer.compose(subdir, tuple(parts))
+            generation = await self._composer.compose(
+                subdir, tuple(parts), is_complete=bool(self.feed.subdirs)
+            )
         except DamagedPart as damage:
             for catalog in self._catalogs.values():
                 catalog.damaged(str(damage))
@@ -197,10 +199,12 @@ class Channel:
     async def _part(self, upstream: Upstream, subdir: str, held: HeldSubdir) -> Part:
         """Return what the upstream brings. A name has one owner over all subdirs, so the others are looked at too:
 
-        those that every client reads or the settings name, and those that were ever shown.
+        those that every client reads or the settings name; where these name none, those that were ever shown, and those
+        of which an upstream's index is held.
         """
         elsewhere = []
-        for other in sorted({NOARCH, *self.feed.subdirs, *await self._ever_shown()} - {subdir}):
+        held_of = {each for (_, each), catalog in self._catalogs.items() if _has_any(catalog)}
+        for other in sorted({NOARCH, *self.feed.subdirs, *await self._ever_shown(), *held_of} - {subdir}):
             catalog = self._catalog(upstream, other)
             elsewhere.append(_place(catalog.last() or await catalog.find()))
         withheld = () if upstream.private else self.feed.reserved
@@ -221,6 +225,11 @@ class Channel:
 
     def _note(self) -> str:
         return f"shown/{self.feed.name}"
+
+
+def _has_any(catalog: Catalog) -> bool:
+    last = catalog.last()
+    return last is not None and last.generation is not None
 
 
 def _place(held: HeldSubdir) -> tuple[str, str] | None:

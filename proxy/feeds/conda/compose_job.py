@@ -59,6 +59,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     parts: tuple[Part, ...]
     remembered: str
+    #: Whether the parts tell of every subdir that the feed will ever have: only then is it certain that the upstreams
+    #: before a name's owner lack it, and the owner is remembered. The first of those who may have it always is.
+    is_complete: bool = False
     previous: str | None = None
 
 
@@ -124,7 +127,7 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
 def _made(asked: Order) -> dict[str, Any]:
     remembered = msgspec.msgpack.decode(Path(asked.remembered).read_bytes(), type=dict[str, str])
     upstreams = [_Upstream(part) for part in asked.parts]
-    decided = _decided(upstreams, remembered)
+    decided = _decided(upstreams, remembered, is_complete=asked.is_complete)
     stem = _written(asked, upstreams, decided)
     return {
         "stem": stem, "names": len(decided.chosen), "learned": decided.learned, "held": decided.held,
@@ -146,7 +149,7 @@ class _Decided:
     rivals: list[str] = field(default_factory=list)
 
 
-def _decided(upstreams: Sequence[_Upstream], remembered: Mapping[str, str]) -> _Decided:
+def _decided(upstreams: Sequence[_Upstream], remembered: Mapping[str, str], *, is_complete: bool) -> _Decided:
     decided = _Decided()
     by_id = {upstream.part.upstream: place for place, upstream in enumerate(upstreams)}
     for name in sorted(set().union(*(upstream.names for upstream in upstreams))):
@@ -157,7 +160,8 @@ def _decided(upstreams: Sequence[_Upstream], remembered: Mapping[str, str]) -> _
             continue
         if owner is None or owner not in able:
             owner = having[0]
-            decided.learned[name] = upstreams[owner].part.upstream
+            if is_complete or owner == able[0]:
+                decided.learned[name] = upstreams[owner].part.upstream
         if owner not in having:
             decided.held.append(name)
         elif having[0] != owner:

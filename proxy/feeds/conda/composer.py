@@ -62,27 +62,36 @@ class Composer:
         #: What has been told already: (what is wrong, name).
         self._told: set[tuple[str, str]] = set()
 
-    async def compose(self, subdir: str, parts: tuple[Part, ...]) -> Generation:
-        """Return the generation that these upstreams make. Raises Problem, DamagedPart."""
-        inputs = hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()
+    async def compose(self, subdir: str, parts: tuple[Part, ...], *, is_complete: bool) -> Generation:
+        """Return the generation that these upstreams make; `is_complete`: they tell of all subdirs there can be.
+
+        Raises Problem, DamagedPart.
+        """
+        inputs = hashlib.sha256(msgspec.msgpack.encode((parts, is_complete))).hexdigest()
         known = self._composed.get(subdir)
         if known is not None and known[0].inputs == inputs:
             return known[1]
         async with self._turns.setdefault(subdir, asyncio.Lock()):
-            return await self._current(subdir, parts, inputs)
+            return await self._current(subdir, parts, inputs, is_complete=is_complete)
 
     def forget(self, subdir: str) -> None:
         """Make the subdir's generation anew: its files were found damaged."""
         self._composed.pop(subdir, None)
         self._forgotten.add(subdir)
 
-    async def _current(self, subdir: str, parts: tuple[Part, ...], inputs: str) -> Generation:
+    async def _current(
+        self, subdir: str, parts: tuple[Part, ...], inputs: str, *, is_complete: bool
+    ) -> Generation:
         known = self._composed.get(subdir)
         if known is None and subdir not in self._forgotten:
             known = await self._recall(subdir)
         if known is not None and known[0].inputs == inputs:
             return known[1]
-        made = await self._made(subdir, parts, known[1].stem if known is not None else None)
+        order = Order(
+            folder=str(self._folder / subdir), subdir=subdir, parts=parts, remembered="", is_complete=is_complete,
+            now_ms=int(self._clock.now().timestamp() * 1000), previous=known[1].stem if known is not None else None,
+        )  # fmt: skip
+        made = await self._made(order)
         composed = _Composed(inputs, made["stem"])
         generation = await asyncio.to_thread(open_generation, self._folder / subdir, composed.stem)
         self._composed[subdir] = (composed, generation)
@@ -90,15 +99,12 @@ class Composer:
         await self._notes.set(self._note(subdir), msgspec.msgpack.encode(composed))
         return generation
 
-    async def _made(self, subdir: str, parts: tuple[Part, ...], previous: str | None) -> Mapping[str, Any]:
+    async def _made(self, order: Order) -> Mapping[str, Any]:
         remembered = await self._register.all(self._feed)
         async with temporary_folder("feedgate-owners-") as folder:
             path = folder / "remembered"
             await asyncio.to_thread(path.write_bytes, msgspec.msgpack.encode(remembered))
-            order = Order(
-                folder=str(self._folder / subdir), subdir=subdir, parts=parts, remembered=str(path),
-                now_ms=int(self._clock.now().timestamp() * 1000), previous=previous,
-            )  # fmt: skip
+            order = msgspec.structs.replace(order, remembered=str(path))
             try:
                 made: dict[str, Any] = await run_in_child(
                     "proxy.feeds.conda.compose_job:run", {"order": msgspec.to_builtins(order)}
