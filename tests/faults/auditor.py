@@ -69,8 +69,11 @@ class Auditor:
 
     def bytes_are_right(self) -> Iterator[str]:
         """I1: no completed response with other bytes than the artifact's."""
+        truths = self._truths()
         for answer in self.answers:
-            right = self.truth(answer.path)
+            # "/pypi/FEED/packages" is followed by the path at the origin.
+            place = answer.path.split("/", 3)[-1]
+            right = truths.get(place.removeprefix("packages")) or truths.get(f"/{place}")
             if right is None or not answer.is_complete or answer.method != "GET":
                 continue
             if answer.status == 200 and answer.body != right:
@@ -134,15 +137,14 @@ class Auditor:
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    def truth(self, path: str) -> bytes | None:
-        """Return the right bytes behind a feed path, None for what is no artifact of the indexes."""
-        for index in self.indexes:
-            for file in index.hosted.values():
-                if path.endswith((file.path, f"/files/{file.built.sha256}/{file.filename}")):
-                    return file.built.data
-                if path.endswith(f"{file.path}.metadata"):
-                    return file.built.metadata
-        return None
+    def _truths(self) -> dict[str, bytes | None]:
+        """Return the right bytes of everything that the indexes have, by its path at the origin or by digest."""
+        truths: dict[str, bytes | None] = {}
+        for file in (file for index in self.indexes for file in index.hosted.values()):
+            for suffix, data in (("", file.built.data), (".metadata", file.built.metadata)):
+                truths[f"{file.path}{suffix}"] = data
+                truths[f"/files/{file.built.sha256}/{file.filename}{suffix}"] = data
+        return truths
 
     def _leftovers(self) -> Iterator[str]:
         before = self._baseline

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from tests.faults.process import Served, needs
 from tests.faults.stage import PAGE, WHEEL, Stage
+from tests.support.length import sized
 from tests.support.raw_http import Raw
+from tests.support.wheels import wheel
 
 DESCRIPTORS = 64
 
@@ -60,6 +62,33 @@ async def test_file_whose_sync_failed_is_discarded_and_never_synced_again(stage:
     assert len(synced) == len(set(synced))
 
 
+@needs("fiu-run")
+async def test_calls_that_fail_now_and_then_cost_no_right_byte(stage: Stage) -> None:
+    """B05: one in ten reads, writes and syncs is an EIO; answers are right or told, and the next start is clean."""
+    await prepared(stage)
+    points = ("posix/io/rw/pread", "posix/io/rw/pwrite", "posix/io/sync/fsync", "posix/io/sync/fdatasync")
+    pipes = str(stage.folder / "fiu")
+    stage.index.add(*(wheel(f"part-{number}", "1.0", payload=100_000) for number in range(30)))
+    files = [file.filename for file in stage.index.hosted.values()]
+    # Not from the start: a state that cannot be read then is a reason not to start.
+    async with stage.served(wrapper=("fiu-run", "-x", "-f", pipes)) as served:
+        for point in points:
+            await fiu(pipes, served, f"enable_random name={point},probability=0.1,failinfo=5")
+        for _ in range(sized(6, 60)):
+            pages = (PAGE, "/pypi/pypi/simple/leaf/", "/pypi/pypi/pypi/demo/json")
+            answers = await asyncio.gather(*(served.get(path) for path in (*pages, *map(stage.path, files))))
+            assert {answer.status for answer in answers} <= {200, 503}
+            assert 200 in {answer.status for answer in answers}
+        assert b"takes no writes" in served.log
+        assert (await served.get("/healthz")).status == 200
+        for point in points:
+            await fiu(pipes, served, f"disable name={point}")
+        assert await served.stop() == 0
+    async with stage.served() as served:
+        await stage.downloads(served, *files)
+        assert await served.stop() == 0
+
+
 @needs("prlimit")
 async def test_server_outlives_running_out_of_descriptors(stage: Stage) -> None:
     """B05: while there are none, answers are refused in form; when there are again, all is as before."""
@@ -80,6 +109,11 @@ async def test_server_outlives_running_out_of_descriptors(stage: Stage) -> None:
         await stage.downloads(served, WHEEL, "demo-1.1-py3-none-any.whl", "demo-1.0.tar.gz")
         assert (await served.get("/pypi/pypi/simple/leaf/")).status == 200
         assert stage.origin.hits(stage.index.file_path(WHEEL)) == 1
+
+
+async def fiu(pipes: str, served: Served, command: str) -> None:
+    process = await asyncio.create_subprocess_exec("fiu-ctrl", "-f", pipes, "-c", command, str(served.pid))
+    assert await process.wait() == 0
 
 
 def _port(served: Served) -> int:
