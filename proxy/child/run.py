@@ -1,49 +1,90 @@
-"""The parent's side: start a child for one job, wait for its answer, end it when it takes too long."""
+"""The parent's side: start a child for one job, wait for its answer, end it when it takes too long.
+
+A child is given as little as possible: no environment in which a secret may stand, and no module from the folder in
+which the server was started. What it wrote to stderr may hold anything of what it read, so it goes to the log; what
+`ChildFailed` says is ours and may be told to clients.
+"""
 
 import asyncio
+import logging
+import os
 import sys
+import sysconfig
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
 
+import proxy
+from proxy.child.turns import Turns
 from proxy.model.problem import Problem
 
 MIB = 1024**2
+OUT_OF_MEMORY = 3
+
+_LOG = logging.getLogger(__name__)
+_PACKAGE = Path(proxy.__file__).resolve().parent.parent
+#: What finds programs and libraries, and how text is written; nothing that could hold a credential.
+_KEPT = frozenset({"PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH"})
+_MOST_LOGGED = 4000
+_turns = Turns(max(2, min(4, os.cpu_count() or 1)))
 
 
 class ChildFailed(Exception):
-    """The job did not finish: refused its input, ran out of memory or time, or died. The text says which."""
+    """The job did not finish: refused its input, ran out of memory or time, or died. The text may be told."""
 
 
 async def run_in_child(
-    job: str, arguments: Mapping[str, Any], *, memory_bytes: int = 2048 * MIB, timeout_s: float = 300.0
+    job: str,
+    arguments: Mapping[str, Any],
+    *,
+    memory_bytes: int = 2048 * MIB,
+    timeout_s: float = 300.0,
+    background: bool = False,
 ) -> Any:
     """Run `job` ("package.module:function") with keyword arguments in a fresh process; return its JSON answer.
 
+    Only a few run at once; `background` marks work that nobody waits for. The time counts from its start.
     Raises ChildFailed; a cancelled caller leaves no process behind.
     """
+    async with _turns.turn(background=background):
+        return await _run(job, orjson.dumps(dict(arguments)), memory_bytes, timeout_s)
+
+
+async def _run(job: str, arguments: bytes, memory_bytes: int, timeout_s: float) -> Any:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "proxy.child", job, str(memory_bytes),
+        sys.executable, "-P", "-m", "proxy.child", job, str(memory_bytes),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=environment(os.environ),
     )  # fmt: skip
     try:
         async with asyncio.timeout(timeout_s):
-            out, err = await process.communicate(orjson.dumps(dict(arguments)))
+            out, err = await process.communicate(arguments)
     except TimeoutError as late:
-        raise ChildFailed(f"{job} took longer than {timeout_s:.0f} s") from late
+        _LOG.warning("a child was ended: %s took longer than %.0f s", job, timeout_s)
+        raise ChildFailed(f"it took longer than {timeout_s:.0f} s") from late
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        raise ChildFailed(_last_line(err) or f"{job} ended with status {process.returncode}")
+        text = err.decode("utf-8", "replace").strip()[-_MOST_LOGGED:]
+        _LOG.warning("a child failed: %s, status %s: %s", job, process.returncode, text)
+        raise ChildFailed(_told(process.returncode))
     return orjson.loads(out)
 
 
-def _last_line(err: bytes) -> str:
-    lines = err.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1][:300] if lines else ""
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the server's environment a child is given."""
+    kept = {name: value for name, value in given.items() if name in _KEPT or name.startswith("LC_")}
+    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
+    # Installed packages are found without; before the standard library they might hide parts of it.
+    return kept if _PACKAGE in installed else kept | {"PYTHONPATH": str(_PACKAGE)}
+
+
+def _told(status: int | None) -> str:
+    return "it ran out of its memory limit" if status == OUT_OF_MEMORY else "the log tells why"
 
 
 def busy(failed: ChildFailed) -> Problem:
