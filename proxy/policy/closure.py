@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from proxy.policy.conda_version import BadVersion, parse_build_matcher, spec_parts
 from proxy.policy.facts import Facts
 from proxy.policy.judge import Judge
+from proxy.policy.settings import Kind, Policy
 from proxy.policy.spec import SpecList, first_match, parse_specs
 
 _EXTRA = re.compile(r"\bextra\b")
@@ -130,6 +131,13 @@ def _matches(rest: str, facts: Facts) -> bool:
         return parse_build_matcher(rest).matches(facts.version or "", facts.build, facts.build_number)
     except BadVersion:
         return False
+
+
+def list_names(policy: Policy, kind: Kind, known: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the names of a policy's package list; globs are looked for among `known`."""
+    only = parse_specs(kind, policy.only)
+    exact = (spec.name.text for spec in only.specs if spec.name.is_exact)
+    return tuple(dict.fromkeys((*exact, *(name for name in known if only.for_name(name)))))
 
 
 def needed_names(roots: Iterable[str], known: Mapping[str, Collection[str]]) -> NeededNames:

@@ -14,6 +14,10 @@ import msgspec
 END_MS = 253_402_300_800_000
 
 
+#: A longer text is read as a licence that nobody knows (`license`), whatever stands behind it.
+_LONGEST_LICENSE = 600
+
+
 class License(NamedTuple):
     """What a file says about its licence, in the words of its index or metadata; `License()` says nothing.
 
@@ -25,6 +29,12 @@ class License(NamedTuple):
     family: str | None = None
     expression: str | None = None
     classifiers: tuple[str, ...] = ()
+
+    def bounded(self) -> "License":
+        """Return the same words cut to what can still be a licence's name: metadata may hold a whole licence."""
+        text, expression = (each and each[:_LONGEST_LICENSE] for each in (self.text, self.expression))
+        classifiers = tuple(each for each in self.classifiers if each.startswith("License ::"))
+        return License(text, self.family, expression, classifiers)
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False, kw_only=True):

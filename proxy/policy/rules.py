@@ -48,14 +48,19 @@ class Rules:
 
     def judge_name(self, name: str, tick_ms: int) -> Verdict | None:
         """Return the verdict that the lists alone give to every file of a name."""
-        lifted = frozenset[str]().union(*(each.rules for each in for_name(self.liftings, name, tick_ms)))
-        is_added_back = self.allow is not None and bool(self.allow.specs.for_name(name))
-        block = [self.block] if self.block is not None and not is_added_back else []
-        for rule in (*self.lists, *block):
-            verdict = rule.judge_name(name) if rule.name not in lifted else None
-            if verdict is not None:
+        for rule in (*self.lists, self.block):
+            verdict = rule.judge_name(name) if rule is not None else None
+            if rule is None or verdict is None:
+                continue
+            is_added_back = (
+                rule is self.block and self.allow is not None and bool(self.allow.specs.for_name(name))
+            )
+            if not is_added_back and not self._may_be_lifted(rule.name, name, tick_ms):
                 return verdict
         return None
+
+    def _may_be_lifted(self, rule: str, name: str, tick_ms: int) -> bool:
+        return any(rule in each.rules for each in for_name(self.liftings, name, tick_ms))
 
 
 def rules_of(policy: Policy, kind: Kind, needed: Needed | None = None) -> Rules:

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from proxy.policy.closure import NeededNames, NeededRecords, needed_names, needed_records, required_name
+from proxy.policy.closure import (
+    NeededNames,
+    NeededRecords,
+    list_names,
+    needed_names,
+    needed_records,
+    required_name,
+)
 from proxy.policy.facts import Facts
 from proxy.policy.judge import Judge
 from tests.policy.made import NOW, conda, judged, policy, pypi
@@ -90,6 +97,12 @@ def test_who_needs_a_record_is_told() -> None:
     records = needed(CATALOG, only=["numpy >=1.26"]).records
     assert records["numpy"] == {"linux-64/numpy-1.26-py311_0.conda": "the package list"}
     assert records["tzdata"] == {"noarch/tzdata-2026a-0.conda": "linux-64/python-3.11.4-0.conda"}
+
+
+def test_names_of_a_package_list_are_its_exact_ones_and_what_its_globs_find() -> None:
+    rules = policy(only=["Django >=4", "corp-*"])
+    assert list_names(rules, "pypi") == ("django",)
+    assert list_names(rules, "pypi", ["corp-x", "flask", "django"]) == ("django", "corp-x")
 
 
 def test_names_are_walked_without_extras_and_whatever_the_markers() -> None:

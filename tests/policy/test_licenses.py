@@ -224,3 +224,16 @@ def test_policy_without_licence_rules_does_not_ask_for_licences() -> None:
     assert not policy(block=["tk"]).asks_licenses
     assert policy(block_licenses=["MIT"]).asks_licenses
     assert policy(unknown_license="warn").asks_licenses
+
+
+def test_licence_is_kept_bounded_and_reads_the_same() -> None:
+    whole = License("GNU GPL\n" * 9000, None, "MIT", ("Topic :: Games", "License :: Public Domain"))
+    kept = whole.bounded()
+    assert len(kept.text or "") == 600
+    assert kept.classifiers == ("License :: Public Domain",)
+    for kind in ("conda", "pypi"):
+        for text in ("MIT", "x" * 5000, "GPL " * 5000, "see COPYING"):
+            given = License(text)
+            assert answer(["GPL3"], given.bounded(), "pypi" if kind == "pypi" else "conda") is answer(
+                ["GPL3"], given, "pypi" if kind == "pypi" else "conda"
+            )

@@ -329,5 +329,6 @@ def test_any_table_is_a_policy_or_faults(table: dict[str, Any]) -> None:
     kinds: tuple[Kind, ...] = ("conda", "pypi")
     parsed = parse_policy("any", table, kinds)
     assert (parsed.policy is None) == bool(parsed.faults)
-    for kind in kinds if parsed.policy is not None else ():
-        Judge(parsed.policy, kind).judge("foo", [Facts(file="foo-1.0.tar.gz", name="foo")], NOW_MS)
+    if parsed.policy is not None:
+        for kind in kinds:
+            Judge(parsed.policy, kind).judge("foo", [Facts(file="foo-1.0.tar.gz", name="foo")], NOW_MS)
