@@ -12,7 +12,6 @@ got.
 
 import errno
 import socket
-from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -37,6 +36,8 @@ class Attempt:
     is_new: bool = False
     #: Why an address was refused, if one was.
     refused: str | None = None
+    #: Whether the host that is asked may be at a private address.
+    allow_private: bool = False
 
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("ATTEMPT")
@@ -45,14 +46,14 @@ ATTEMPT: ContextVar[Attempt] = ContextVar("ATTEMPT")
 class CleanConnector(aiohttp.TCPConnector):
     """A connector that never hands out a connection that holds bytes nobody asked for."""
 
-    def __init__(self, names: Names, *, allow_private: bool, is_pooled: bool) -> None:
+    def __init__(self, names: Names, *, is_pooled: bool) -> None:
         super().__init__(
             resolver=_Resolver(names),
             # The number of requests is bounded by slots; a second limit here would only hide waiting.
             limit=0,
             force_close=not is_pooled,
             keepalive_timeout=_IDLE_S if is_pooled else None,
-            socket_factory=_guarded(allow_private),
+            socket_factory=_guarded,
         )
 
     async def connect(
@@ -70,21 +71,17 @@ class AddressBarredError(OSError):
     """The guard refused an address; aiohttp goes on to the next one, as for any that does not connect."""
 
 
-def _guarded(allow_private: bool) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
-    """Return a maker of sockets that asks the guard first."""
-
-    def make(info: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, address = info
-        attempt = ATTEMPT.get()
-        attempt.hop = "proxy" if attempt.is_proxied else "tcp"
-        attempt.is_new = True
-        why = None if attempt.is_proxied else refusal(str(address[0]), allow_private=allow_private)
-        if why is not None:
-            attempt.refused = why
-            raise AddressBarredError(errno.EACCES, why)
-        return socket.socket(family, kind, protocol)
-
-    return make
+def _guarded(info: aiohttp.AddrInfoType) -> socket.socket:
+    """Make a socket, after asking the guard."""
+    family, kind, protocol, _, address = info
+    attempt = ATTEMPT.get()
+    attempt.hop = "proxy" if attempt.is_proxied else "tcp"
+    attempt.is_new = True
+    why = None if attempt.is_proxied else refusal(str(address[0]), allow_private=attempt.allow_private)
+    if why is not None:
+        attempt.refused = why
+        raise AddressBarredError(errno.EACCES, why)
+    return socket.socket(family, kind, protocol)
 
 
 class _Resolver(AbstractResolver):

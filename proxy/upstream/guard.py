@@ -5,8 +5,8 @@ any spelling, and names that mean this machine. `refusal` looks at the address t
 made to, after the name was resolved, on each hop, so that a name whose answer changes gains nothing. Behind
 an outbound proxy the second check cannot be made by us; the first is, and the proxy itself is exempt.
 
-`allow_private` opens private and loopback networks for one upstream. Link-local addresses (the metadata
-services of clouds), multicast and "this host" stay closed even then.
+`allow_private` opens private and loopback networks for one upstream, on its own hosts (reach.py). Link-local
+addresses (the metadata services of clouds), multicast and "this host" stay closed even then.
 """
 
 import ipaddress
@@ -65,7 +65,7 @@ def refusal(address: str, *, allow_private: bool) -> str | None:
 
 
 def _closed(what: str) -> str:
-    return f"{what}, and this upstream is not configured with allow_private"
+    return f"{what}, and this upstream is not configured with allow_private for this host"
 
 
 def _literal(host: str) -> IpAddress | None:

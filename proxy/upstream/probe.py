@@ -14,6 +14,7 @@ from proxy.upstream.connector import Attempt
 from proxy.upstream.errors import UpstreamError
 from proxy.upstream.guard import check_target, is_literal, refusal
 from proxy.upstream.names import Names
+from proxy.upstream.reach import Reach
 from proxy.upstream.route import OutboundProxy
 from proxy.upstream.target import Target
 from proxy.upstream.translate import translate
@@ -46,6 +47,7 @@ class Probe:
 
     def __init__(self, upstream: Upstream, names: Names, wire: Wire) -> None:
         self._upstream = upstream
+        self._reach = Reach(upstream)
         self._names = names
         self._wire = wire
 
@@ -80,7 +82,7 @@ class Probe:
 
     def _route(self, target: Target) -> OutboundProxy | None:
         try:
-            check_target(target, allow_private=self._upstream.allow_private)
+            check_target(target, allow_private=self._reach.is_private_allowed(target.host))
             return self._wire.proxy_for(target)
         except UpstreamError as error:
             failed = _Failed("route", error.detail)
@@ -96,7 +98,9 @@ class Probe:
             found = []
         if not found:
             raise _Failed("name", f"{first.host} cannot be resolved")
-        why = None if is_proxy else refusal(found[0], allow_private=self._upstream.allow_private)
+        why = (
+            None if is_proxy else refusal(found[0], allow_private=self._reach.is_private_allowed(first.host))
+        )
         if why is not None:
             raise _Failed("name", f"{first.host} is {why}")
         return found

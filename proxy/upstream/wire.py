@@ -22,6 +22,7 @@ from proxy.upstream.connector import ATTEMPT, Attempt, CleanConnector
 from proxy.upstream.errors import Unreachable
 from proxy.upstream.guard import check_target
 from proxy.upstream.names import Names
+from proxy.upstream.reach import Reach
 from proxy.upstream.route import OutboundProxy, choose
 from proxy.upstream.target import Target
 from proxy.upstream.tls import Tls
@@ -57,6 +58,7 @@ class Wire:
         self._names = names
         self._environ = environ
         self._tls = Tls(upstream)
+        self._reach = Reach(upstream)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._is_closed = False
 
@@ -71,7 +73,7 @@ class Wire:
     async def send(self, request: Request) -> aiohttp.ClientResponse:
         """Return the answer, its body unread; the caller closes it. Raises UpstreamError."""
         proxy = self.proxy_for(request.target)
-        check_target(request.target, allow_private=self._upstream.allow_private)
+        check_target(request.target, allow_private=self._reach.is_private_allowed(request.target.host))
         try:
             return await self._send(request, proxy)
         except _LostError:
@@ -84,7 +86,10 @@ class Wire:
     ) -> aiohttp.ClientResponse:
         session = self._session(request.is_pooled if is_pooled is None else is_pooled)
         context = await self._context(request, proxy)
-        attempt = Attempt(is_proxied=proxy is not None)
+        attempt = Attempt(
+            is_proxied=proxy is not None,
+            allow_private=self._reach.is_private_allowed(request.target.host),
+        )
         token = ATTEMPT.set(attempt)
         headers, proxy_headers = _fields(request, proxy)
         try:
@@ -123,9 +128,7 @@ class Wire:
         if is_pooled not in self._sessions:
             upstream = self._upstream
             self._sessions[is_pooled] = aiohttp.ClientSession(
-                connector=CleanConnector(
-                    self._names, allow_private=upstream.allow_private, is_pooled=is_pooled
-                ),
+                connector=CleanConnector(self._names, is_pooled=is_pooled),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
