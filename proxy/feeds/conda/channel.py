@@ -34,7 +34,7 @@ class Catalog(Protocol):
 
     def last(self) -> HeldSubdir | None: ...
 
-    async def find(self) -> HeldSubdir: ...
+    async def find(self, *, offline: bool = False) -> HeldSubdir: ...
 
     def damaged(self, stem: str) -> None: ...
 
@@ -96,12 +96,16 @@ class Channel:
         held = catalog.peek()
         return None if held is None or held.generation is None else self._plain(subdir, held)
 
-    async def edition(self, subdir: str) -> Edition | None:
-        """Return what the feed has in the subdir, None where nobody has it. Raises Problem."""
+    async def edition(self, subdir: str, *, offline: bool = False) -> Edition | None:
+        """Return what the feed has in the subdir, None where nobody has it. Raises Problem.
+
+        `offline`, which the feed's own setting is as well: nothing is asked, here or further on.
+        """
+        offline = offline or self.feed.offline
         if not self.serves(subdir):
             return None
         try:
-            found = await (self._first(subdir) if self._is_plain else self._compose(subdir))
+            found = await (self._first if self._is_plain else self._compose)(subdir, offline)
         except UpstreamError as error:
             raise problem_for(error, self.feed.name) from error
         if found is None and subdir == NOARCH:
@@ -160,9 +164,9 @@ class Channel:
             catalog = self._catalogs[upstream.id, subdir] = self._catalog_of(upstream, subdir)
         return catalog
 
-    async def _first(self, subdir: str) -> Edition | None:
+    async def _first(self, subdir: str, offline: bool) -> Edition | None:
         catalog = self._catalog(self.feed.upstreams[0], subdir)
-        held = await catalog.find()
+        held = await catalog.find(offline=offline)
         return self._plain(subdir, held) if held.generation is not None else None
 
     def _plain(self, subdir: str, held: HeldSubdir) -> Edition:
@@ -172,15 +176,20 @@ class Channel:
             subdir, held.generation, held.folder, upstreams, held.how, held.age_s, held.fresh_for_s
         )
 
-    async def _compose(self, subdir: str) -> Edition | None:
-        held = {upstream.id: await self._catalog(upstream, subdir).find() for upstream in self.feed.upstreams}
+    async def _compose(self, subdir: str, offline: bool) -> Edition | None:
+        held = {
+            upstream.id: await self._catalog(upstream, subdir).find(offline=offline)
+            for upstream in self.feed.upstreams
+        }
         if all(each.generation is None for each in held.values()):
             return None
-        parts = [await self._part(upstream, subdir, held[upstream.id]) for upstream in self.feed.upstreams]
+        parts = [
+            await self._part(upstream, subdir, held[upstream.id], offline) for upstream in self.feed.upstreams
+        ]
+        # What an upstream happens to hold says nothing about what it lacks.
+        is_complete = bool(self.feed.subdirs) and not offline
         try:
-            generation = await self._composer.compose(
-                subdir, tuple(parts), is_complete=bool(self.feed.subdirs)
-            )
+            generation = await self._composer.compose(subdir, tuple(parts), is_complete=is_complete)
         except DamagedPart as damage:
             for catalog in self._catalogs.values():
                 catalog.damaged(str(damage))
@@ -196,7 +205,7 @@ class Channel:
             max(each.age_s for each in held.values()), min(each.fresh_for_s for each in held.values()),
         )  # fmt: skip
 
-    async def _part(self, upstream: Upstream, subdir: str, held: HeldSubdir) -> Part:
+    async def _part(self, upstream: Upstream, subdir: str, held: HeldSubdir, offline: bool) -> Part:
         """Return what the upstream brings. A name has one owner over all subdirs, so the others are looked at too:
 
         those that every client reads or the settings name; where these name none, those that were ever shown, and those
@@ -206,7 +215,7 @@ class Channel:
         held_of = {each for (_, each), catalog in self._catalogs.items() if _has_any(catalog)}
         for other in sorted({NOARCH, *self.feed.subdirs, *await self._ever_shown(), *held_of} - {subdir}):
             catalog = self._catalog(upstream, other)
-            elsewhere.append(_place(catalog.last() or await catalog.find()))
+            elsewhere.append(_place(catalog.last() or await catalog.find(offline=offline)))
         withheld = () if upstream.private else self.feed.reserved
         known = tuple(place for place in elsewhere if place is not None)
         return Part(upstream.id, _place(held), known, upstream.only, (*upstream.except_, *withheld))

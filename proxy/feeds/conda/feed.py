@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -70,7 +70,7 @@ class CondaFeed:
         #: The feeds of this server that are upstreams of this one; a file passes their gate as well.
         self._inner = dict(inner)
         self._urls = {u.id: u.urls[0].reveal().rstrip("/") for u in feed.upstreams if u.urls}
-        self._finding: dict[str, asyncio.Task[Edition | None]] = {}
+        self._finding: dict[tuple[str, bool], asyncio.Task[Edition | None]] = {}
         self._decided: Briefly[Located] = Briefly(clock)
         self._superseded: dict[Path, SupersededShards] = {}
         #: Shard indexes by folder and generation: a megabyte each at the most.
@@ -84,26 +84,31 @@ class CondaFeed:
 
     # -- index forms ---------------------------------------------------------------------------------------
 
-    async def edition(self, subdir: str) -> Edition:
-        """Return what the feed shows in a subdir. Raises Problem: unknown, or the origin's trouble."""
-        edition = self.channel.peek(subdir) or await self._patiently(subdir)
+    async def edition(self, subdir: str, *, offline: bool = False) -> Edition:
+        """Return what the feed shows in a subdir. Raises Problem: unknown, or the origin's trouble.
+
+        `offline` is for a feed that takes from this one and must not cause a request.
+        """
+        edition = self.channel.peek(subdir) or await self._patiently(subdir, offline)
         if edition is None:
             raise Problem("unknown", f"this feed has no {subdir}", feed=self.settings.name, artifact=subdir)
         return edition
 
-    async def _patiently(self, subdir: str) -> Edition | None:
+    async def _patiently(self, subdir: str, offline: bool) -> Edition | None:
         """Wait for an edition as long as a client does; what is under way goes on without it."""
-        task = self._finding.get(subdir)
+        key = (subdir, offline)
+        task = self._finding.get(key)
         if task is None:
-            task = self._finding[subdir] = asyncio.create_task(self.channel.edition(subdir), name="edition")
-            task.add_done_callback(lambda done: self._found(subdir, done))
+            finding = self.channel.edition(subdir, offline=offline)
+            task = self._finding[key] = asyncio.create_task(finding, name="edition")
+            task.add_done_callback(lambda done: self._found(key, done))
         await asyncio.wait({task}, timeout=PATIENCE_S)
         if task.done():
             return task.result()
         raise Problem("preparing", f"{subdir} is being fetched", feed=self.settings.name, retry_after_s=10)
 
-    def _found(self, subdir: str, task: "asyncio.Task[Edition | None]") -> None:
-        self._finding.pop(subdir, None)
+    def _found(self, key: tuple[str, bool], task: "asyncio.Task[Edition | None]") -> None:
+        self._finding.pop(key, None)
         if not task.cancelled():
             task.exception()  # those who waited have it
 
@@ -169,24 +174,25 @@ class CondaFeed:
 
     # -- packages ------------------------------------------------------------------------------------------
 
-    async def locate(self, subdir: str, file: FileName) -> Located:
+    async def locate(self, subdir: str, file: FileName, *, offline: bool = False) -> Located:
         """Return the package file, if it may be downloaded. Raises Problem."""
         path = f"{subdir}/{file.file}"
         known = self._decided.get(path)
         if known is not None:
             return known
-        edition, view = await self._view(subdir, file.name)
+        edition, view = await self._view(subdir, file.name, offline)
         record = gate(view, path)
         if record is None:
             raise Problem(
                 "unknown", "this feed does not list this file", feed=self.settings.name, artifact=path
             )
         inner = self._inner.get(view.upstream)
-        located = (
-            await inner.locate(subdir, file)
-            if inner is not None
-            else Located(record, self._ref(view, record, subdir, file))
-        )
+        if inner is None:
+            located = Located(record, self._ref(view, record, subdir, file))
+        else:
+            located = await inner.locate(subdir, file, offline=offline or self.settings.offline)
+            if self.settings.offline:  # asked for under this feed's name, the keeper does not go out for it
+                located = replace(located, ref=replace(located.ref, feed=self.settings.name))
         self._decided.put(path, located, edition.fresh_for_s)
         return located
 
@@ -224,20 +230,22 @@ class CondaFeed:
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    async def _undamaged(self, subdir: str, read: Callable[[Edition], Awaitable[T]]) -> T:
+    async def _undamaged(
+        self, subdir: str, read: Callable[[Edition], Awaitable[T]], *, offline: bool = False
+    ) -> T:
         """Read something of a subdir; where its files are damaged, have them made anew and read once more."""
-        edition = await self.edition(subdir)
+        edition = await self.edition(subdir, offline=offline)
         try:
             return await read(edition)
         except BadPack as damage:
             _LOG.warning("what was held of %s is fetched again: %s", subdir, damage)
             self.channel.damaged(edition)
         try:
-            return await read(await self.edition(subdir))
+            return await read(await self.edition(subdir, offline=offline))
         except BadPack as damage:
             raise Problem("busy", f"what is held of {subdir} is damaged", retry_after_s=2) from damage
 
-    async def _view(self, subdir: str, name: str) -> tuple[Edition, CondaView]:
+    async def _view(self, subdir: str, name: str, offline: bool) -> tuple[Edition, CondaView]:
         async def read(edition: Edition) -> tuple[Edition, CondaView]:
             # The same records may come from another upstream after a reload.
             source = " ".join((edition.generation.stem, *edition.upstreams))
@@ -248,7 +256,7 @@ class CondaFeed:
                 self._views.put(key, view, 8 + len(view.kept))
             return edition, view
 
-        return await self._undamaged(subdir, read)
+        return await self._undamaged(subdir, read, offline=offline)
 
     def _ref(self, view: CondaView, record: Facts, subdir: str, file: FileName) -> ArtifactRef:
         url = f"{self._urls[view.upstream]}/{subdir}/{quote(file.file, safe='+!~=._-')}"

@@ -22,8 +22,8 @@ class FeedSubdir:
     def last(self) -> HeldSubdir | None:
         return self._last
 
-    async def find(self) -> HeldSubdir:
-        edition = await self._channel.edition(self._subdir)
+    async def find(self, *, offline: bool = False) -> HeldSubdir:
+        edition = await self._channel.edition(self._subdir, offline=offline)
         return self._kept(edition) if edition is not None else self._channel.nothing_in(self._subdir)
 
     def damaged(self, stem: str) -> None:

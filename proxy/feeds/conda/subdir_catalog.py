@@ -89,10 +89,13 @@ class SubdirCatalog:
         """Return the last answer, however old."""
         return None if self._facts is None else self._held(self._facts, How.HIT)
 
-    async def find(self) -> HeldSubdir:
-        """Return what the upstream has in the subdir. Raises UpstreamError when nothing and nobody can tell."""
+    async def find(self, *, offline: bool = False) -> HeldSubdir:
+        """Return what the upstream has in the subdir. Raises UpstreamError when nothing and nobody can tell.
+
+        `offline` is for a feed that must not cause a request: it gets what is held, however old.
+        """
         facts = await self._recall()
-        if self._offline:
+        if self._offline or offline:
             return self._held(facts or SubdirFacts(0, None, Taken()), How.HIT)
         if facts is None:
             await asyncio.shield(self._refresh())
