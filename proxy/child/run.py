@@ -25,6 +25,8 @@ OUT_OF_MEMORY = 3
 
 _LOG = logging.getLogger(__name__)
 _PACKAGE = Path(proxy.__file__).resolve().parent.parent
+#: Installed packages are found without; before the standard library they might hide parts of it.
+_IS_INSTALLED = _PACKAGE in {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
 #: What finds programs and libraries, and how text is written; nothing that could hold a credential.
 _KEPT = frozenset({"PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH"})
 _MOST_LOGGED = 4000
@@ -78,9 +80,7 @@ async def _run(job: str, arguments: bytes, memory_bytes: int, timeout_s: float) 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
     """Return what of the server's environment a child is given."""
     kept = {name: value for name, value in given.items() if name in _KEPT or name.startswith("LC_")}
-    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
-    # Installed packages are found without; before the standard library they might hide parts of it.
-    return kept if _PACKAGE in installed else kept | {"PYTHONPATH": str(_PACKAGE)}
+    return kept if _IS_INSTALLED else kept | {"PYTHONPATH": str(_PACKAGE)}
 
 
 def _told(status: int | None) -> str:
