@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import trustme
 
 from proxy.cli.init import TEMPLATE
 from proxy.web.showcase import banner, feed_cards
@@ -48,8 +49,12 @@ def test_the_shipped_configuration_is_the_one_that_init_writes() -> None:
 
 def test_every_commented_key_of_the_shipped_configuration_is_valid(place: Place) -> None:
     text = re.sub(r"(?m)^# (?=\[+[a-z_.-]+\]+|[a-z_]+ = )", "", TEMPLATE.read_text())
-    for name in ("server.pem", "server.key", "corp-root.pem", "proxy-password"):
-        (place.folder / name).write_text("x")
+    authority = trustme.CA()
+    issued = authority.issue_cert("packages.example")
+    authority.cert_pem.write_to_path(place.folder / "corp-root.pem")
+    issued.cert_chain_pems[0].write_to_path(place.folder / "server.pem")
+    issued.private_key_pem.write_to_path(place.folder / "server.key")
+    (place.folder / "proxy-password").write_text("x")
     place.write(text)
     done = place.start("check-config", "--json", environ={"INDEX_PASSWORD": "x", "CONDA_TOKEN": "x"})
     assert done.returncode == 0, done.stdout
