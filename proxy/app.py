@@ -126,12 +126,18 @@ class App:
         settings = applied(self.settings, settings)
         site = build_site(settings, self.base, self.site)
         retired, self.site, self.settings = self.site, site, settings
-        task = asyncio.create_task(retired.close(site), name="retire site")
-        self._retired.add(task)
-        task.add_done_callback(self._retired.discard)
+        self._retire(asyncio.create_task(retired.close(site), name="retire site"))
+        if self._prefetching is not None:
+            self._prefetching.cancel()
+            self._retire(self._prefetching)
+            self._prefetching = asyncio.create_task(site.prefetch(), name="prefetch")
         return tuple(
             f"{key} needs a restart; the former value stays in force" for key in differing.needs_restart
         )
+
+    def _retire(self, task: "asyncio.Task[None]") -> None:
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
 
     def _readiness(self) -> Readiness:
         return Readiness(self._is_ready, () if self._is_ready else ("starting or stopping",))

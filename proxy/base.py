@@ -11,6 +11,7 @@ from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Settings
 from proxy.feeds.arrivals import Arrivals
 from proxy.feeds.conda.feed import CondaView
+from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.packs import sweep_leftovers
 from proxy.feeds.documents import Documents
 from proxy.feeds.pypi.shard import PypiView
@@ -46,6 +47,7 @@ class Base:
     conda_views: Views[CondaView]
     #: Generations of conda subdirs lie here; like all of the cache it may be wiped while the server is stopped.
     conda_folder: Path
+    conda_locks: FolderLocks = field(default_factory=FolderLocks)
     _warming: "asyncio.Task[None] | None" = field(default=None)
 
     async def start(self) -> None:

@@ -58,8 +58,10 @@ class Site:
 
     async def close(self, successor: "Site | None" = None) -> None:
         """Stop what is under way and is not the successor's."""
+        going_on = {id(feed) for feed in successor.conda_feeds.values()} if successor is not None else set()
         for feed in self.conda_feeds.values():
-            await feed.close()
+            if id(feed) not in going_on:
+                await feed.close()
         for owners in self.owners.values():
             await owners.close()
         await self.pypi_keeper.close()
@@ -92,7 +94,8 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
         if feed.kind == "pypi"
     }  # fmt: skip
     aliases = {alias: feed for feed in feeds.values() for alias in feed.settings.aliases}
-    conda = conda_feeds(_inner_first(settings.feeds), base, keeper)
+    former = previous.conda_feeds if previous is not None else {}
+    conda = conda_feeds(_inner_first(settings.feeds), base, keeper, former)
     listings: dict[str, Listing] = {name: PypiListing(feed, base.pypi_views) for name, feed in feeds.items()}
     listings |= {feed.settings.name: conda_listing(feed, settings.feeds, base) for feed in conda.values()}
     return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, conda, catalogs, owners, listings)

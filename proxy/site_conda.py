@@ -27,12 +27,22 @@ def keep_conda(feed: Feed, base: Base) -> KeptFeed:
     return KeptFeed(feed.name, Owners(feed, {}, base.owners, base.tally), remotes, {}, feed.offline)
 
 
-def conda_feeds(feeds: Iterable[Feed], base: Base, keeper: LocalKeeper) -> Mapping[str, CondaFeed]:
-    """Return the conda feeds by name and alias; a feed that is another's upstream comes before it."""
+def conda_feeds(
+    feeds: Iterable[Feed], base: Base, keeper: LocalKeeper, previous: Mapping[str, CondaFeed]
+) -> Mapping[str, CondaFeed]:
+    """Return the conda feeds by name and alias; a feed that is another's upstream comes before it.
+
+    One that did not change, and those that it takes from neither, is the previous site's, with all that is under way.
+    """
     made: dict[str, CondaFeed] = {}
     for feed in feeds:
         if feed.kind == "conda":
-            made[feed.name] = _feed(feed, base, keeper, made)
+            former = previous.get(feed.name)
+            if former is not None and former.is_made_of(feed, made):
+                former.keep_with(keeper)
+                made[feed.name] = former
+            else:
+                made[feed.name] = _feed(feed, base, keeper, made)
     return {alias: feed for feed in made.values() for alias in feed.settings.aliases} | made
 
 
@@ -58,7 +68,7 @@ def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaF
         folder = base.conda_folder / upstream.id / subdir
         intake = ChannelIntake(
             upstream, subdir, folder, base.door.remote(upstream), base.sightings, base.database.path, base.tally,
-            stamps=feed.indexed_timestamp == "observed",
+            base.conda_locks, stamps=feed.indexed_timestamp == "observed",
         )  # fmt: skip
         return SubdirCatalog(upstream, subdir, folder, intake, base.notes, base.clock, offline=feed.offline)
 
@@ -67,7 +77,7 @@ def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaF
         feed,
         folder,
         catalog_of,
-        Composer(feed.name, folder, base.owners, base.notes, base.clock, base.tally),
+        Composer(feed.name, folder, base.owners, base.notes, base.clock, base.tally, base.conda_locks),
         base.notes,
         base.tally,
     )

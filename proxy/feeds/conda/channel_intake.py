@@ -20,6 +20,7 @@ from proxy.child.run import ChildFailed, run_in_child
 from proxy.conda.ingest import wanted_shards
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
+from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.ingest_job import Order
 from proxy.feeds.conda.origin_files import PACKINGS, FullFile, Nothing, OriginFiles, ShardIndexFile
 from proxy.feeds.conda.packs import Generation
@@ -79,7 +80,7 @@ class ChannelIntake:
 
     def __init__(
         self, upstream: Upstream, subdir: str, folder: Path, remote: Way, sightings: Sightings, state: Path,
-        tally: Tally, *, stamps: bool,
+        tally: Tally, locks: FolderLocks, *, stamps: bool,
     ) -> None:  # fmt: skip
         self._upstream = upstream
         self._subdir = subdir
@@ -87,6 +88,7 @@ class ChannelIntake:
         self._sightings = sightings
         self._state = state
         self._tally = tally
+        self._locks = locks
         self._stamps = stamps
         base = f"{upstream.urls[0].reveal().rstrip('/')}/{quote(subdir)}/"
         self._files = OriginFiles(remote, base)
@@ -97,7 +99,10 @@ class ChannelIntake:
         Then nothing has changed.
         """
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        async with temporary_folder(".incoming-", below=self._folder) as incoming:
+        async with (
+            self._locks.of(self._folder),
+            temporary_folder(".incoming-", below=self._folder) as incoming,
+        ):
             try:
                 return await self._taken(last, held, now_ms, incoming)
             except ChildFailed as failed:

@@ -17,6 +17,7 @@ from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.pack import BadPack
 from proxy.feeds.conda.compose_job import Order, Part
+from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.packs import Generation, open_generation
 from proxy.model.clock import Clock
 from proxy.model.tally import Tally
@@ -48,8 +49,9 @@ class Composer:
     """Makes the generations of one feed; they lie in `folder`, a folder for each subdir."""
 
     def __init__(
-        self, feed: str, folder: Path, register: Register, notes: Notes, clock: Clock, tally: Tally
-    ) -> None:
+        self, feed: str, folder: Path, register: Register, notes: Notes, clock: Clock, tally: Tally,
+        locks: FolderLocks,
+    ) -> None:  # fmt: skip
         self._feed = feed
         self._folder = folder
         self._register = register
@@ -58,7 +60,7 @@ class Composer:
         self._tally = tally
         self._composed: dict[str, tuple[_Composed, Generation]] = {}
         self._forgotten: set[str] = set()
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._locks = locks
         #: What has been told already: (what is wrong, name).
         self._told: set[tuple[str, str]] = set()
 
@@ -71,7 +73,7 @@ class Composer:
         known = self._composed.get(subdir)
         if known is not None and known[0].inputs == inputs:
             return known[1]
-        async with self._turns.setdefault(subdir, asyncio.Lock()):
+        async with self._locks.of(self._folder / subdir):
             return await self._current(subdir, parts, inputs, is_complete=is_complete)
 
     def forget(self, subdir: str) -> None:

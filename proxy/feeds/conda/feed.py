@@ -29,6 +29,7 @@ from proxy.feeds.conda.superseded import SupersededShards
 from proxy.feeds.keeper import ArtifactRef, Keeper
 from proxy.feeds.view import View, gate
 from proxy.feeds.views import Views
+from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
@@ -76,6 +77,15 @@ class CondaFeed:
         #: Shard indexes by folder and generation: a megabyte each at the most.
         self._indexes: dict[tuple[Path, str], Blob] = {}
 
+    def is_made_of(self, feed: Feed, made: Mapping[str, "CondaFeed"]) -> bool:
+        """Tell whether it is what these settings make, with these feeds to take from."""
+        inner = {upstream.id: made[upstream.feed] for upstream in feed.upstreams if upstream.feed is not None}
+        return self.settings == feed and self._inner == inner
+
+    def keep_with(self, keeper: Keeper) -> None:
+        """Go on after a reload."""
+        self._keeper = keeper
+
     async def prefetch(self) -> None:
         """Take in the subdirs that the settings name, and noarch; what fails is tried again by the first client."""
         for subdir in dict.fromkeys((NOARCH, *self.settings.subdirs)):
@@ -104,7 +114,7 @@ class CondaFeed:
             task.add_done_callback(lambda done: self._found(key, done))
         await asyncio.wait({task}, timeout=PATIENCE_S)
         if task.done():
-            return task.result()
+            return await outcome(task)
         raise Problem("preparing", f"{subdir} is being fetched", feed=self.settings.name, retry_after_s=10)
 
     def _found(self, key: tuple[str, bool], task: "asyncio.Task[Edition | None]") -> None:

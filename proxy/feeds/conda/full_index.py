@@ -16,6 +16,7 @@ from proxy.child.run import ChildFailed, run_in_child
 from proxy.conda.pack import BadPack
 from proxy.conda.repodata import FORM
 from proxy.feeds.conda.channel import Edition
+from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import parse_sha256, read_sha256
 from proxy.model.problem import Problem
@@ -58,7 +59,7 @@ class FullIndexes:
             return served.blob
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return await asyncio.shield(task)
+                return await outcome(task)
         except TimeoutError:
             raise Problem(
                 "preparing",

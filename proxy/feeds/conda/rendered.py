@@ -10,6 +10,7 @@ from typing import Any
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.store import BlobStore
+from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 
 _KEPT_S = 60.0
@@ -39,7 +40,7 @@ class Rendered:
             task = self._making[key] = asyncio.create_task(self._make(key, render), name="side document")
             # Whoever still waits gets the error; nobody left is no reason for a warning.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(task)
+        return await outcome(task)
 
     async def close(self) -> None:
         """Stop what is under way."""

@@ -19,6 +19,7 @@ from proxy.feeds.conda.channel_intake import ChannelIntake, Held, Taken
 from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
 from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide, rest_s
 from proxy.feeds.keeper import How
+from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.upstream.errors import UpstreamError
 
@@ -98,7 +99,7 @@ class SubdirCatalog:
         if self._offline or offline:
             return self._held(facts or SubdirFacts(0, None, Taken()), How.HIT)
         if facts is None:
-            await asyncio.shield(self._refresh())
+            await outcome(self._refresh())
             return self._now(How.MISS)
         match self._decide(facts):
             case Fresh():
@@ -156,7 +157,7 @@ class SubdirCatalog:
         if is_absence and rest_s(facts.failures, facts.failed_at_ms, self._now_ms()) > 0:
             return self._held(facts, How.STALE)
         try:
-            await asyncio.shield(self._refresh())
+            await outcome(self._refresh())
         except UpstreamError:
             if not is_absence:
                 raise
