@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from proxy.conda.binary import EMPTY, HASHES, Records, binary
-from proxy.conda.names import parse_file
+from proxy.conda.names import FILE_LIMIT, parse_file
 from proxy.conda.record import joined
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -136,7 +136,11 @@ def _all_sound(place: Place, members: bytes) -> Mended | None:
 def _all_in(place: Place, records: dict[str, _Sound]) -> bool:
     name, subdir, extension = place.name, place.subdir, place.extension
     for file, each in records.items():
-        if each.name != name or file != f"{name}-{each.version}-{each.build}{extension}":
+        version, build = each.version, each.build
+        if each.name != name or file != f"{name}-{version}-{build}{extension}":
+            return False
+        # The rest of what makes a file name that can be asked for (proxy.conda.names); `_SAFE` has seen the letters.
+        if not (0 < len(version) <= 64 and 0 < len(build) <= 64 and len(file) <= FILE_LIMIT) or "*" in build:
             return False
         if each.subdir != subdir and each.subdir is not UNSET:
             return False

@@ -25,7 +25,7 @@ _VERSION = re.compile(r"[A-Za-z0-9_.!+~*=]{1,64}\Z")
 _BUILD = re.compile(r"[A-Za-z0-9_.!+~=]{1,64}\Z")
 _COMPONENT = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,63}\Z", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9-]{8,128}\Z")
-_FILE_LIMIT = 211
+FILE_LIMIT = 211
 _SUBDIR_LIMIT = 32
 
 
@@ -53,7 +53,7 @@ def parse_file(file: str) -> FileName | None:
     """Return what the name of a package file says, or None where it is not one."""
     extension = ".conda" if file.endswith(".conda") else ".tar.bz2" if file.endswith(".tar.bz2") else ""
     parts = file.removesuffix(extension).rsplit("-", 2)
-    if not extension or len(parts) != 3 or len(file) > _FILE_LIMIT:
+    if not extension or len(parts) != 3 or len(file) > FILE_LIMIT:
         return None
     name, version, build = parts
     if not (_NAME.match(name) and _VERSION.match(version) and _BUILD.match(build)):
