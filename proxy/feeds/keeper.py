@@ -79,8 +79,13 @@ class Keeper(Protocol):
         """Return the answer at once if it is known and fresh, else None."""
         ...
 
-    async def lookup(self, feed: str, name: str, *, refresh: bool = False) -> Offer | Absent:
-        """Return what the feed's owner of the name offers. Raises Problem (origin trouble, held owner)."""
+    async def lookup(
+        self, feed: str, name: str, *, refresh: bool = False, offline: bool = False
+    ) -> Offer | Absent:
+        """Return what the feed's owner of the name offers. Raises Problem (origin trouble, held owner).
+
+        `offline` asks nobody: what is held is the answer, however old.
+        """
         ...
 
     async def held(self, ref: ArtifactRef) -> Sha256 | None:

@@ -47,9 +47,11 @@ class LocalKeeper:
         owned = self._feeds[feed].owners.peek(name)
         return None if owned is None else _answer(owned)
 
-    async def lookup(self, feed: str, name: str, *, refresh: bool = False) -> Offer | Absent:
+    async def lookup(
+        self, feed: str, name: str, *, refresh: bool = False, offline: bool = False
+    ) -> Offer | Absent:
         try:
-            return _answer(await self._feeds[feed].owners.find(name, refresh=refresh))
+            return _answer(await self._feeds[feed].owners.find(name, refresh=refresh, offline=offline))
         except UpstreamError as error:
             raise problem_for(error, feed) from error
 

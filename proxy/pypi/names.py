@@ -99,20 +99,12 @@ def projects_of(filename: str) -> tuple[str, ...]:
     """Return the normalised names of all projects that the file may belong to, likeliest first."""
     if not is_safe_filename(filename):
         return ()
-    return tuple(dict.fromkeys(normalize(name) for name, _ in sorted(_cuts(filename), key=_unlikely)))
+    return tuple(dict.fromkeys(normalize(name) for name, _ in sorted(_possible(filename), key=_unlikely)))
 
 
 def belongs(filename: str, project: str) -> bool:
-    """Tell whether the file is the project's own; the name must be normalised.
-
-    Where a cut leaves a version behind the hyphen, only such cuts count; else those that leave a digit there.
-    """
-    cuts = _cuts(filename)
-    if len(cuts) == 1:
-        return normalize(cuts[0][0]) == project
-    certain = [name for name, version in cuts if parse_version(version) is not None]
-    possible = certain or [name for name, version in cuts if version[:1].isdigit()]
-    return any(normalize(name) == project for name in possible)
+    """Tell whether the file is the project's own; the name must be normalised."""
+    return any(normalize(name) == project for name, _ in _possible(filename))
 
 
 def version_of(filename: str, project: str) -> str | None:
@@ -132,6 +124,15 @@ def _wheel_kind(parts: list[str]) -> FileKind | None:
     if components == 6:
         return FileKind.WHEEL if has_build else FileKind.VARIANT_WHEEL
     return FileKind.VARIANT_WHEEL if components == 7 and has_build else None
+
+
+def _possible(filename: str) -> list[tuple[str, str]]:
+    """Return the cuts that count: where one leaves a version behind the hyphen only such, else those with a digit."""
+    cuts = _cuts(filename)
+    if len(cuts) == 1:
+        return cuts
+    certain = [cut for cut in cuts if parse_version(cut[1]) is not None]
+    return certain or [cut for cut in cuts if cut[1][:1].isdigit()]
 
 
 # Asked for several times in a row about one file, and costly: remembered for that long.

@@ -97,8 +97,9 @@ def test_the_kind_is_read_off_the_file_name(filename: str, kind: FileKind | None
     [
         ("Foo_Bar-1.0-py3-none-any.whl", ("foo-bar",)),
         ("foo-1.0.tar.gz", ("foo",)),
-        ("foo-bar-1.0.tar.gz", ("foo-bar", "foo")),
-        ("foo-bar-1.0-1.tar.gz", ("foo-bar", "foo-bar-1-0", "foo")),
+        ("foo-bar-1.0.tar.gz", ("foo-bar",)),
+        ("foo-bar-2x.tar.gz", ("foo-bar",)),
+        ("foo-bar-1.0-1.tar.gz", ("foo-bar", "foo-bar-1-0")),
         ("foo-2-1.tar.gz", ("foo-2", "foo")),
         ("foo-1.0-variants.json", ("foo",)),
         ("foo-1.0-1.noarch.rpm", ("foo",)),

@@ -6,6 +6,7 @@ record -> blob. Nothing here goes out; nothing here decides what is visible (tha
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
@@ -14,9 +15,11 @@ from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.documents import Document, Documents
-from proxy.feeds.keeper import Absent, ArtifactRef, How, Keeper, Offer
+from proxy.feeds.keeper import Absent, How, Keeper, Offer
+from proxy.feeds.ownership import matches
 from proxy.feeds.pypi import shard as stored
 from proxy.feeds.pypi.keeper import PypiKeeper
+from proxy.feeds.pypi.located import Located, located_in
 from proxy.feeds.pypi.shard import PypiView, view_of
 from proxy.feeds.view import gate
 from proxy.feeds.views import Views
@@ -24,9 +27,11 @@ from proxy.model.clock import Clock
 from proxy.model.digest import Sha256, parse_sha256
 from proxy.model.problem import Problem
 from proxy.pypi import legacy_json, render_html, render_json
-from proxy.pypi.distribution import Distribution, metadata_hashes
+from proxy.pypi.distribution import metadata_hashes
 from proxy.pypi.names import FileKind, projects_of
 from proxy.pypi.negotiate import Form
+
+_LOG = logging.getLogger("feedgate.pypi")
 
 #: Part of every document's key: raise it when a renderer changes its bytes.
 RENDERERS = 1
@@ -41,15 +46,6 @@ class Page:
 
     document: Document
     offer: Offer
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A file that passed the gate."""
-
-    view: PypiView
-    record: Distribution
-    ref: ArtifactRef
 
 
 class PypiFeed:
@@ -141,13 +137,15 @@ class PypiFeed:
         )
         if view is None or record is None or record.provenance is None:
             raise self._unknown(f"{name}: attestations of {filename}", offer)
-        return await self._pypi.provenance(self._ref(view, record), record.provenance)
+        return await self._pypi.provenance(located_in(view, record).ref, record.provenance)
 
-    async def view(self, name: str, *, refresh: bool = False) -> tuple[PypiView | None, Offer | Absent]:
-        """Return the feed's view of a normalised name, None where nobody has it."""
+    async def view(
+        self, name: str, *, refresh: bool = False, offline: bool = False
+    ) -> tuple[PypiView | None, Offer | Absent]:
+        """Return the feed's view of a normalised name, None where nobody has it. `offline`: nobody is asked."""
         offer = None if refresh else self._keeper.peek(self.settings.name, name)
         if offer is None:
-            offer = await self._keeper.lookup(self.settings.name, name, refresh=refresh)
+            offer = await self._keeper.lookup(self.settings.name, name, refresh=refresh, offline=offline)
         if isinstance(offer, Absent):
             return None, offer
         # Two upstreams may have the same shard, and a view says whose it is.
@@ -155,14 +153,11 @@ class PypiFeed:
         view = self._views.get(key)
         if view is None:
             view = await self._load(name, offer)
+            if view is None and offline:
+                return None, offer
             if view is None:
                 if refresh:
-                    raise Problem(
-                        "busy",
-                        f"the index of {name} could not be kept",
-                        feed=self.settings.name,
-                        retry_after_s=5,
-                    )
+                    raise self._busy(f"the index of {name} could not be kept")
                 return await self.view(name, refresh=True)
             self._views.put(key, view, 8 + len(view.kept))
         return view, offer
@@ -187,25 +182,51 @@ class PypiFeed:
         if known is not None:
             return known
         filename = path.rpartition("/")[2]
+        found: tuple[Located, Offer] | None = None
         trouble: Problem | None = None
-        for name in projects_of(filename)[:_MOST_CANDIDATES]:
+        for name, may_ask in self._candidates(filename):
             try:
-                view, offer = await self.view(name)
+                view, offer = await self.view(name, offline=found is not None or not may_ask)
             except Problem as problem:
                 trouble = trouble or problem
                 continue
-            if view is None:
+            if view is None or isinstance(offer, Absent):
                 continue
-            record = gate(view, path)
-            if record is not None:
-                located = Located(view, record, self._ref(view, record))
-                self._decided.put(path, located, offer.fresh_for_s)
-                return located
+            record = gate(view, path) if found is None else view.kept.get(path)
+            if record is None:
+                continue
+            located = located_in(view, record)
+            if found is None:
+                found = located, offer
+            elif not found[0].is_same_file(located):
+                raise self._ambiguous(path, found[0], located)
+        if found is not None:
+            self._decided.put(path, found[0], found[1].fresh_for_s)
+            return found[0]
         if trouble is not None:
             raise trouble
-        raise Problem(
-            "unknown", "no project of this feed lists this file", feed=self.settings.name, artifact=filename
+        raise self._unlisted(filename)
+
+    def _candidates(self, filename: str) -> list[tuple[str, bool]]:
+        """Return the projects that the file may belong to, and whether upstreams may be asked for each.
+
+        One reading of the name may be a reserved project while another is not: then the others are only looked
+        up, so that no public upstream learns a part of a reserved name.
+        """
+        names = projects_of(filename)[:_MOST_CANDIDATES]
+        reserved = [name for name in names if matches(name, self.settings.reserved)]
+        return [(name, not reserved or name in reserved) for name in names]
+
+    def _ambiguous(self, path: str, one: Located, other: Located) -> Problem:
+        """Two projects list other bytes under one path: neither can be meant for certain."""
+        _LOG.error(
+            "two projects list different files under one path, which is refused: feed %s, path %s, projects %s, %s",
+            self.settings.name,
+            path,
+            one.view.name,
+            other.view.name,
         )
+        return self._unlisted(one.record.filename)
 
     async def blob(self, located: Located) -> Blob | None:
         """Return the file's bytes if they are held."""
@@ -237,16 +258,16 @@ class PypiFeed:
         digest = await self._pypi.core_metadata(located.ref, parse_sha256(told) if told else None)
         blob = await self._store.get(digest)
         if blob is None:
-            raise Problem("busy", "the METADATA could not be kept", feed=self.settings.name, retry_after_s=5)
+            raise self._busy("the METADATA could not be kept")
         return blob
 
-    def _ref(self, view: PypiView, record: Distribution) -> ArtifactRef:
-        sha256 = record.sha256
-        others = tuple((name, value) for name, value in record.hashes.items() if name != "sha256")
-        return ArtifactRef(
-            self.settings.name, view.name, view.upstream, record.url, record.filename,
-            Sha256(sha256) if sha256 else None, record.size, others,
-        )  # fmt: skip
+    def _busy(self, detail: str) -> Problem:
+        return Problem("busy", detail, feed=self.settings.name, retry_after_s=5)
+
+    def _unlisted(self, filename: str) -> Problem:
+        return Problem(
+            "unknown", "no project of this feed lists this file", feed=self.settings.name, artifact=filename
+        )
 
     def _unknown(self, name: str, offer: Offer | Absent) -> Problem:
         detail = f"this feed has no project {name}"

@@ -1,0 +1,35 @@
+"""A file that passed the gate: the record that lists it, and what the keeper is asked for."""
+
+from dataclasses import dataclass
+
+from proxy.feeds.keeper import ArtifactRef
+from proxy.feeds.pypi.shard import PypiView
+from proxy.model.digest import Sha256
+from proxy.pypi.distribution import Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A file of a view."""
+
+    view: PypiView
+    record: Distribution
+    ref: ArtifactRef
+
+    def is_same_file(self, other: "Located") -> bool:
+        """Tell whether both mean the same bytes: one digest, or one place that nobody tells a digest of."""
+        one, two = self.ref, other.ref
+        if one.sha256 is not None or two.sha256 is not None:
+            return one.sha256 == two.sha256
+        return (one.upstream, one.url) == (two.upstream, two.url)
+
+
+def located_in(view: PypiView, record: Distribution) -> Located:
+    """Return the file behind a record that the view shows."""
+    sha256 = record.sha256
+    others = tuple((name, value) for name, value in record.hashes.items() if name != "sha256")
+    ref = ArtifactRef(
+        view.feed, view.name, view.upstream, record.url, record.filename,
+        Sha256(sha256) if sha256 else None, record.size, others,
+    )  # fmt: skip
+    return Located(view, record, ref)
