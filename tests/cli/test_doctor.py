@@ -172,3 +172,16 @@ def test_inodes_are_judged_where_the_file_system_counts_them(free: int, total: i
 def test_a_clock_behind_the_programs_own_files_fails() -> None:
     assert examine.judge_clock(1_000_000, 2_000_000).outcome == "failed"
     assert examine.judge_clock(2_000_000, 1_000_000).outcome == "ok"
+
+
+async def test_an_offline_feed_is_told_and_its_origin_not_asked(place: Place) -> None:
+    async with Origin() as origin:
+        origin.add("/simple/", b"<html></html>")
+        place.write(config(f"{origin.url}/simple/") + "offline = true\n")
+        result = await asyncio.to_thread(place.call, "doctor")
+        assert origin.hits("/simple/") == 0
+    assert result.exit_code == 0, result.output
+    assert (
+        "ok      feed pypi: offline: what is held is served, no origin is asked" in result.stdout.splitlines()
+    )
+    assert "upstream 1" not in result.stdout
