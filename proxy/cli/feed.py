@@ -3,9 +3,10 @@
 import typer
 
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import print_json, print_table
+from proxy.cli.output import print_json, print_notes, print_table
 from proxy.cli.packages import packages
 from proxy.config.addresses import feed_url
+from proxy.config.load import DEFAULT_FILE
 from proxy.config.settings import Feed, Server, Upstream
 from proxy.config.urls import is_folder
 from proxy.model.redact import origin_of
@@ -24,11 +25,18 @@ commands.command("packages")(packages)
 @commands.command("list")
 def list_feeds(context: typer.Context, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the feeds with their URLs and where they take from."""
-    settings = load_or_exit(context, config, as_json=as_json).settings
-    feeds = settings.feeds.values()
+    loaded = load_or_exit(context, config, as_json=as_json)
+    settings, feeds = loaded.settings, loaded.settings.feeds.values()
     if as_json:
         print_json([_as_json(feed, settings.server) for feed in feeds])
         return
+    if not feeds:
+        where = (
+            f"{loaded.path} has no feed" if loaded.path else f"there is no {DEFAULT_FILE} here and so no feed"
+        )
+        print_notes(
+            [f"{where}: add a [feeds.NAME] table, start from `feedgate init`, or name a file with --config"]
+        )
     rows = [[feed.name, feed.kind, feed_url(feed, settings.server), _sources(feed)] for feed in feeds]
     print_table(["NAME", "KIND", "URL", "FROM"], rows)
 

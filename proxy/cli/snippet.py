@@ -25,7 +25,7 @@ def snippet(
     texts = pastes(found, settings.server.base_url())
     if client is not None:
         if client not in texts:
-            message = f"there are no lines for {quote(client)}{nearest(client, texts)}"
+            message = f"there are no lines for {quote(client)}; there are for {', '.join(texts)}"
             raise typer.Exit(_usage(message, as_json=as_json))
         texts = {client: texts[client]}
     if as_json:

@@ -190,3 +190,20 @@ def test_a_name_that_is_not_there_is_a_usage_error_of_one_line(ready: Place, wor
 def test_an_alias_is_as_good_as_the_name(place: Place) -> None:
     place.write(QUIET_FEED + 'aliases = ["main"]\n')
     assert place.call("snippet", "main").exit_code == 0
+
+
+def test_feed_list_without_a_configuration_says_where_to_begin(place: Place) -> None:
+    result = place.call("feed", "list")
+    assert result.exit_code == 0
+    assert "feedgate init" in result.stderr
+    assert "no config.toml here" in result.stderr
+    assert place.call("feed", "list", "--json").stdout == "[]\n"
+    path = place.write("[server]\nport = 1\n")
+    assert f"{path} has no feed" in place.call("feed", "list").stderr
+
+
+def test_a_snippet_of_an_unknown_client_lists_the_clients_there_are(ready: Place) -> None:
+    result = ready.call("snippet", "pypi", "--client", "npm")
+    assert result.exit_code == 2
+    for client in ("pip", "pip.conf", "requirements", "uv", "uv-pyproject", "poetry", "pdm", "dockerfile"):
+        assert client in result.stderr
