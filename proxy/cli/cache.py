@@ -125,7 +125,13 @@ def _sizes(root: Path) -> Iterator[int]:
 
 
 def _with_store(settings: Settings, work: Callable[[BlobStore], Awaitable[T]], as_json: bool) -> T:
-    """Return what the work on the store gives; leave with status 1 while a server runs."""
+    """Return what the work on the store gives; leave with status 1 while a server runs, or where nothing is held.
+
+    A folder that is not there is not made: it is more likely a slip of --data-dir than an empty store.
+    """
+    if not settings.server.data_dir.is_dir():
+        message = f"there is no data folder {settings.server.data_dir}; name it with --data-dir or in server.data_dir"
+        raise typer.Exit(fail(message, as_json=as_json))
     try:
         with running.hold(settings.server.state_dir):
             return asyncio.run(_work(settings, work))

@@ -115,3 +115,12 @@ def test_a_data_folder_that_cannot_be_used_is_told_in_one_line(ready: Place) -> 
 def test_another_data_folder_can_be_named(ready: Place) -> None:
     fill(ready.folder / "elsewhere")
     assert ready.json("cache", "stats", "--data-dir", "elsewhere/data")["blobs"] == 4
+
+
+@pytest.mark.parametrize("words", [("verify",), ("prune",), ("purge", "--all")])
+def test_orders_to_a_folder_that_is_not_there_make_none(ready: Place, words: tuple[str, ...]) -> None:
+    result = ready.call("cache", *words)
+    assert result.exit_code == 1
+    assert "there is no data folder" in result.stderr
+    assert ready.json("cache", *words, status=1)["ok"] is False
+    assert not (ready.folder / "data").exists()
