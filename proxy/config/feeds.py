@@ -13,13 +13,9 @@ from proxy.config.faults import RefusedError, describe
 from proxy.config.globs import normalized
 from proxy.config.layers import Given, Table, parse_json
 from proxy.config.pip import Followed
-from proxy.config.schema import FEED, Reader, dotted, source_of
+from proxy.config.schema import FEED, KIND_OF, UPSTREAM, Reader, dotted, source_of
 from proxy.config.settings import Feed, Route, Upstream
 from proxy.config.upstreams import Around, json_api_of, read_upstream, with_ids
-
-#: Keys that mean something for one kind of feed only.
-_KIND_OF = {"blocked_project": "pypi", "subdirs": "conda", "indexed_timestamp": "conda"}
-_UPSTREAM_KIND_OF = {"json_api": "pypi", "files_base": "pypi"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +55,10 @@ def _read_feed(reader: Reader, name: str, table: Table, place: str, around: Surr
 
 
 def _check_kind(reader: Reader, table: Table, place: str, kind: str) -> None:
-    for key, needed in _KIND_OF.items():
-        if key in table.entries and kind != needed:
-            reader.fault(f"{place}.{key}", f"is for {needed} feeds only, and this one is {kind}")
+    for key in FEED:
+        needed = KIND_OF.get(key.name, kind)
+        if key.name in table.entries and kind != needed:
+            reader.fault(f"{place}.{key.name}", f"is for {needed} feeds only, and this one is {kind}")
 
 
 def _check_sources(reader: Reader, table: Table, place: str, kind: str) -> None:
@@ -119,9 +116,10 @@ def _entries(reader: Reader, node: Given | Table, place: str, kind: str) -> list
 def _check_entry(reader: Reader, given: Given, place: str, kind: str) -> None:
     """Report keys of an upstream that belong to another kind of feed."""
     entry: Mapping[str, Any] = given.value if isinstance(given.value, dict) else {}
-    for key, needed in _UPSTREAM_KIND_OF.items():
-        if key in entry and kind != needed:
-            reader.fault(f"{place}.{key}", f"is for {needed} feeds only", given.source)
+    for key in UPSTREAM:
+        needed = KIND_OF.get(key.name, kind)
+        if key.name in entry and kind != needed:
+            reader.fault(f"{place}.{key.name}", f"is for {needed} feeds only", given.source)
     auth = entry.get("auth")
     if isinstance(auth, dict) and "token" in auth and kind != "conda":
         reader.fault(

@@ -158,6 +158,14 @@ ROUTE = (
     Key("ca_files", "ca_files", list_of(kinds.FILE)),
     Key("verify", "verify", kinds.BOOLEAN),
 )
+#: Keys that mean something for one kind of feed only.
+KIND_OF = {
+    "blocked_project": "pypi",
+    "subdirs": "conda",
+    "indexed_timestamp": "conda",
+    "json_api": "pypi",
+    "files_base": "pypi",
+}
 TABLES = ("server", "cache", "state", "log", "upstream_defaults", "feeds", "routes", "policies")
 
 
@@ -210,6 +218,11 @@ class Reader:
         except RefusedError as err:
             self.refuse(place, err, node.source)
             return None
+
+
+def of_kind(keys: Iterable[Key], kind: str) -> tuple[Key, ...]:
+    """Return those of a feed's or an upstream's keys that its kind has."""
+    return tuple(key for key in keys if KIND_OF.get(key.name, kind) == kind)
 
 
 def dotted(place: str, name: str) -> str:

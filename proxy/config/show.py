@@ -20,6 +20,7 @@ from proxy.config.schema import (
     UPSTREAM_DEFAULTS,
     Key,
     dotted,
+    of_kind,
 )
 from proxy.config.settings import Feed, Route, Settings, Upstream
 
@@ -58,12 +59,12 @@ def _table(place: str, keys: Iterable[Key], holder: object, sources: Mapping[str
 
 
 def _feed(place: str, feed: Feed, sources: Mapping[str, str]) -> Iterator[Entry]:
-    yield from _table(place, FEED, feed, sources)
+    yield from _table(place, of_kind(FEED, feed.kind), feed, sources)
     for number, upstream in enumerate(feed.upstreams):
-        yield from _upstream(f"{place}.upstreams[{number}]", upstream, sources)
+        yield from _upstream(f"{place}.upstreams[{number}]", feed.kind, upstream, sources)
 
 
-def _upstream(place: str, upstream: Upstream, sources: Mapping[str, str]) -> Iterator[Entry]:
+def _upstream(place: str, kind: str, upstream: Upstream, sources: Mapping[str, str]) -> Iterator[Entry]:
     def entry(name: str, value: object, shown: object) -> Entry:
         return Entry(f"{place}.{name}", value, shown, sources.get(f"{place}.{name}", "default"))
 
@@ -75,7 +76,7 @@ def _upstream(place: str, upstream: Upstream, sources: Mapping[str, str]) -> Ite
     yield entry("route", upstream.route, _route(upstream.route))
     yield entry("auth", upstream.auth, f"{upstream.auth.kind}: ***" if upstream.auth else None)
     yield from _table(f"{place}.client_cert", CLIENT_CERT, upstream, sources)
-    yield from _table(place, UPSTREAM, upstream, sources)
+    yield from _table(place, of_kind(UPSTREAM, kind), upstream, sources)
     yield from _limits(place, upstream, sources)
 
 

@@ -70,3 +70,15 @@ def test_every_key_of_the_sources_belongs_to_a_shown_setting(tmp_path: Path) -> 
     settings = loads(tmp_path, text).settings
     shown = {line.key for line in entries(settings)}
     assert set(settings.sources) - shown == {"feeds.pypi.upstreams"}
+
+
+def test_only_keys_that_the_kind_of_a_feed_has_are_shown(tmp_path: Path) -> None:
+    pypi = set(as_json(loads(tmp_path, PYPI + 'upstreams = ["https://h/simple/"]').settings))
+    text = '[feeds.conda]\nkind = "conda"\nupstreams = ["https://h/chan/"]\n'
+    conda = set(as_json(loads(tmp_path, text).settings))
+    for key in ("blocked_project", "upstreams[0].json_api", "upstreams[0].files_base"):
+        assert f"feeds.pypi.{key}" in pypi
+        assert f"feeds.conda.{key}" not in conda
+    for key in ("subdirs", "indexed_timestamp"):
+        assert f"feeds.conda.{key}" in conda
+        assert f"feeds.pypi.{key}" not in pypi
