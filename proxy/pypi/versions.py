@@ -25,6 +25,12 @@ def parse_version(text: str) -> Version | None:
         return None
 
 
+def is_same_version(one: str | None, other: str | None) -> bool:
+    """Tell whether two texts spell one version."""
+    known = parse_version(one) if one is not None else None
+    return known is not None and other is not None and known == parse_version(other)
+
+
 def ranks(spellings: Iterable[str | None]) -> dict[str | None, int]:
     """Return the place of each distinct spelling in PEP 440's order; unparsable ones and None have 0."""
     parsed = {text: parse_version(text) for text in set(spellings) if text is not None}

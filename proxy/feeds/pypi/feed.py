@@ -30,6 +30,7 @@ from proxy.pypi import legacy_json, render_html, render_json
 from proxy.pypi.distribution import metadata_hashes
 from proxy.pypi.names import FileKind, projects_of
 from proxy.pypi.negotiate import Form
+from proxy.pypi.versions import is_same_version
 
 _LOG = logging.getLogger("feedgate.pypi")
 
@@ -95,10 +96,16 @@ class PypiFeed:
         view, offer = await self.view(name)
         if view is None or isinstance(offer, Absent) or view.verdict is not None:
             raise self._unknown(name, offer)
+        if version is not None:
+            # What the view does not show is not asked for either, and what is asked is spelled as it shows it.
+            shown = next((f.version for f in view.listing.files if is_same_version(f.version, version)), None)
+            if shown is None:
+                raise self._unknown(f"{name} {version}", offer)
+            version = shown
         told = await self._pypi.information(self.settings.name, offer.upstream, name, version)
-        shown = version or legacy_json.shown_version(view.listing)
+        described = version or legacy_json.shown_version(view.listing)
         sources = legacy_json.Sources(
-            told, None if told is not None else await self._metadata_of(view, shown)
+            told, None if told is not None else await self._metadata_of(view, described)
         )
         prefix = self._public_base or ("../../" if version is None else "../../../")
         body = await asyncio.to_thread(legacy_json.render, view.listing, prefix, sources, version)
@@ -127,15 +134,16 @@ class PypiFeed:
             )
         return blob
 
-    async def provenance(self, name: str, filename: str) -> bytes:
-        """Return the attestation document of a file that the view shows. Raises Problem."""
+    async def provenance(self, name: str, version: str, filename: str) -> bytes:
+        """Return the attestation document of a file of a version that the view shows. Raises Problem."""
         view, offer = await self.view(name)
         record = (
             next((f for f in view.listing.files if f.filename == filename), None)
             if view is not None
             else None
         )
-        if view is None or record is None or record.provenance is None:
+        is_there = record is not None and is_same_version(record.version, version)
+        if view is None or record is None or record.provenance is None or not is_there:
             raise self._unknown(f"{name}: attestations of {filename}", offer)
         return await self._pypi.provenance(located_in(view, record).ref, record.provenance)
 

@@ -5,6 +5,7 @@ come from the view.
 """
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import msgspec
 
@@ -41,7 +42,13 @@ class Information:
         base, remote = self._bases.get(upstream), self._remotes.get(upstream)
         if not base or remote is None:
             return None
-        url = f"{base.rstrip('/')}/{name}/{version}/json" if version else f"{base.rstrip('/')}/{name}/json"
+        parts = (
+            base.rstrip("/"),
+            quote(name, safe=""),
+            *([quote(version, safe="")] if version else ()),
+            "json",
+        )
+        url = "/".join(parts)
         return await self._documents.get(
             remote, url, accept="application/json", reduce=reduce, max_bytes=_MOST_BYTES
         )

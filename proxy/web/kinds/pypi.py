@@ -113,7 +113,7 @@ class PypiEndpoints:
         """The origin's attestation document of a file that the view shows."""
         feed = self._feed(request)
         name = _normal(feed, request.params["project"])
-        body = await feed.provenance(name, request.params["filename"])
+        body = await feed.provenance(name, request.params["version"], request.params["filename"])
         return Bytes(body=body, content_type=_INTEGRITY, cache_control="private, max-age=300")
 
     # -- what a read-only feed refuses ----------------------------------------------------------------------

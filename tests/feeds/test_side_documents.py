@@ -1,0 +1,58 @@
+"""What a PyPI feed asks beside pages: the origin's JSON API and its attestations."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.support.gateway import Gateway, feed, upstream
+from tests.support.index import JSON, FakeIndex
+from tests.support.origin import Origin
+from tests.support.wheels import wheel
+
+WHEEL = "demo-1.0-py3-none-any.whl"
+DOCUMENT = "/pypi/pypi/pypi/demo/json"
+API = "/pypi/demo/json"
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[Origin]:
+    async with Origin() as running:
+        yield running
+
+
+def filled(origin: Origin) -> FakeIndex:
+    index = FakeIndex(origin)
+    index.add(wheel("demo", "1.0"))
+    return index
+
+
+async def test_versions_that_the_feed_does_not_show_are_not_asked_for(origin: Origin, tmp_path: Path) -> None:
+    index = filled(origin)
+    async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
+        await gateway.get("/pypi/pypi/simple/demo/")
+        origin.forget()
+        for version in ("9.9", "%3Fadmin=1", "a%3B%23", "%20x", "1.0%26x"):
+            got = await gateway.get(f"/pypi/pypi/pypi/demo/{version}/json")
+            assert got.status in (400, 404), version
+        assert origin.hits() == 0
+        assert (await gateway.get("/pypi/pypi/pypi/demo/1.0.0/json")).status == 200
+        assert [request.path for request in origin.requests] == ["/pypi/demo/1.0/json"]
+
+
+async def test_attestations_belong_to_the_version_of_their_file(origin: Origin, tmp_path: Path) -> None:
+    built = wheel("demo", "1.0")
+    file = {
+        "filename": WHEEL, "url": f"/files/{WHEEL}", "hashes": {"sha256": built.sha256},
+        "provenance": f"{origin.url}/attested",
+    }  # fmt: skip
+    page = {"meta": {"api-version": "1.3"}, "name": "demo", "files": [file]}
+    origin.add("/simple/demo/", orjson.dumps(page), content_type=JSON)
+    origin.add("/attested", b"{}", content_type="application/json")
+    settings = feed(upstream(f"{origin.url}/simple/", json_api=None))
+    async with Gateway(tmp_path, settings) as gateway:
+        for version, status in (("1.0", 200), ("1.0.0", 200), ("2.0", 404), ("x", 404)):
+            got = await gateway.get(f"/pypi/pypi/integrity/demo/{version}/{WHEEL}/provenance")
+            assert got.status == status, version
