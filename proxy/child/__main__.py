@@ -1,11 +1,17 @@
 """The child's side: limit the memory, read the arguments from stdin, run the job, write its answer to stdout."""
 
+import errno
 import gc
 import importlib
 import resource
 import sys
 
 import orjson
+
+#: What a disk says that takes no more.
+_REFUSALS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+)
 
 
 def main() -> int:
@@ -24,6 +30,11 @@ def main() -> int:
     except MemoryError:
         print("the job ran out of its memory limit", file=sys.stderr)
         return 3
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        print(f"the disk refuses to be written: {error}", file=sys.stderr)
+        return 4
     sys.stdout.buffer.write(orjson.dumps(answer))
     return 0
 

@@ -22,6 +22,7 @@ from proxy.model.problem import Problem
 
 MIB = 1024**2
 OUT_OF_MEMORY = 3
+DISK_REFUSED = 4
 
 _LOG = logging.getLogger(__name__)
 _PACKAGE = Path(proxy.__file__).resolve().parent.parent
@@ -35,6 +36,14 @@ _turns = Turns(max(2, min(4, os.cpu_count() or 1)))
 
 class ChildFailed(Exception):
     """The job did not finish: refused its input, ran out of memory or time, or died. The text may be told."""
+
+
+class NoRoom(ChildFailed):
+    """This host had no room for the job: its disk (`word` "disk-full"), or its processes ("busy")."""
+
+    def __init__(self, word: str, text: str) -> None:
+        super().__init__(text)
+        self.word = word
 
 
 async def run_in_child(
@@ -55,11 +64,15 @@ async def run_in_child(
 
 
 async def _run(job: str, arguments: bytes, memory_bytes: int, timeout_s: float) -> Any:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", "proxy.child", job, str(memory_bytes),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env=environment(os.environ),
-    )  # fmt: skip
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "proxy.child", job, str(memory_bytes),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env=environment(os.environ),
+        )  # fmt: skip
+    except OSError as error:
+        _LOG.warning("no child could be started for %s: %s", job, error)
+        raise NoRoom("busy", "no process can be started") from error
     try:
         async with asyncio.timeout(timeout_s):
             out, err = await process.communicate(arguments)
@@ -73,6 +86,8 @@ async def _run(job: str, arguments: bytes, memory_bytes: int, timeout_s: float) 
     if process.returncode != 0:
         text = err.decode("utf-8", "replace").strip()[-_MOST_LOGGED:]
         _LOG.warning("a child failed: %s, status %s: %s", job, process.returncode, text)
+        if process.returncode == DISK_REFUSED:
+            raise NoRoom("disk-full", "the disk takes no more")
         raise ChildFailed(_told(process.returncode))
     return orjson.loads(out)
 
@@ -89,4 +104,5 @@ def _told(status: int | None) -> str:
 
 def busy(failed: ChildFailed) -> Problem:
     """Return what a client is told when a document could not be prepared in a child."""
-    return Problem("busy", f"a document could not be prepared: {failed}", retry_after_s=30)
+    word = failed.word if isinstance(failed, NoRoom) else "busy"
+    return Problem(word, f"a document could not be prepared: {failed}", retry_after_s=30)

@@ -18,6 +18,7 @@ from proxy.feeds.conda.compose_job import Part
 from proxy.feeds.conda.composer import Composer, DamagedPart
 from proxy.feeds.conda.packs import Generation, make_empty
 from proxy.feeds.conda.subdir_catalog import HeldSubdir
+from proxy.feeds.conda.trouble import told
 from proxy.feeds.keeper import How
 from proxy.model.problem import Problem
 from proxy.model.tally import Tally
@@ -105,11 +106,12 @@ class Channel:
         if not self.serves(subdir):
             return None
         try:
-            found = await (self._first if self._is_plain else self._compose)(subdir, offline)
+            with told(self.feed.name):
+                found = await (self._first if self._is_plain else self._compose)(subdir, offline)
+                if found is None and subdir == NOARCH:
+                    found = await self._nothing(subdir)
         except UpstreamError as error:
             raise problem_for(error, self.feed.name) from error
-        if found is None and subdir == NOARCH:
-            found = await self._nothing(subdir)
         if found is not None:
             self._editions[subdir] = found
         return found

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 
 from proxy.child.folder import temporary_folder
-from proxy.child.run import ChildFailed, run_in_child
+from proxy.child.run import ChildFailed, NoRoom, busy, run_in_child
 from proxy.conda.ingest import wanted_shards
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
@@ -105,6 +105,8 @@ class ChannelIntake:
         ):
             try:
                 return await self._taken(last, held, now_ms, incoming)
+            except NoRoom as failed:
+                raise busy(failed) from failed
             except ChildFailed as failed:
                 raise BadAnswer(
                     "origin", f"the index of {self._subdir} could not be taken in: {failed}"

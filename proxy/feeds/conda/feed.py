@@ -5,7 +5,6 @@ Nothing here goes out; what is visible is the edition's.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -89,8 +88,10 @@ class CondaFeed:
     async def prefetch(self) -> None:
         """Take in the subdirs that the settings name, and noarch; what fails is tried again by the first client."""
         for subdir in dict.fromkeys((NOARCH, *self.settings.subdirs)):
-            with contextlib.suppress(Problem):
+            try:
                 await self.channel.edition(subdir)
+            except Problem as problem:
+                _LOG.warning("%s of %s is not there yet: %s", subdir, self.settings.name, problem)
 
     # -- index forms ---------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
-from proxy.child.run import ChildFailed, run_in_child
+from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.pack import BadPack
 from proxy.conda.repodata import FORM
 from proxy.feeds.conda.channel import Edition
@@ -121,9 +121,7 @@ class FullIndexes:
             made = await run_in_child("proxy.feeds.conda.render_job:run", job)
         except ChildFailed as failed:
             await asyncio.to_thread(path.unlink, missing_ok=True)
-            raise Problem(
-                "busy", f"an index could not be prepared: {failed}", feed=self._feed, retry_after_s=30
-            ) from failed
+            raise busy(failed) from failed
         if "damaged" in made:
             raise BadPack(made["damaged"])
         return await self._store.take(path, parse_sha256(made["sha256"]))

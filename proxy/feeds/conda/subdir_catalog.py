@@ -21,6 +21,7 @@ from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s,
 from proxy.feeds.keeper import How
 from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
+from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError
 
 _LOG = logging.getLogger("feedgate.conda")
@@ -182,7 +183,7 @@ class SubdirCatalog:
             taken = await self._take(facts, now_ms)
             if taken.stem is not None and (self._generation is None or self._generation.stem != taken.stem):
                 self._generation = await asyncio.to_thread(open_generation, self.folder, taken.stem)
-        except (UpstreamError, OSError, BadPack):
+        except (UpstreamError, OSError, BadPack, Problem):
             if facts is not None:
                 self._facts = msgspec.structs.replace(facts, failures=facts.failures + 1, failed_at_ms=now_ms)
             raise

@@ -11,6 +11,7 @@ from proxy.artifacts.blob import Blob
 from proxy.conda import urls
 from proxy.feeds.conda.channel import Edition
 from proxy.feeds.conda.feed import CondaFeed
+from proxy.feeds.conda.trouble import told
 from proxy.feeds.keeper import ArtifactRef, How, Keeper
 from proxy.model.problem import Problem
 from proxy.web.inbound import Inbound
@@ -46,6 +47,10 @@ class CondaEndpoints:
     async def any(self, request: Inbound) -> Outbound:
         """Whatever the feed has under the path."""
         feed = self._feed(request)
+        with told(feed.settings.name):
+            return await self._answer(request, feed)
+
+    async def _answer(self, request: Inbound, feed: CondaFeed) -> Outbound:
         match urls.target(request.params["path"]):
             case urls.RepodataJson(subdir):
                 return await self._plain_index(feed, subdir)
