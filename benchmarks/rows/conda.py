@@ -50,12 +50,13 @@ def conda(folder: Path, records: int, scale: Scale) -> list[Row]:
         lives = []
         for number in range(1 if records > _LARGE else scale.rounds):
             print(f"measuring a life with {records} records …", file=sys.stderr)
-            lives.append(_life(place / f"life{number}", made))
+            lives.append(life(place / f"life{number}", made))
         rows = [*_times(lives), *_limits(lives), *_again(place / "life0", made, scale)]
     return [_named(row, records) for row in rows]
 
 
-def _life(folder: Path, made: Channels) -> Life:
+def life(folder: Path, made: Channels) -> Life:
+    """Let a server live through a day on an empty folder."""
     for form in ("file", "sharded"):
         made.turn_to(form, 0)
     with serving(folder, made, "file") as server, Memory(server) as memory:
