@@ -58,11 +58,10 @@ _plain = logging.Formatter()
 
 
 class TextLines(logging.Formatter):
-    """`12:00:00 warning proxy.web: text`, a traceback as further lines of the same record, indented."""
+    """`2026-11-20T12:00:00.000Z warning proxy.web: text`, a traceback as further lines of the same record, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        line = f"{at} {record.levelname.lower()} {record.name}: {escape_line(record.getMessage())}"
+        line = f"{_at(record)} {record.levelname.lower()} {record.name}: {escape_line(record.getMessage())}"
         trace = _trace(record)
         return line if trace is None else "\n  ".join([line, *map(escape_line, trace.splitlines())])
 
@@ -72,7 +71,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "ts": _at(record),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": escape_line(record.getMessage()),
@@ -81,6 +80,12 @@ class JsonLines(logging.Formatter):
         if trace is not None:
             fields["trace"] = "\n".join(map(escape_line, trace.splitlines()))
         return orjson.dumps(fields).decode()
+
+
+def _at(record: logging.LogRecord) -> str:
+    """Return the time in the form that the access log has: UTC to the millisecond, with a Z."""
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return at.replace("+00:00", "Z")
 
 
 def _trace(record: logging.LogRecord) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator
 
@@ -178,3 +179,14 @@ def test_level_is_obeyed(root_logger: logging.Logger) -> None:
     logging.getLogger("proxy.test").info("quiet")
     pipe.close()
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_times_have_the_form_of_the_access_log(root_logger: logging.Logger, form: str) -> None:
+    stream = io.StringIO()
+    pipe = LogPipe(Log(format=form), stream)
+    logging.getLogger("proxy.test").warning("said")
+    pipe.close()
+    line = stream.getvalue()
+    at = json.loads(line)["ts"] if form == "json" else line.partition(" ")[0]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
