@@ -9,8 +9,10 @@ route's label in metrics and log, which keeps those bounded whatever is asked.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from urllib.parse import quote
 
-from proxy.web.outbound import Handler
+from proxy.web.inbound import Inbound
+from proxy.web.outbound import Handler, Outbound, Redirect
 
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
@@ -53,6 +55,14 @@ class NotAllowed:
     allow: str
 
 
+async def _add_slash(inbound: Inbound) -> Outbound:
+    """The server's own address below a prefix, without the slash that relative links count from."""
+    return Redirect(location=f"{quote(inbound.params['last'])}/", status=302)
+
+
+_MOUNT = Route(("GET",), "/", _add_slash)
+
+
 class Routes:
     """The table, with the path prefix under which the server is mounted ('' or '/a/b')."""
 
@@ -63,6 +73,8 @@ class Routes:
     def find(self, method: str, segments: tuple[str, ...]) -> Found | Unknown | NotAllowed:
         """Return what answers the method and canonical path."""
         depth = len(self._prefix)
+        if depth and segments == self._prefix and _MOUNT.allows(method):
+            return Found(_MOUNT, ("",), {"last": segments[-1]})
         is_inside = segments[:depth] == self._prefix and len(segments) > depth
         below = segments[depth:] if is_inside else segments
         allowed: list[str] = []

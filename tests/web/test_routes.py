@@ -3,8 +3,10 @@
 import pytest
 
 from proxy.web.inbound import Inbound
-from proxy.web.outbound import Outbound
+from proxy.web.outbound import Bytes, Outbound
 from proxy.web.routes import Found, NotAllowed, Route, Routes, Unknown
+from tests.support.raw_http import ask
+from tests.web.stand import get, standing
 
 
 async def nothing(inbound: Inbound) -> Outbound:
@@ -74,7 +76,7 @@ def test_prefix_is_taken_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "segments", [("pypi", "main", "simple", ""), ("a", "pypi", "main", "simple", ""), ("a", "b")]
+    "segments", [("pypi", "main", "simple", ""), ("a", "pypi", "main", "simple", ""), ("a",)]
 )
 def test_path_outside_the_prefix_is_unknown(segments: tuple[str, ...]) -> None:
     assert find("GET", *segments, prefix="/a/b") == Unknown()
@@ -89,3 +91,14 @@ def test_probes_are_answered_inside_and_outside_the_prefix(segments: tuple[str, 
 def test_pattern_that_cannot_match_is_refused_at_the_start(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"slash|rest"):
         Routes([Route(("GET",), pattern, nothing)])
+
+
+async def test_the_prefix_without_its_slash_leads_to_the_list_of_feeds() -> None:
+    async with standing(
+        get("/", Bytes(body=b"list", content_type="text/plain")), path_prefix="/a/b"
+    ) as stand:
+        reply = await ask(stand.port, "GET", "/a/b")
+        assert (reply.status, reply.header("location")) == (302, "b/")
+        assert (await ask(stand.port, "GET", "/a/b/")).body == b"list"
+        assert (await ask(stand.port, "GET", "/a")).status == 404
+        assert (await ask(stand.port, "POST", "/a/b")).status == 404
