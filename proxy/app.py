@@ -36,6 +36,7 @@ from proxy.web.respond import Responder
 from proxy.web.routes import Routes
 from proxy.web.server import WebServer
 from proxy.web.showcase import banner, feed_cards
+from proxy.web.signposts import Signposts
 from proxy.web.telemetry import register, watch_loop
 from proxy.web.trust import Trust
 from proxy.web.variants import Variants
@@ -74,7 +75,8 @@ class App:
         health = Health(self._readiness, lambda url: feed_cards(self.site.settings, url), metrics)
         pypi = PypiEndpoints(lambda name: self.site.pypi_feed(name), lambda: self.site.keeper)
         conda = CondaEndpoints(lambda name: self.site.conda_feed(name), lambda: self.site.keeper)
-        table = (*health.routes(), *self.api, *pypi.routes(), *conda.routes())
+        signposts = Signposts(lambda: self.site.settings)
+        table = (*health.routes(), *self.api, *pypi.routes(), *conda.routes(), *signposts.routes())
         routes = Routes(table, settings.server.path_prefix)
         trust = Trust(settings.server)
         responder = Responder(Variants(), base.clock)
