@@ -8,7 +8,7 @@ from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_json
 from proxy.config.addresses import feed_url
 from proxy.config.faults import nearest, quote
-from proxy.config.pastes import pastes
+from proxy.config.pastes import WARNINGS, pastes, warned_once
 from proxy.config.settings import Feed, Settings
 
 
@@ -31,7 +31,9 @@ def snippet(
     if as_json:
         print_json({"feed": found.name, "url": feed_url(found, settings.server), "snippets": texts})
         return
-    print("\n\n".join(f"# {name}\n{text.rstrip()}" for name, text in texts.items()))
+    shown = warned_once(found, texts)
+    parts = [f"# {WARNINGS[found.kind]}", *(f"# {name}\n{text.rstrip()}" for name, text in shown.items())]
+    print("\n\n".join(parts))
 
 
 def find_feed(settings: Settings, name: str, *, as_json: bool) -> Feed:

@@ -20,8 +20,17 @@ WARNINGS = {
 SHOWN = {"conda": ("conda", "mamba", "pixi"), "pypi": ("pip", "uv", "poetry", "pdm")}
 
 
+def warned_once(feed: Feed, texts: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the texts for showing together: without the warning, which then stands above them all."""
+    line = f"# {WARNINGS[feed.kind]}\n"
+    return {client: text.replace(line, "") for client, text in texts.items()}
+
+
 def pastes(feed: Feed, base_url: str) -> Mapping[str, str]:
-    """Return client -> lines, the usual client first. `base_url` is the server's, without a slash at its end."""
+    """Return client -> lines, the usual client first. `base_url` is the server's, without a slash at its end.
+
+    Each text can stand alone in a file, with the warning as its comment.
+    """
     if feed.kind == "conda":
         return _conda(feed, base_url)
     return pypi_snippets(f"{base_url}/pypi/{feed.name}/simple/", feed.name)

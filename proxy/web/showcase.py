@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from proxy.config.addresses import feed_url
-from proxy.config.pastes import SHOWN, WARNINGS, first_line, pastes
+from proxy.config.pastes import SHOWN, WARNINGS, first_line, pastes, warned_once
 from proxy.config.settings import Feed, Settings
 from proxy.web.health import FeedCard, Paste
 
@@ -30,6 +30,6 @@ def banner(settings: Settings, base_url: str) -> str:
 
 
 def _card(feed: Feed, url: str, base_url: str) -> FeedCard:
-    texts = pastes(feed, base_url)
+    texts = warned_once(feed, pastes(feed, base_url))
     shown = tuple(Paste(client, texts[client]) for client in SHOWN[feed.kind])
     return FeedCard(feed.name, feed.kind, url, shown, WARNINGS[feed.kind])

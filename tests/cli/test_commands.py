@@ -144,7 +144,8 @@ CONDA_FEED = (
 def test_a_conda_snippet_begins_with_the_line_that_adds_the_channel(place: Place) -> None:
     place.write(CONDA_FEED + "[server]\npublic_url = 'https://packages.example'\n")
     lines = place.call("snippet", "forge").stdout.splitlines()
-    assert lines[2] == "conda config --add channels https://packages.example/conda/forge/"
+    first = next(line for line in lines if line and not line.startswith("#"))
+    assert first == "conda config --add channels https://packages.example/conda/forge/"
     document = place.json("snippet", "forge")
     assert document["url"] == "https://packages.example/conda/forge/"
     assert isinstance(document["snippets"], dict)
@@ -207,3 +208,17 @@ def test_a_snippet_of_an_unknown_client_lists_the_clients_there_are(ready: Place
     assert result.exit_code == 2
     for client in ("pip", "pip.conf", "requirements", "uv", "uv-pyproject", "poetry", "pdm", "dockerfile"):
         assert client in result.stderr
+
+
+def test_the_warning_of_a_second_index_stands_once(ready: Place) -> None:
+    settings = loads(ready.folder).settings
+    texts = [
+        ready.call("snippet", "pypi").stdout,
+        ready.call("snippet", "pypi", "--client", "pip").stdout,
+        banner(settings, "http://h"),
+        "".join(
+            card.note + "".join(paste.text for paste in card.pastes)
+            for card in feed_cards(settings, "http://h")
+        ),
+    ]
+    assert [text.count("One index only") for text in texts] == [1, 1, 1, 1]
