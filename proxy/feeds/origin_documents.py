@@ -1,18 +1,23 @@
 """Documents of an origin that are asked for whole, kept as blobs, and believed for the upstream's `ttl`.
 
-For what belongs to no shard: a legacy JSON API, a channel's run_exports or channeldata. When the origin is in trouble
-the last copy is used; where it has no such document, that is believed as long.
+For what belongs to no shard: a legacy JSON API, a channel's run_exports or channeldata. They are as fresh as
+`freshness` says of pages: one request at a time for each, a copy at hand is not waited for long, an origin that failed
+is left alone for a while. Where it has no such document, that is believed as long as a document is.
 """
 
 import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
+from proxy.config.settings import Upstream
+from proxy.feeds.freshness import Expired, Fresh, Freshness, Limits, Resting, Stale, decide, rest_s
+from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.upstream.errors import UpstreamError
@@ -25,9 +30,27 @@ class _Noted(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
     #: None: the origin has no such document.
     blob: Sha256 | None
+    failures: int = 0
+    failed_at_ms: int = 0
 
 
+class _NoneYet(Exception):
+    """The document did not come or cannot be used; it has been logged."""
+
+
+#: Nothing was ever heard.
+_NEVER = _Noted(0, None)
 _DECODER = msgspec.msgpack.Decoder(_Noted)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for, and what is made of it."""
+
+    url: str
+    accept: str
+    reduce: Callable[[bytes], bytes]
+    max_bytes: int
 
 
 class OriginDocuments:
@@ -38,37 +61,86 @@ class OriginDocuments:
         self._notes = notes
         self._clock = clock
         self._offline = offline
+        self._asking: dict[str, asyncio.Task[bytes | None]] = {}
 
     async def get(
         self, remote: Way, url: str, *, accept: str, reduce: Callable[[bytes], bytes], max_bytes: int
     ) -> bytes | None:
         """Return a document after `reduce` (which raises ValueError for one that is none), or None.
 
-        None: the origin has none, or does not answer and there is no copy.
+        None: the origin has none, or does not answer and there is no copy that is young enough.
         """
         key = f"origin/{remote.settings.id}/{hashlib.sha256(url.encode()).hexdigest()}"
         noted, body = await self._recall(key)
-        now_ms = int(self._clock.now().timestamp() * 1000)
-        is_believed = noted is not None and 0 <= now_ms - noted.at_ms < remote.settings.ttl_s * 1000
-        if self._offline or is_believed:
+        if self._offline:
             return body
+        asked = Asked(url, accept, reduce, max_bytes)
+        match self._decide(noted, remote.settings):
+            case Fresh() | Resting():
+                return body
+            case Stale(patience_s):
+                task = self._ask(key, remote, asked)
+                await asyncio.wait({task}, timeout=patience_s)
+                is_here = task.done() and not task.cancelled() and task.exception() is None
+                return task.result() if is_here else body
+            case Expired():
+                if rest_s(noted.failures, noted.failed_at_ms, self._now_ms()) > 0:
+                    return None
+                try:
+                    return await outcome(self._ask(key, remote, asked))
+                except _NoneYet:
+                    return None
+
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Stop what is under way, after waiting that long for it."""
+        await finish(tuple(self._asking.values()), grace_s)
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    def _decide(self, noted: _Noted, settings: Upstream) -> Freshness:
+        return decide(
+            is_present=noted.blob is not None, checked_at_ms=noted.at_ms, failures=noted.failures,
+            failed_at_ms=noted.failed_at_ms, now_ms=self._now_ms(),
+            limits=Limits(settings.ttl_s, settings.ttl_s, settings.stale_if_error_s),
+        )  # fmt: skip
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+    def _ask(self, key: str, remote: Way, asked: "Asked") -> "asyncio.Task[bytes | None]":
+        task = self._asking.get(key)
+        if task is None:
+            task = asyncio.create_task(self._fetch(key, remote, asked), name="origin document")
+            self._asking[key] = task
+            task.add_done_callback(lambda done: self._asked(key, done))
+        return task
+
+    def _asked(self, key: str, task: "asyncio.Task[bytes | None]") -> None:
+        self._asking.pop(key, None)
+        if not task.cancelled():
+            task.exception()
+
+    async def _fetch(self, key: str, remote: Way, asked: "Asked") -> bytes | None:
         try:
-            answer = await remote.document(url, accept=accept, max_bytes=max_bytes)
-            fresh = await asyncio.to_thread(reduce, answer.body) if answer.status == 200 else None
+            answer = await remote.document(asked.url, accept=asked.accept, max_bytes=asked.max_bytes)
+            fresh = await asyncio.to_thread(asked.reduce, answer.body) if answer.status == 200 else None
         except (UpstreamError, ValueError) as error:
             _LOG.warning("a document of %s cannot be used: %s", remote.settings.id, error)
-            return body
+            noted, _ = await self._recall(key)
+            failed = msgspec.structs.replace(noted, failures=noted.failures + 1, failed_at_ms=self._now_ms())
+            await self._notes.set(key, msgspec.msgpack.encode(failed))
+            raise _NoneYet from error
         blob = (await self._store.put(fresh)).digest if fresh is not None else None
-        await self._notes.set(key, msgspec.msgpack.encode(_Noted(now_ms, blob)))
+        await self._notes.set(key, msgspec.msgpack.encode(_Noted(self._now_ms(), blob)))
         return fresh
 
-    async def _recall(self, key: str) -> tuple[_Noted | None, bytes | None]:
+    async def _recall(self, key: str) -> tuple[_Noted, bytes | None]:
         data = await self._notes.get(key)
         try:
-            noted = _DECODER.decode(data) if data is not None else None
+            noted = _DECODER.decode(data) if data is not None else _NEVER
         except msgspec.DecodeError:
-            return None, None
-        if noted is None or noted.blob is None:
+            return _NEVER, None
+        if noted.blob is None:
             return noted, None
         blob = await self._store.get(noted.blob)
-        return (None, None) if blob is None else (noted, await self._store.read(blob))
+        return (_NEVER, None) if blob is None else (noted, await self._store.read(blob))

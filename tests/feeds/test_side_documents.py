@@ -7,6 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests.support.clock import FakeClock
+from tests.support.faults import Fault
 from tests.support.gateway import Gateway, feed, upstream
 from tests.support.index import JSON, FakeIndex
 from tests.support.origin import Origin
@@ -56,3 +58,46 @@ async def test_attestations_belong_to_the_version_of_their_file(origin: Origin, 
         for version, status in (("1.0", 200), ("1.0.0", 200), ("2.0", 404), ("x", 404)):
             got = await gateway.get(f"/pypi/pypi/integrity/demo/{version}/{WHEEL}/provenance")
             assert got.status == status, version
+
+
+async def test_a_herd_for_one_document_is_one_request(origin: Origin, tmp_path: Path) -> None:
+    index = filled(origin)
+    async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
+        await gateway.get("/pypi/pypi/simple/demo/")
+        origin.forget()
+        origin.always(API, Fault(delay_s=0.2))
+        answers = await asyncio.gather(*(gateway.get(DOCUMENT) for _ in range(10)))
+        assert {answer.status for answer in answers} == {200}
+        assert origin.hits(API) == 1
+
+
+async def test_a_copy_at_hand_is_served_while_the_origin_is_silent_and_it_is_left_alone(
+    origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    index, clock = filled(origin), FakeClock()
+    settings = feed(upstream(index.url, ttl_s=60.0, read_timeout_s=1.0, stale_if_error_s=3600.0))
+    async with Gateway(tmp_path, settings, clock=clock) as gateway:
+        first = await gateway.get(DOCUMENT)
+        clock.advance(120)
+        origin.always(API, Fault(silent=True))
+        origin.forget()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        assert (await gateway.get(DOCUMENT)).body == first.body
+        assert loop.time() - started < 0.9, "nobody waits for the read timeout with a copy at hand"
+        while "cannot be used" not in caplog.text:
+            await asyncio.sleep(0.02)
+        hits = origin.hits(API)
+        for _ in range(3):
+            await gateway.get(DOCUMENT)
+        assert origin.hits(API) == hits, "an origin that failed a moment ago is left alone"
+
+
+async def test_a_copy_that_is_too_old_is_not_served(origin: Origin, tmp_path: Path) -> None:
+    index, clock = filled(origin), FakeClock()
+    settings = feed(upstream(index.url, ttl_s=60.0, stale_if_error_s=3600.0))
+    async with Gateway(tmp_path, settings, clock=clock) as gateway:
+        assert (await gateway.get(DOCUMENT)).json()["info"]["classifiers"]
+        clock.advance(7200)
+        origin.always(API, Fault(status=503))
+        assert not (await gateway.get(DOCUMENT)).json()["info"]["classifiers"]

@@ -52,3 +52,7 @@ class Information:
         return await self._documents.get(
             remote, url, accept="application/json", reduce=reduce, max_bytes=_MOST_BYTES
         )
+
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Stop what is under way, after waiting that long for it."""
+        await self._documents.close(grace_s)
