@@ -70,7 +70,9 @@ def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaF
             upstream, subdir, folder, base.door.remote(upstream), base.sightings, base.database.path, base.tally,
             base.conda_locks, stamps=feed.indexed_timestamp == "observed",
         )  # fmt: skip
-        return SubdirCatalog(upstream, subdir, folder, intake, base.notes, base.clock, offline=feed.offline)
+        return SubdirCatalog(
+            upstream, subdir, folder, intake, base.notes, base.clock, base.tally, offline=feed.offline
+        )
 
     folder = base.conda_folder / f"feed-{feed.name}"
     channel = Channel(

@@ -23,8 +23,12 @@ from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError
+from proxy.model.tally import Tally
 
 _LOG = logging.getLogger("feedgate.conda")
+#: How many stems before the current are remembered.
+_FORMER = 8
+
 
 
 class SubdirFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -36,6 +40,8 @@ class SubdirFacts(msgspec.Struct, frozen=True, array_like=True):
     failures: int = 0
     failed_at_ms: int = 0
 
+    #: The stems before, the newest last: an origin that goes back to one is told of.
+    former: tuple[str, ...] = ()
 
 _DECODER = msgspec.msgpack.Decoder(SubdirFacts)
 
@@ -56,7 +62,7 @@ class SubdirCatalog:
 
     def __init__(
         self, upstream: Upstream, subdir: str, folder: Path, intake: ChannelIntake, notes: Notes, clock: Clock,
-        *, offline: bool,
+        tally: Tally, *, offline: bool,
     ) -> None:  # fmt: skip
         self._upstream = upstream
         self._subdir = subdir
@@ -65,6 +71,7 @@ class SubdirCatalog:
         self._notes = notes
         self._clock = clock
         self._offline = offline
+        self._tally = tally
         self._limits = Limits(upstream.ttl_s, upstream.negative_ttl_s, upstream.stale_if_error_s)
         self._facts: SubdirFacts | None = None
         self._generation: Generation | None = None
@@ -187,8 +194,10 @@ class SubdirCatalog:
             if facts is not None:
                 self._facts = msgspec.structs.replace(facts, failures=facts.failures + 1, failed_at_ms=now_ms)
             raise
-        self._facts = SubdirFacts(now_ms, taken.stem, taken)
-        await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
+        self._facts = SubdirFacts(now_ms, taken.stem, taken, former=self._former(facts, taken.stem))
+        had_any = facts is not None and facts.stem is not None
+        if taken.stem is not None or had_any or self._subdir in KNOWN_SUBDIRS:
+            await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
         await asyncio.to_thread(sweep_generations, self.folder, taken.stem, before)
 
     async def _take(self, facts: SubdirFacts | None, now_ms: int) -> Taken:
@@ -196,6 +205,15 @@ class SubdirCatalog:
         held = Held(self._generation, may_vanish)
         try:
             return await self._intake.take(facts.taken if facts is not None else Taken(), held, now_ms)
+    def _former(self, facts: SubdirFacts | None, stem: str | None) -> tuple[str, ...]:
+        """Return the stems before the one that is current now; a rollback is an event (A19)."""
+        if facts is None or facts.stem is None or stem == facts.stem:
+            return facts.former if facts is not None else ()
+        if stem in facts.former:
+            self._tally.count("rollbacks", self._upstream.id)
+            _LOG.warning("the index of %s of %s went back to a former one", self._subdir, self._upstream.id)
+        return (*facts.former, facts.stem)[-_FORMER:]
+
         except BadPack as damage:
             _LOG.warning("what was held of %s cannot be read, all is fetched: %s", self._subdir, damage)
             return await self._intake.take(Taken(), Held(None, may_vanish), now_ms)
