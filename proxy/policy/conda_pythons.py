@@ -18,7 +18,7 @@ from proxy.policy.wording import quoted
 _TYING = frozenset({"python", "cpython", "python-gil", "python_abi"})
 _BEGINNINGS = frozenset({"python", "cpytho"})
 _TAG = re.compile(r"(?<![A-Za-z])(?:np\d+)?(py\d\.?\d{1,2})(?!\d)")
-_NUMBERS = re.compile(r"\d+\.\d+(?:\.\d+)*")
+_NUMBERS = re.compile(r"\d+\.\d+(?:\.\w+)*")
 #: Above the last patch level of any Python that there has been.
 _PATCHES = 40
 

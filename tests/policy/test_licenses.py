@@ -109,6 +109,7 @@ def test_a_real_conda_licence_is_met_by_the_family_that_conda_build_gives_it() -
         (None, ["None"], Answer.BLOCKED),
         ("(" * 200 + "MIT" + ")" * 200, ["MIT"], Answer.BLOCKED),
         ("MIT " * 1000, ["GPL3"], Answer.PASSES),
+        ("see COPYING", ["ISC"], Answer.UNKNOWN),
         ("varies; see http://example.invalid/", ["GPL3"], Answer.UNKNOWN),
     ],
 )
@@ -122,6 +123,7 @@ def test_family_of_a_record_counts_where_the_licence_is_not_understood() -> None
     assert answer(["Other"], License("see COPYING", "Other")) is Answer.BLOCKED
     assert answer(["GPL3"], License(None, "gpl3")) is Answer.BLOCKED
     assert answer(["GPL3"], License("MIT", "GPL3")) is Answer.PASSES
+    assert answer(["GPL3"], License("Weird-1.0 OR MIT", "GPL3")) is Answer.BLOCKED
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,7 @@ def test_word_that_means_no_licence_is_refused(word: str) -> None:
 
 def test_unversioned_gpl_is_of_every_gpl() -> None:
     assert families_of_text("GNU General Public License") == {"GPL", "GPL2", "GPL3"}
+    assert families_of_text("GPL + file LICENSE") == {"GPL", "GPL2", "GPL3"}
     assert families_of_text("GPL v2") == {"GPL", "GPL2"}
 
 

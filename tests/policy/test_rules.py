@@ -20,6 +20,7 @@ def test_file_of_the_first_snapshot_is_as_old_as_its_origin_says() -> None:
 
 def test_file_of_the_first_snapshot_without_a_time_is_old() -> None:
     assert verdict(WEEK, conda("foo", uploaded_ms=None)).is_visible
+    assert verdict(WEEK, conda("foo", uploaded_ms=None, first_seen_ms=ms(NOW))).is_visible
     assert verdict(WEEK, conda("foo", uploaded_ms=0)).is_visible
     assert verdict(WEEK, conda("foo", uploaded_ms=10**18)).is_visible
 
