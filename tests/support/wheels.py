@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from packaging.utils import canonicalize_name
 
@@ -34,6 +35,17 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 _PYPROJECT = b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
 
+@lru_cache(maxsize=64)
+def _sha256(data: bytes) -> str:
+    """Tests ask for the digest of the same file again and again."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _blake2b(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=32).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Built:
     """A distribution file. `metadata` is METADATA of a wheel and None for an sdist."""
@@ -47,12 +59,12 @@ class Built:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
+        return _sha256(self.data)
 
     @property
     def blake2b(self) -> str:
         """BLAKE2b-256: the public index names the folder of a file by it."""
-        return hashlib.blake2b(self.data, digest_size=32).hexdigest()
+        return _blake2b(self.data)
 
     @property
     def is_wheel(self) -> bool:
