@@ -36,13 +36,15 @@ SDIST = "demo-1.0.tar.gz"
 PAYLOAD = 300_000
 #: Longer than any rest, step of a breaker, time to live or backoff.
 LATER_S = 1000.0
-#: Short enough for a test; an honest origin on this machine is far from them.
-IMPATIENT: Mapping[str, Any] = {
-    "read_timeout_s": 0.5,
-    "connect_timeout_s": 0.5,
-    "min_rate": Rate(4096.0, 0.5),
+#: Short enough for a test; an honest origin on this machine is far from them, however busy that is.
+PATIENT: Mapping[str, Any] = {
+    "read_timeout_s": 3.0,
+    "connect_timeout_s": 3.0,
+    "min_rate": Rate(4096.0, 3.0),
     "auth": Auth("basic", "reader", Secret(CANARIES["basic"])),
 }
+#: For origins that say nothing.
+IMPATIENT: Mapping[str, Any] = {"read_timeout_s": 0.5, "min_rate": Rate(4096.0, 0.5)}
 
 
 class Scene:
@@ -80,8 +82,8 @@ class Scene:
     def upstream(
         self, index: FakeIndex | None = None, name: str = "origin", *, url: str = "", **changes: Any
     ) -> Upstream:
-        """Return the upstream of an index (the scene's), impatient and with credentials."""
-        return upstream(url or (index or self.index).url, name, **{**IMPATIENT, **changes})
+        """Return the upstream of an index (the scene's), with credentials."""
+        return upstream(url or (index or self.index).url, name, **{**PATIENT, **changes})
 
     async def restart(self) -> None:
         """Stop, and start again on the same data."""

@@ -3,14 +3,14 @@
 import asyncio
 
 from proxy.config.settings import Rate
-from tests.faults.scene import WHEEL, Scene
+from tests.faults.scene import IMPATIENT, WHEEL, Scene
 from tests.support.faults import HONEST, SILENT, Fault
 from tests.support.index import HTML, JSON
 
 
 async def test_silent_origin_gives_a_503_that_names_it_and_a_time_to_come_again(scene: Scene) -> None:
     """A01: an artifact that is not held; one try, since another would only wait as long again."""
-    await scene.start(retries=2)
+    await scene.start(retries=2, **IMPATIENT)
     await scene.warm()
     scene.origin.always(scene.file_path, SILENT)
     answer = await scene.get(scene.file)
@@ -26,7 +26,7 @@ async def test_silent_origin_gives_a_503_that_names_it_and_a_time_to_come_again(
 
 async def test_silence_is_not_remembered_as_absence(scene: Scene) -> None:
     """A01: once the origin speaks again, so do we."""
-    await scene.start()
+    await scene.start(**IMPATIENT)
     scene.origin.script(scene.page_path, SILENT)
     assert (await scene.get(scene.page)).told == (503, "origin-unavailable")
     assert (await scene.get(scene.page)).status == 200
@@ -54,7 +54,7 @@ async def test_stored_page_is_served_at_once_while_the_origin_is_silent(scene: S
 
 async def test_dripping_body_is_ended_by_the_minimum_rate(scene: Scene) -> None:
     """A02: bytes that come one by one keep every idle timeout quiet."""
-    await scene.start()
+    await scene.start(**IMPATIENT)
     await scene.warm()
     scene.origin.always(scene.file_path, Fault(drip=(1, 0.02)))
     async with asyncio.timeout(10):
@@ -67,7 +67,7 @@ async def test_dripping_body_is_ended_by_the_minimum_rate(scene: Scene) -> None:
 
 async def test_drip_that_ends_in_an_honest_answer_is_resumed_unseen(scene: Scene) -> None:
     """A02: what came is kept, the rest is asked for, every waiter gets the whole."""
-    await scene.start()
+    await scene.start(**IMPATIENT)
     await scene.warm()
     scene.origin.script(scene.file_path, Fault(stall_at=100_000), HONEST)
     answers = await asyncio.gather(*(scene.get(scene.file) for _ in range(3)))
@@ -81,7 +81,7 @@ async def test_drip_that_ends_in_an_honest_answer_is_resumed_unseen(scene: Scene
 
 async def test_dripping_page_leaves_the_stored_one(scene: Scene) -> None:
     """A02: an index is no faster to wait for."""
-    await scene.start()
+    await scene.start(**IMPATIENT)
     page = await scene.warm()
     scene.origin.always(scene.page_path, Fault(drip=(1, 0.02)))
     await scene.later()
