@@ -7,12 +7,14 @@ absent; `noarch` always is, if only empty.
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from proxy.artifacts.notes import Notes
+from proxy.conda.names import KNOWN_SUBDIRS
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.conda.compose_job import Part
 from proxy.feeds.conda.composer import Composer, DamagedPart
@@ -26,6 +28,8 @@ from proxy.upstream.errors import UpstreamError, problem_for
 
 _LOG = logging.getLogger("feedgate.conda")
 NOARCH = "noarch"
+#: Anybody may ask for subdirs that nobody has; of so many it is remembered that they are absent.
+MOST_ABSENT = 256
 
 
 class Catalog(Protocol):
@@ -38,6 +42,8 @@ class Catalog(Protocol):
     async def find(self, *, offline: bool = False) -> HeldSubdir: ...
 
     def damaged(self, stem: str) -> None: ...
+
+    def is_busy(self) -> bool: ...
 
     async def close(self) -> None: ...
 
@@ -77,6 +83,8 @@ class Channel:
         self._tally = tally
         self._catalogs: dict[tuple[str, str], Catalog] = {}
         self._editions: dict[str, Edition] = {}
+        #: The subdirs that were not found, the last one at the end.
+        self._absent: OrderedDict[str, None] = OrderedDict()
         self._empty: Generation | None = None
         self._emptying = asyncio.Lock()
         #: The subdirs that were ever shown (noted); None: not read yet.
@@ -105,6 +113,7 @@ class Channel:
         offline = offline or self.feed.offline
         if not self.serves(subdir):
             return None
+        found = None
         try:
             with told(self.feed.name):
                 found = await (self._first if self._is_plain else self._compose)(subdir, offline)
@@ -112,9 +121,24 @@ class Channel:
                     found = await self._nothing(subdir)
         except UpstreamError as error:
             raise problem_for(error, self.feed.name) from error
+        finally:
+            self._bound(subdir, is_there=found is not None)
         if found is not None:
             self._editions[subdir] = found
         return found
+
+    def _bound(self, subdir: str, *, is_there: bool) -> None:
+        """Forget the oldest of the subdirs that are not there, or anonymous clients could fill the memory."""
+        self._absent.pop(subdir, None)
+        if is_there or subdir in KNOWN_SUBDIRS or subdir in self.feed.subdirs:
+            return
+        self._absent[subdir] = None
+        for oldest in list(self._absent)[: max(0, len(self._absent) - MOST_ABSENT)]:
+            catalogs = {key: each for key, each in self._catalogs.items() if key[1] == oldest}
+            if not any(each.is_busy() for each in catalogs.values()):
+                del self._absent[oldest]
+                for key in catalogs:
+                    del self._catalogs[key]
 
     async def _nothing(self, subdir: str) -> Edition:
         """A channel without noarch has an empty one: a 404 there would end every client's command."""

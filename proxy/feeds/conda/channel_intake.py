@@ -98,11 +98,10 @@ class ChannelIntake:
 
         Then nothing has changed.
         """
-        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        async with (
-            self._locks.of(self._folder),
-            temporary_folder(".incoming-", below=self._folder) as incoming,
-        ):
+        # Anybody may ask for any subdir, so it gets a folder only when the origin turned out to have it.
+        channel = self._folder.parent
+        await asyncio.to_thread(channel.mkdir, parents=True, exist_ok=True)
+        async with self._locks.of(self._folder), temporary_folder(".incoming-", below=channel) as incoming:
             try:
                 return await self._taken(last, held, now_ms, incoming)
             except NoRoom as failed:
@@ -222,6 +221,7 @@ class ChannelIntake:
 
     async def _ingest(self, work: _Work, **source: Any) -> dict[str, Any]:
         held, now_ms = work.held, work.now_ms
+        await asyncio.to_thread(self._folder.mkdir, exist_ok=True)
         first_ms = await self._sightings.first_complete_ms(self._upstream.id, self._subdir)
         learned = work.incoming / "learned"
         order = Order(

@@ -29,6 +29,9 @@ class FeedSubdir:
     def damaged(self, stem: str) -> None:
         self._channel.damaged_stem(self._subdir, stem)
 
+    def is_busy(self) -> bool:
+        return False
+
     async def close(self) -> None:
         """Nothing is under way here: the other feed closes its own."""
 

@@ -159,7 +159,7 @@ def sweep_generations(folder: Path, *kept: str | None) -> None:
 
 def sweep_leftovers(root: Path) -> None:
     """Remove what a killed process left half-written: everything hidden. Blocks; nobody may be writing yet."""
-    for path in root.glob("*/*/.*"):
+    for path in (*root.glob("*/.*"), *root.glob("*/*/.*")):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from proxy.artifacts.notes import Notes
+from proxy.conda.names import KNOWN_SUBDIRS
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
 from proxy.feeds.conda.channel_intake import ChannelIntake, Held, Taken
@@ -22,13 +23,13 @@ from proxy.feeds.keeper import How
 from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
-from proxy.upstream.errors import UpstreamError
 from proxy.model.tally import Tally
+from proxy.upstream.errors import UpstreamError
 
-_LOG = logging.getLogger("feedgate.conda")
 #: How many stems before the current are remembered.
 _FORMER = 8
 
+_LOG = logging.getLogger("feedgate.conda")
 
 
 class SubdirFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -39,9 +40,9 @@ class SubdirFacts(msgspec.Struct, frozen=True, array_like=True):
     taken: Taken
     failures: int = 0
     failed_at_ms: int = 0
-
     #: The stems before, the newest last: an origin that goes back to one is told of.
     former: tuple[str, ...] = ()
+
 
 _DECODER = msgspec.msgpack.Decoder(SubdirFacts)
 
@@ -70,8 +71,8 @@ class SubdirCatalog:
         self._intake = intake
         self._notes = notes
         self._clock = clock
-        self._offline = offline
         self._tally = tally
+        self._offline = offline
         self._limits = Limits(upstream.ttl_s, upstream.negative_ttl_s, upstream.stale_if_error_s)
         self._facts: SubdirFacts | None = None
         self._generation: Generation | None = None
@@ -118,6 +119,10 @@ class SubdirCatalog:
                 return await self._try(facts, brief)
             case Expired():
                 return await self._ask_again(facts)
+
+    def is_busy(self) -> bool:
+        """Tell whether the origin is being asked."""
+        return self._refreshing is not None
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -200,11 +205,6 @@ class SubdirCatalog:
             await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
         await asyncio.to_thread(sweep_generations, self.folder, taken.stem, before)
 
-    async def _take(self, facts: SubdirFacts | None, now_ms: int) -> Taken:
-        may_vanish = self._may_vanish(facts)
-        held = Held(self._generation, may_vanish)
-        try:
-            return await self._intake.take(facts.taken if facts is not None else Taken(), held, now_ms)
     def _former(self, facts: SubdirFacts | None, stem: str | None) -> tuple[str, ...]:
         """Return the stems before the one that is current now; a rollback is an event (A19)."""
         if facts is None or facts.stem is None or stem == facts.stem:
@@ -214,6 +214,11 @@ class SubdirCatalog:
             _LOG.warning("the index of %s of %s went back to a former one", self._subdir, self._upstream.id)
         return (*facts.former, facts.stem)[-_FORMER:]
 
+    async def _take(self, facts: SubdirFacts | None, now_ms: int) -> Taken:
+        may_vanish = self._may_vanish(facts)
+        held = Held(self._generation, may_vanish)
+        try:
+            return await self._intake.take(facts.taken if facts is not None else Taken(), held, now_ms)
         except BadPack as damage:
             _LOG.warning("what was held of %s cannot be read, all is fetched: %s", self._subdir, damage)
             return await self._intake.take(Taken(), Held(None, may_vanish), now_ms)
