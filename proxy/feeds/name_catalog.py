@@ -12,6 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from proxy.config.settings import Upstream
 from proxy.feeds import facts as stored
 from proxy.feeds.facts import Facts
@@ -25,6 +27,7 @@ from proxy.upstream.errors import BadAnswer, UpstreamError
 
 _LOG = logging.getLogger("feedgate.catalog")
 _REMEMBERED = 20_000
+_AMEND_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,15 @@ class NameCatalog:
 
     async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None:
         """Change the held shard of a name by what was learned since; until the origin's page changes."""
-        facts = self._facts.get(name) or await self._recall(name)
-        if facts is not None and (amended := await self._intake.amended(facts, edit)) is not None:
-            await self._remember(name, amended)
+        for _ in range(_AMEND_TRIES):
+            facts = self._facts.get(name) or await self._recall(name)
+            amended = await self._intake.amended(facts, edit) if facts is not None else None
+            if facts is None or amended is None:
+                return
+            # Whoever was faster has changed another part of it.
+            if self._facts.get(name) is facts:
+                await self._remember(name, amended)
+                return
 
     async def close(self) -> None:
         """Stop what is under way."""
@@ -96,11 +105,6 @@ class NameCatalog:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    def forget(self, select: Callable[[str], bool]) -> None:
-        """Drop remembered answers, so that the next request asks the notes or the origin."""
-        for name in [name for name in self._facts if select(name)]:
-            del self._facts[name]
 
     # -- deciding ------------------------------------------------------------------------------------------
 
@@ -169,12 +173,21 @@ class NameCatalog:
         except UpstreamError:
             self._failed(name, facts)
             raise
+        fresh = self._with_amendment(name, facts, fresh)
         await self._remember(name, fresh)
         return fresh
 
+    def _with_amendment(self, name: str, before: Facts | None, fresh: Facts) -> Facts:
+        """Return the origin's confirmation of what was held, with what was amended while it was asked."""
+        latest = self._facts.get(name)
+        if latest is None or before is None or fresh.shard != before.shard:
+            return fresh
+        return msgspec.structs.replace(fresh, shard=latest.shard)
+
     def _failed(self, name: str, facts: Facts | None) -> None:
-        if facts is not None:
-            self._put(name, facts.failed(self._now_ms()))
+        latest = self._facts.get(name) or facts
+        if latest is not None:
+            self._put(name, latest.failed(self._now_ms()))
 
     # -- remembering ---------------------------------------------------------------------------------------
 
