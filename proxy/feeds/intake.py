@@ -7,7 +7,6 @@ pages too: the parsers hold the GIL for a few milliseconds a piece.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 from collections.abc import Callable
@@ -84,8 +83,8 @@ class Intake:
         finally:
             if companion is not None:
                 companion.cancel()
-                with contextlib.suppress(asyncio.CancelledError, UpstreamError):
-                    await companion
+                # Its end, whatever it is; this task's own cancellation passes.
+                await asyncio.gather(companion, return_exceptions=True)
 
     async def _taken(
         self,

@@ -118,7 +118,7 @@ class Owners:
     async def _notice(self, earlier: tuple[Upstream, ...], owner: Upstream, name: str) -> None:
         try:
             rival = await self._first(earlier, name)
-        except UpstreamError:
+        except (UpstreamError, Problem):
             return
         if rival.upstream is not None:
             self._tally.count("owner_changes_held", self._feed.name)
