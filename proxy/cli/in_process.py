@@ -14,6 +14,7 @@ from proxy.cli.asking import AskFailed, Get, Refused, target
 from proxy.config.load import Loaded
 from proxy.model.problem import Problem
 from proxy.state.errors import StateError
+from proxy.upstream.errors import UpstreamError
 from proxy.web.inbound import Inbound
 from proxy.web.outbound import Bytes
 from proxy.web.path import Target, parse_target
@@ -37,7 +38,10 @@ def way_to(loaded: Loaded) -> Iterator[tuple[Get, Callable[[float], None]]]:
 
 
 async def _opened(loaded: Loaded) -> App:
-    app = App(loaded.settings, loaded.request.environ)
+    try:
+        app = App(loaded.settings, loaded.request.environ)
+    except UpstreamError as err:
+        raise AskFailed(f"an upstream cannot be used: {err}") from err
     try:
         await app.base.start()
     except (StateError, OSError) as err:

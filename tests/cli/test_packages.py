@@ -10,6 +10,7 @@ import trustme
 from typer.testing import Result
 
 from proxy.state.running import write_running
+from proxy.upstream.errors import AddressRefused
 from tests.cli.calling import Place
 from tests.support.channel import FakeChannel
 from tests.support.conda_packages import package
@@ -210,3 +211,17 @@ async def test_the_key_goes_to_the_server_and_nowhere_else(
 async def test_a_server_that_is_just_starting_is_told_in_one_line(place: Place, index: FakeIndex) -> None:
     async with gateway(place, index):
         assert "just starting" in await refused(place, "pypi")
+
+
+def test_an_upstream_that_cannot_be_used_is_told_in_one_line(
+    ready: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object) -> None:
+        raise AddressRefused("guard", "a URL without a valid host name")
+
+    monkeypatch.setattr("proxy.app.build_site", build)
+    result = ready.call("feed", "packages", "pypi")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "feedgate: an upstream cannot be used: a URL without a valid host name"
+    ]
