@@ -102,7 +102,8 @@ class Door:
         """Tell of a request that could not be read, or of a handler that broke."""
         if status < 500:
             self._metrics.unreadable_requests += 1
-            _logger.debug("unreadable request from %s: %s", exchange.client, error)
+            # Not the error's text: it repeats the line that could not be read, a key in it included.
+            _logger.debug("unreadable request from %s: %s", exchange.client, type(error).__name__)
             exchange.route = "unreadable"
             self._responder.refuse(exchange, Problem("bad-request", _unreadable(error)))
         elif exchange.has_answered:

@@ -190,3 +190,20 @@ def test_times_have_the_form_of_the_access_log(root_logger: logging.Logger, form
     line = stream.getvalue()
     at = json.loads(line)["ts"] if form == "json" else line.partition(" ")[0]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
+
+
+async def test_an_unreadable_request_is_logged_without_what_it_holds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.DEBUG, "proxy"):
+        async with standing(get("/f", HELLO)) as stand:
+            for line in (
+                "GET /t/SECRETKEY/x HTTP/9.9.9",
+                "GET /f HTTP/1.1\r\nX-ApiKey: SECRET\x01KEY",
+                "SECRETKEY",
+            ):
+                async with Raw(stand.port) as raw:
+                    await raw.send(f"{line}\r\n\r\n".encode())
+                    assert (await raw.read()).status == 400
+    assert "unreadable request" in caplog.text
+    assert "SECRET" not in caplog.text
