@@ -10,9 +10,9 @@ from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Settings
 from proxy.feeds.arrivals import Arrivals
-from proxy.feeds.conda.feed import CondaView
 from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.packs import sweep_leftovers
+from proxy.feeds.conda.view import CondaView
 from proxy.feeds.documents import Documents
 from proxy.feeds.pypi.shard import PypiView
 from proxy.feeds.views import Views

@@ -76,3 +76,27 @@ async def test_a_damaged_generation_of_several_upstreams_is_composed_anew(
     await stand.restart()
     assert await stand.files("linux-64", form) == {"a-1.0-0.conda"}
     assert (await stand.get("linux-64/a-1.0-0.conda")).status == 200
+
+
+@pytest.mark.parametrize("suffix", [".records", ".shards"])
+async def test_what_was_composed_is_made_anew_without_asking_its_upstreams(stand: Stand, suffix: str) -> None:
+    stand.channel.add(bare("a", data=b"a" * 99), bare("b"))
+    await stand.start(except_=("b",))
+    assert (await stand.get("linux-64/a-1.0-0.conda")).status == 200
+    await stand.settled()
+    await stand.restart()
+    await stand.origin.off()
+    flip((path for path in held(stand, suffix) if path.parts[-3] == "feed-chan"), [30])
+    assert (await stand.get("linux-64/a-1.0-0.conda")).body == b"a" * 99
+    assert await stand.files() == {"a-1.0-0.conda"}
+
+
+@pytest.mark.parametrize("suffix", [".records", ".shards"])
+async def test_a_damaged_part_of_what_was_composed_is_fetched_anew(stand: Stand, suffix: str) -> None:
+    stand.channel.add(bare("a"), bare("b"))
+    await stand.start(except_=("b",))
+    await stand.get(f"linux-64/{SHARD_INDEX}")
+    flip(held(stand, suffix), [30])
+    await stand.restart()
+    assert await stand.files() == {"a-1.0-0.conda"}
+    assert (await stand.get("linux-64/a-1.0-0.conda")).status == 200

@@ -85,6 +85,8 @@ class Channel:
         self._editions: dict[str, Edition] = {}
         #: The subdirs that were not found, the last one at the end.
         self._absent: OrderedDict[str, None] = OrderedDict()
+        #: The composed generations that were made anew because they were damaged.
+        self._cured: dict[str, str] = {}
         self._empty: Generation | None = None
         self._emptying = asyncio.Lock()
         #: The subdirs that were ever shown (noted); None: not read yet.
@@ -165,14 +167,18 @@ class Channel:
     def damaged_stem(self, subdir: str, stem: str) -> None:
         """The same, by the generation's name.
 
-        Of a composed one nobody knows whose part is damaged, so all of its upstreams' are forgotten.
+        A composed one is made anew from its upstreams'; if that was no cure, one of these is damaged, and nobody
+        knows which, so all of them are forgotten.
         """
+        is_part = self._is_plain or self._cured.get(subdir) == stem
         for (_, other), catalog in self._catalogs.items():
-            held = catalog.last() if other == subdir and not self._is_plain else None
+            held = catalog.last() if other == subdir and is_part else None
             if held is not None and held.generation is not None:
-                catalog.damaged(held.generation.stem)
-            elif other == subdir:
-                catalog.damaged(stem)
+                catalog.damaged(stem if self._is_plain else held.generation.stem)
+        if is_part:
+            self._cured.pop(subdir, None)
+        else:
+            self._cured[subdir] = stem
         self._composer.forget(subdir)
         if self._empty is not None and self._empty.stem == stem:
             self._empty = None

@@ -15,24 +15,24 @@ from urllib.parse import quote
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.store import BlobStore
-from proxy.conda.names import FileName, parse_file
+from proxy.conda.names import FileName
 from proxy.conda.pack import BadPack
 from proxy.conda.record import Facts
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.conda.channel import NOARCH, Channel, Edition
 from proxy.feeds.conda.full_index import FullIndexes
-from proxy.feeds.conda.packs import Generation, index_path, read_index
+from proxy.feeds.conda.packs import index_path, read_index
 from proxy.feeds.conda.side_documents import SideDocuments
 from proxy.feeds.conda.superseded import SupersededShards
+from proxy.feeds.conda.view import CondaView, view_of
 from proxy.feeds.keeper import ArtifactRef, Keeper
-from proxy.feeds.view import View, gate
+from proxy.feeds.view import gate
 from proxy.feeds.views import Views
 from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
-from proxy.model.verdict import Outcome, Verdict
 
 _LOG = logging.getLogger("feedgate.conda")
 _MOST_INDEXES = 64
@@ -40,8 +40,6 @@ _MOST_INDEXES = 64
 PATIENCE_S = 35.0
 
 T = TypeVar("T")
-
-CondaView = View[None, Facts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,13 +242,17 @@ class CondaFeed:
     async def _undamaged(
         self, subdir: str, read: Callable[[Edition], Awaitable[T]], *, offline: bool = False
     ) -> T:
-        """Read something of a subdir; where its files are damaged, have them made anew and read once more."""
-        edition = await self.edition(subdir, offline=offline)
-        try:
-            return await read(edition)
-        except BadPack as damage:
-            _LOG.warning("what was held of %s is fetched again: %s", subdir, damage)
-            self.channel.damaged(edition)
+        """Read something of a subdir; where its files are damaged, have them made anew and read once more.
+
+        What was composed of damaged files is damaged again, so there is a second time.
+        """
+        for _ in range(2):
+            edition = await self.edition(subdir, offline=offline)
+            try:
+                return await read(edition)
+            except BadPack as damage:
+                _LOG.warning("what was held of %s is made anew: %s", subdir, damage)
+                self.channel.damaged(edition)
         try:
             return await read(await self.edition(subdir, offline=offline))
         except BadPack as damage:
@@ -288,24 +290,3 @@ def _index_of(edition: Edition) -> Blob:
     path = index_path(edition.folder, edition.generation.stem)
     body = read_index(edition.generation, path)
     return Blob(Sha256(hashlib.sha256(body).hexdigest()), len(body), path, body)
-
-
-def view_of(feed: str, edition: Edition, name: str) -> CondaView:
-    """Return what the edition shows of a name: its records, and those of its files that are held. May read the disk."""
-    generation: Generation = edition.generation
-    block = generation.snapshot.block(name)
-    records = block.facts() if block is not None else {}
-    kept = {f"{edition.subdir}/{file}": facts for file, facts in records.items()}
-    hidden = {
-        f"{edition.subdir}/{file}": _held(why)
-        for file, why in generation.snapshot.top.held.items()
-        if (parsed := parse_file(file)) is not None and parsed.name == name
-    }
-    upstream = edition.upstream_of(name) if block is not None else ""
-    return View(feed, name, upstream, Sha256(generation.stem), None, kept, hidden)
-
-
-def _held(why: str) -> Verdict:
-    """Return the verdict of a held file; its reason begins with the rule."""
-    rule, _, reason = why.partition(": ")
-    return Verdict(Outcome.HOLD, rule, reason, "held")

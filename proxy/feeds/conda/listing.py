@@ -16,7 +16,8 @@ from proxy.conda.names import is_name, is_subdir, parse_file
 from proxy.conda.pack import BadPack
 from proxy.conda.record import Facts
 from proxy.feeds.conda.channel import NOARCH, Edition
-from proxy.feeds.conda.feed import CondaFeed, CondaView, view_of
+from proxy.feeds.conda.feed import CondaFeed
+from proxy.feeds.conda.view import CondaView, view_of
 from proxy.feeds.listing import (
     ArtifactItem,
     Ask,
