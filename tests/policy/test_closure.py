@@ -66,6 +66,12 @@ def test_cycles_end() -> None:
     assert found(cycle, only=["a"]) == {"a-1-0.conda", "b-1-0.conda"}
 
 
+def test_virtual_packages_are_of_no_channel() -> None:
+    assert found([conda("a 1 0", depends=["__glibc >=2"]), conda("__glibc 2.28 0")], only=["a"]) == {
+        "a-1-0.conda"
+    }
+
+
 def test_dependency_that_cannot_be_read_needs_nothing() -> None:
     assert found([conda("a 1 0", depends=["b >=1.x.*y", ""]), conda("b 1 0")], only=["a"]) == {"a-1-0.conda"}
 
