@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
+from proxy.feeds.held import held_bytes
 from proxy.model.digest import Sha256, read_sha256
 
 
@@ -72,8 +73,8 @@ class Documents:
 
     async def _recall(self, key: str) -> Document | None:
         digest = read_sha256(await self._notes.get(f"document/{key}"))
-        blob = await self._store.get(digest) if digest is not None else None
-        return None if blob is None else Document(blob.digest, await self._store.read(blob))
+        body = await held_bytes(self._store, digest)
+        return None if body is None or digest is None else Document(digest, body)
 
     async def _save(self, key: str, document: Document) -> None:
         await self._store.put(document.body)

@@ -18,6 +18,7 @@ from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Upstream
 from proxy.feeds.facts import Facts
+from proxy.feeds.held import held_bytes
 from proxy.feeds.shards import Ask, Ingested, NameIndex, Received
 from proxy.model.digest import Sha256
 from proxy.model.tally import Tally
@@ -210,8 +211,7 @@ class Intake:
         return await self._remote.document(ask.url, accept=ask.accept, validators=validators, max_bytes=most)
 
     async def _bytes(self, digest: Sha256) -> bytes | None:
-        blob = await self._store.get(digest)
-        return None if blob is None else await self._store.read(blob)
+        return await held_bytes(self._store, digest)
 
 
 def _validators(held: Facts | None) -> Validators | None:

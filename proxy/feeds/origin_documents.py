@@ -17,6 +17,7 @@ from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Upstream
 from proxy.feeds.freshness import Expired, Fresh, Freshness, Limits, Resting, Stale, decide, rest_s
+from proxy.feeds.held import held_bytes
 from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
@@ -142,5 +143,5 @@ class OriginDocuments:
             return _NEVER, None
         if noted.blob is None:
             return noted, None
-        blob = await self._store.get(noted.blob)
-        return (_NEVER, None) if blob is None else (noted, await self._store.read(blob))
+        body = await held_bytes(self._store, noted.blob)
+        return (_NEVER, None) if body is None else (noted, body)

@@ -10,11 +10,12 @@ import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
-from proxy.artifacts.blob import Blob
+from proxy.artifacts.blob import Blob, LostBlobError
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.documents import Document, Documents
+from proxy.feeds.held import held_bytes
 from proxy.feeds.keeper import Absent, How, Keeper, Offer
 from proxy.feeds.ownership import matches
 from proxy.feeds.pypi import shard as stored
@@ -121,7 +122,7 @@ class PypiFeed:
             return None
         try:
             return await self._store.read(await self.metadata(f"{wheel.path}{_SUFFIX}"))
-        except Problem:
+        except (Problem, LostBlobError):
             return None
 
     async def names(self, form: Form) -> Blob:
@@ -171,8 +172,7 @@ class PypiFeed:
         return view, offer
 
     async def _load(self, name: str, offer: Offer) -> PypiView | None:
-        blob = await self._store.get(offer.shard)
-        data = await self._store.read(blob) if blob is not None else None
+        data = await held_bytes(self._store, offer.shard)
         shard = await asyncio.to_thread(stored.unpack, data) if data is not None else None
         return (
             None if shard is None else view_of(self.settings.name, name, offer.upstream, offer.shard, shard)

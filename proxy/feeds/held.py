@@ -1,0 +1,14 @@
+"""Reading what is held: a blob that was evicted or proved damaged since it was found is as good as not held."""
+
+from proxy.artifacts.blob import LostBlobError
+from proxy.artifacts.store import BlobStore
+from proxy.model.digest import Sha256
+
+
+async def held_bytes(store: BlobStore, digest: Sha256 | None) -> bytes | None:
+    """Return the blob's bytes, None where they are not held (any more)."""
+    blob = await store.get(digest) if digest is not None else None
+    try:
+        return None if blob is None else await store.read(blob)
+    except LostBlobError:
+        return None
