@@ -111,9 +111,12 @@ class Auditor:
 
     def no_secrets(self, texts: Iterable[tuple[str, bytes]]) -> Iterator[str]:
         """I5: no canary in answers, files or any of the texts (name, bytes)."""
+        searched = set[bytes]()
         for answer in self.answers:
-            head = "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
-            for kind in found_in(head.encode() + b"\n" + answer.body):
+            head = "\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode()
+            parts = {head, answer.body} - searched
+            searched |= parts
+            for kind in found_in(b"\n".join(parts)):
                 yield f"I5: the {kind} secret is in the answer to {answer.path}"
         for path in self._files(""):
             for kind in found_in(path.read_bytes()):
