@@ -53,14 +53,17 @@ class Stand:
         of_feed = {key: changes.pop(key) for key in _FEED_FIELDS & changes.keys()}
         return Feed(name, "conda", upstreams or (self.upstream(**changes),), **of_feed)
 
-    async def start(self, *feeds: Feed, server: Mapping[str, Any] | None = None, **changes: Any) -> None:
+    async def start(
+        self, *feeds: Feed, server: Mapping[str, Any] | None = None, settle: bool = True, **changes: Any
+    ) -> None:
         """Start, and wait until what is fetched of itself is there."""
         wanted = feeds or (self.feed(**changes),)
         self.gateway = Gateway(self.folder, *wanted, clock=self.clock, **(server or {}))
         logging.getLogger().addHandler(self.log)
         await self.gateway.start()
         self._is_started = True
-        await self.settled()
+        if settle:
+            await self.settled()
 
     async def stop(self) -> None:
         if self._is_started:
