@@ -115,6 +115,8 @@ class App:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.site.close()
+        for retiring in self._retired:
+            retiring.cancel()
         await asyncio.gather(*self._retired, return_exceptions=True)
         await self.base.close()
         await self._access.close()

@@ -4,6 +4,7 @@ The kinds of feeds meet here: another ecosystem adds its line to `build_site`. C
 change are taken over, with what they remember; what lives longer than settings is the base's.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -57,18 +58,21 @@ class Site:
             await feed.prefetch()
 
     async def close(self, successor: "Site | None" = None) -> None:
-        """Stop what is under way and is not the successor's."""
-        going_on = {id(feed) for feed in successor.conda_feeds.values()} if successor is not None else set()
-        for feed in self.conda_feeds.values():
-            if id(feed) not in going_on:
-                await feed.close()
-        for owners in self.owners.values():
-            await owners.close()
-        await self.pypi_keeper.close()
+        """Stop what is under way and is not the successor's.
+
+        With a successor the server goes on, and clients may wait for what a retired site began: it has
+        `stop_timeout` to end by itself. Cancelled, this stops at once.
+        """
+        grace_s = self.settings.server.stop_timeout_s if successor is not None else 0.0
         kept = set(successor.catalogs) if successor is not None else set()
-        for key, catalog in self.catalogs.items():
-            if key not in kept:
-                await catalog.close()
+        # Conda feeds that did not change go on whole.
+        going_on = {id(feed) for feed in successor.conda_feeds.values()} if successor is not None else set()
+        await asyncio.gather(
+            *(feed.close() for feed in self.conda_feeds.values() if id(feed) not in going_on),
+            *(owners.close(grace_s) for owners in self.owners.values()),
+            *(catalog.close(grace_s) for key, catalog in self.catalogs.items() if key not in kept),
+            self.pypi_keeper.close(grace_s),
+        )
 
 
 def build_site(settings: Settings, base: Base, previous: Site | None = None) -> Site:

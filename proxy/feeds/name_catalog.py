@@ -21,6 +21,7 @@ from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s,
 from proxy.feeds.intake import Intake
 from proxy.feeds.keeper import How
 from proxy.feeds.shards import BadIndex
+from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.upstream.errors import BadAnswer, UpstreamError
@@ -76,7 +77,7 @@ class NameCatalog:
         if self._offline or offline:
             return self._held(facts or Facts(0), How.HIT)
         if facts is None:
-            return self._held(await asyncio.shield(self._refresh(name, None)), How.MISS)
+            return self._held(await outcome(self._refresh(name, None)), How.MISS)
         match Expired() if refresh and facts.is_present else self._decide(facts):
             case Fresh():
                 return self._held(facts, How.HIT)
@@ -99,12 +100,9 @@ class NameCatalog:
                 await self._remember(name, amended)
                 return
 
-    async def close(self) -> None:
-        """Stop what is under way."""
-        tasks = list(self._refreshing.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Stop what is under way, after waiting that long for it."""
+        await finish(tuple(self._refreshing.values()), grace_s)
 
     # -- deciding ------------------------------------------------------------------------------------------
 
@@ -140,7 +138,7 @@ class NameCatalog:
 
     async def _must(self, name: str, facts: Facts, refresh: bool) -> Held:
         try:
-            return self._asked(facts, await asyncio.shield(self._refresh(name, facts)))
+            return self._asked(facts, await outcome(self._refresh(name, facts)))
         except UpstreamError:
             if refresh and facts.is_present and await self._intake.has(facts):
                 return self._held(facts, How.STALE)

@@ -14,6 +14,7 @@ from proxy.config.settings import Feed, Upstream
 from proxy.feeds.keeper import How
 from proxy.feeds.name_catalog import Held
 from proxy.feeds.ownership import candidates
+from proxy.feeds.shared import finish
 from proxy.model.problem import Problem
 from proxy.model.tally import Tally
 from proxy.upstream.errors import UpstreamError
@@ -136,12 +137,9 @@ class Owners:
         if catalog is not None:
             await catalog.amend(name, edit)
 
-    async def close(self) -> None:
-        """Stop what is under way."""
-        tasks = list(self._watched.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Stop what is under way, after waiting that long for it."""
+        await finish(tuple(self._watched.values()), grace_s)
 
     async def _refuse_successor(self, owner: Upstream, able: tuple[Upstream, ...], name: str) -> None:
         others = tuple(upstream for upstream in able if upstream.id != owner.id)

@@ -19,6 +19,7 @@ from proxy.artifacts.store import BlobStore
 from proxy.feeds.keeper import ArtifactRef
 from proxy.feeds.local_keeper import LocalKeeper, gone
 from proxy.feeds.pypi.shard import with_core_metadata
+from proxy.feeds.shared import finish, outcome
 from proxy.model.digest import Sha256, read_sha256
 from proxy.model.problem import Problem
 from proxy.model.tally import Tally
@@ -47,14 +48,11 @@ class CoreMetadata:
         known = await self._proven(ref, advertised)
         if known is None and advertised is None and await self._keeper.held(ref) is None:
             known = await self._noted(_unproven_note(ref))
-        return known if known is not None else await asyncio.shield(self._make_once(ref, advertised))
+        return known if known is not None else await outcome(self._make_once(ref, advertised))
 
-    async def close(self) -> None:
-        """Stop what is under way."""
-        tasks = list(self._making.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Stop what is under way, after waiting that long for it."""
+        await finish(tuple(self._making.values()), grace_s)
 
     # -- making --------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """The PyPI kind's own part of the keeper of a single process."""
 
+import asyncio
 from collections.abc import Mapping
 
 from proxy.feeds.keeper import ArtifactRef
@@ -48,8 +49,10 @@ class LocalPypiKeeper:
             raise problem_for(error, ref.feed) from error
         return answer.body
 
-    async def close(self) -> None:
-        """Stop what is under way."""
-        await self._metadata.close()
-        for listed in self._lists.values():
-            await listed.close()
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Stop what is under way, after waiting that long for it."""
+        await asyncio.gather(
+            self._metadata.close(grace_s),
+            *(listed.close(grace_s) for listed in self._lists.values()),
+            *(told.close(grace_s) for told in self._information.values()),
+        )

@@ -17,6 +17,7 @@ from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, run_in_child
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.pypi.index import is_flat
+from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
@@ -79,14 +80,12 @@ class ProjectList:
         except Problem:
             if self._making is None:
                 raise
-        await asyncio.shield(self._making)
+        await outcome(self._making)
         return await self.get(form)
 
-    async def close(self) -> None:
-        """Stop what is under way."""
-        if self._making is not None:
-            self._making.cancel()
-            await asyncio.gather(self._making, return_exceptions=True)
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Stop what is under way, after waiting that long for it."""
+        await finish(() if self._making is None else (self._making,), grace_s)
 
     def _is_old(self, noted: _Noted) -> bool:
         return not 0 <= self._clock.now().timestamp() - noted.at_ms / 1000 < _REFRESH_S
