@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
+from proxy.conda import shard_render
 from proxy.conda.pack import Pack
-from proxy.feeds.conda import packs, superseded
 from tests.conda_feed.readback import shard_digests
 from tests.conda_feed.stand import Stand
 from tests.support.channel import SHARD_INDEX
@@ -14,14 +14,14 @@ from tests.support.conda_packages import bare
 
 async def test_the_table_of_shards_is_made_in_a_thread(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     made_in: list[threading.Thread] = []
-    honest = packs.by_digest
+    honest = shard_render.by_digest
 
     def by_digest(shards: Pack) -> dict[str, str]:
         made_in.append(threading.current_thread())
         return honest(shards)
 
-    monkeypatch.setattr(packs, "by_digest", by_digest)
-    monkeypatch.setattr(superseded, "by_digest", by_digest)
+    for user in ("packs", "superseded"):
+        monkeypatch.setattr(f"proxy.feeds.conda.{user}.by_digest", by_digest)
     stand.channel.add(bare("a"))
     await stand.start()
     old = shard_digests(await stand.get(f"linux-64/{SHARD_INDEX}"))["a"]
