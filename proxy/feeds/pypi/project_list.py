@@ -5,8 +5,10 @@ background, and at most every few hours; until it is there the answer is 503 wit
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,19 +16,23 @@ import msgspec
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
 from proxy.child.folder import temporary_folder
-from proxy.child.run import ChildFailed, run_in_child
+from proxy.child.run import ChildFailed, NoRoom, busy, run_in_child
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.pypi.index import is_flat
 from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
+from proxy.model.redact import origin_of
 from proxy.pypi.negotiate import UPSTREAM_ACCEPT
+from proxy.upstream.errors import UpstreamError, problem_for
 from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.names")
 _REFRESH_S = 6 * 3600.0
+#: After a failure the origin is left alone for so long; the second where time may cure it.
 _RETRY_S = 600.0
+_RETRY_CURABLE_S = 60.0
 _MOST_BYTES = 512 * 1024**2
 
 
@@ -53,10 +59,15 @@ class ProjectList:
         self._notes = notes
         self._clock = clock
         self._making: asyncio.Task[None] | None = None
-        self._failed_at = float("-inf")
+        self._retry_at = float("-inf")
+        #: Why the last attempt failed, as a client is told.
+        self._failure: Problem | None = None
 
     async def get(self, form: str) -> Sha256:
-        """Return the blob of the list ("html" or "json"). Raises Problem('preparing') until there is one."""
+        """Return the blob of the list ("html" or "json").
+
+        Raises Problem until there is one: 'preparing', or why the last attempt failed.
+        """
         noted = await self._recall()
         if not self._feed.offline and (noted is None or self._is_old(noted)):
             self._make_soon()
@@ -66,6 +77,8 @@ class ProjectList:
             raise Problem(
                 "unknown", "the list of names is not held and this feed is offline", feed=self._feed.name
             )
+        if self._failure is not None and self._making is None:
+            raise replace(self._failure)
         raise Problem(
             "preparing",
             "the list of names is being fetched from the origin",
@@ -91,17 +104,34 @@ class ProjectList:
         return not 0 <= self._clock.now().timestamp() - noted.at_ms / 1000 < _REFRESH_S
 
     def _make_soon(self) -> None:
-        if self._making is None and self._clock.monotonic() - self._failed_at >= _RETRY_S:
+        if self._making is None and self._clock.monotonic() >= self._retry_at:
             self._making = asyncio.create_task(self._make(), name="list of names")
             self._making.add_done_callback(self._made)
 
     def _made(self, task: "asyncio.Task[None]") -> None:
         self._making = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._failed_at = self._clock.monotonic()
+        if task.cancelled():
+            return
+        error = task.exception()
+        self._failure = None if error is None else self._told(error)
+        if error is not None and self._failure is not None:
+            is_curable = self._failure.retry_after_s is not None
+            self._retry_at = self._clock.monotonic() + (_RETRY_CURABLE_S if is_curable else _RETRY_S)
             _LOG.warning(
                 "the list of names could not be made: feed %s, error %s", self._feed.name, str(error)
             )
+
+    def _told(self, error: BaseException) -> Problem:
+        """Return what a client is told of a failure."""
+        if isinstance(error, Problem):
+            return replace(error, feed=self._feed.name)
+        if isinstance(error, UpstreamError):
+            return problem_for(error, self._feed.name)
+        if isinstance(error, NoRoom):
+            return replace(busy(error), feed=self._feed.name)
+        why = str(error) if isinstance(error, ChildFailed) else "the log says why"
+        detail = f"the origin's list of names cannot be used: {why}"
+        return Problem("origin-refused", detail, feed=self._feed.name)
 
     async def _make(self) -> None:
         async with temporary_folder("feedgate-names-") as place:
@@ -127,7 +157,8 @@ class ProjectList:
                 url, accept=UPSTREAM_ACCEPT, max_bytes=_MOST_BYTES, background=True
             )
             if answer.status != 200:
-                raise ChildFailed(f"the origin has no list of names (status {answer.status})")
+                origin = origin_of(answer.url)
+                raise Problem("unknown", f"{origin} has no list of names: it answered {answer.status}")
             body, content_type = answer.body, answer.headers.get("content-type", "")
         await asyncio.to_thread(path.write_bytes, body)
         withheld = [] if upstream.private else list(self._feed.reserved)
@@ -160,4 +191,15 @@ class ProjectList:
         return noted
 
     def _note(self) -> str:
-        return f"names/{self._feed.name}"
+        return f"names/{self._feed.name}/{self.settings_digest()}"
+
+    def settings_digest(self) -> str:
+        """Return a digest of the settings that decide what is listed: a list made under others is not shown."""
+        facts = [
+            (
+                upstream.id, [origin_of(url.reveal()) for url in upstream.urls], upstream.only, upstream.except_,
+                upstream.private, self._inner(upstream.feed).settings_digest() if upstream.feed else None,
+            )
+            for upstream in self._feed.upstreams
+        ]  # fmt: skip
+        return hashlib.sha256(msgspec.json.encode([self._feed.reserved, facts])).hexdigest()[:32]
