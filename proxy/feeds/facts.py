@@ -47,5 +47,5 @@ def unpack(data: bytes) -> Facts | None:
     """Return the facts, or None for bytes that are not facts (damage, another version): a refetch."""
     try:
         return _DECODER.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

@@ -139,7 +139,7 @@ class OriginDocuments:
         data = await self._notes.get(key)
         try:
             noted = _DECODER.decode(data) if data is not None else _NEVER
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return _NEVER, None
         if noted.blob is None:
             return noted, None

@@ -2,7 +2,7 @@
 
 This is the contract of an ecosystem whose index is sharded by name (PyPI's is; a channel with CEP-16 shards is).
 Implementations are pure: they turn names into asks and answers into shards, and know no network, disk or clock.
-A new ecosystem is a folder that implements it, and a line in the table of kinds (proxy.app).
+A new ecosystem is a folder that implements it, and a line in the table of kinds (proxy/site.py).
 """
 
 from collections.abc import Mapping, Sequence

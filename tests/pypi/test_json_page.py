@@ -176,7 +176,7 @@ def test_names_are_told_without_control_characters() -> None:
 
 def test_an_empty_list_is_an_empty_project() -> None:
     project = parse_json(json_page(project_status={"status": "Quarantined"})).project
-    assert (project.files, project.status, project.is_quarantined) == ((), "quarantined", True)
+    assert (project.files, project.status) == ((), "quarantined")
 
 
 def test_the_status_may_stand_in_meta_or_be_a_bare_word() -> None:

@@ -180,7 +180,7 @@ class ProjectList:
         data = await self._notes.get(self._note())
         try:
             noted = _DECODER.decode(data) if data is not None else None
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         if (
             noted is None

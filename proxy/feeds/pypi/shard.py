@@ -35,7 +35,7 @@ def unpack(data: bytes) -> Shard | None:
     """Return the shard, or None for bytes that are none of this format: a refetch."""
     try:
         shard = _DECODER.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return shard if shard.format == FORMAT else None
 
