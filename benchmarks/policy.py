@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.channel.generate import SUBDIR, entries
-from proxy.conda.record import facts_of
+from proxy.conda.record import as_ms, facts_of
 from proxy.policy.facts import Facts, License
 from proxy.policy.judge import Judge
 from proxy.policy.settings import Exemption, Policy
@@ -120,7 +120,7 @@ def conda_facts(members: bytes, licenses: dict[tuple[str | None, str | None], Li
             depends=record.depends,
             license=licence,
             size=record.size,
-            uploaded_ms=record.indexed_ms or record.timestamp_ms,
+            uploaded_ms=as_ms(record.indexed_timestamp) or as_ms(record.timestamp),
             is_initial=True,
         )
 

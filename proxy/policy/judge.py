@@ -108,21 +108,24 @@ class Judging:
         self, rule: KeepVersions, facts: Sequence[Facts], verdicts: list[Verdict]
     ) -> list[Facts]:
         """Block the older versions; return the files whose licences are still worth looking up."""
-        counted = [at for at, verdict in enumerate(verdicts) if verdict.outcome in _SHOWN]
+        candidates = [
+            each for each, verdict in zip(facts, verdicts, strict=True) if verdict.outcome in _SHOWN
+        ]
         if self.rules.liftings:
-            counted = [at for at in counted if self.rules.lifting(rule.name, facts[at]) is None]
-        candidates = [facts[at] for at in counted]
+            candidates = [each for each in candidates if self.rules.lifting(rule.name, each) is None]
         wanted = self.rules.wanted
         try:
             older, verdict = rule.older(candidates), rule.verdict
             hopeless = rule.older([*candidates, *wanted]) if wanted else frozenset()
-        except ValueError as err:
+        except Exception as err:  # noqa: BLE001 - as in stage one: any failure whatever hides
             older, verdict = frozenset((each.subdir, each.version) for each in candidates), failure(err)
             hopeless = frozenset()
         if older:
-            for at in counted:
-                if (facts[at].subdir, facts[at].version) in older:
-                    verdicts[at] = verdict
+            hidden = {each.artifact for each in candidates if (each.subdir, each.version) in older}
+            verdicts[:] = [
+                verdict if each.artifact in hidden else found
+                for each, found in zip(facts, verdicts, strict=True)
+            ]
         return [each for each in wanted if (each.subdir, each.version) not in hopeless]
 
     def _until(self, verdicts: Iterable[Verdict]) -> datetime | None:

@@ -51,6 +51,8 @@ def _closedness(verdict: Verdict) -> tuple[int, float]:
 
 def one_verdict_for_twins(facts: Sequence[Facts], verdicts: list[Verdict]) -> None:
     """Give a `.conda` and a `.tar.bz2` of one stem the more closed of their verdicts: they are one package."""
+    if len(set(map(id, verdicts))) < 2:
+        return
     old = {each.file[:-8]: at for at, each in enumerate(facts) if each.file[-1:] == "2"}
     if not old or len(old) == len(facts):
         return

@@ -26,6 +26,8 @@ _LONGEST = 500
 #: "License" in metadata: a longer one is the licence itself, not its name (PyPI sheet, 22).
 _LONGEST_NAME = 100
 _SILENT_FAMILIES = frozenset({"OTHER", "NONE"})
+#: What the library raises, beside its own errors, for texts such as "()" and "( OR MIT": they are no expressions.
+_STUMBLES = (IndexError, AssertionError, TypeError, AttributeError)
 #: What "GPL" and "LGPL" without a version are read as: any version.
 _ANY_VERSION = frozenset({"GPL-1.0-or-later", "LGPL-2.0-or-later"})
 
@@ -123,11 +125,9 @@ def expression_of(text: str) -> Tree | None:
         return None
     try:
         parsed = licensing().parse(text)
-    except (ExpressionError, ExpressionParseError):
+        tree = _tree(parsed) if parsed is not None else None
+    except (ExpressionError, ExpressionParseError, *_STUMBLES):
         return None
-    if parsed is None:
-        return None
-    tree = _tree(parsed)
     return None if isinstance(tree, Named) and not tree.is_known else tree
 
 

@@ -28,7 +28,11 @@ def part(facts: Facts) -> Hashable:
     return python_of(facts.file), facts.requires_python
 
 
-def read(part: Hashable, wanted: tuple[str, ...]) -> tuple[bool, str]:
+#: A file name always says what there is to say.
+otherwise = part
+
+
+def read(part: Hashable, wanted: tuple[str, ...]) -> tuple[bool, str] | None:
     """Return whether a part is for one of the versions, and what it is for."""
     match part:
         case (tuple() as pythons, tuple() as abis, requires):

@@ -109,6 +109,8 @@ def test_a_real_conda_licence_is_met_by_the_family_that_conda_build_gives_it() -
         (None, ["None"], Answer.BLOCKED),
         ("(" * 200 + "MIT" + ")" * 200, ["MIT"], Answer.BLOCKED),
         ("MIT " * 1000, ["GPL3"], Answer.PASSES),
+        ("()", ["GPL3"], Answer.UNKNOWN),
+        ("( OR - foo", ["GPL3"], Answer.UNKNOWN),
         ("see COPYING", ["ISC"], Answer.UNKNOWN),
         ("varies; see http://example.invalid/", ["GPL3"], Answer.UNKNOWN),
     ],

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from proxy.policy.conda_pythons import part, read
+from proxy.policy.conda_pythons import otherwise, part, read
 from tests.policy.made import conda, pypi, shown, verdict
 
 
@@ -66,7 +66,10 @@ def test_all_dependencies_on_python_must_agree() -> None:
     ],
 )  # fmt: skip
 def test_tag_of_a_build_counts_where_no_dependency_does(build: str, tag: str) -> None:
-    assert part(conda(f"foo 1.0 {build}", depends=["pytest", "python-dateutil"])) == tag
+    facts = conda(f"foo 1.0 {build}", depends=["pytest", "python-dateutil"])
+    assert read(part(facts), ("3.11",)) is None
+    assert otherwise(facts) == tag
+    assert part(conda(f"foo 1.0 {build}", depends=["pytest"])) == tag
 
 
 def test_dependency_counts_before_the_tag() -> None:
@@ -91,7 +94,7 @@ def test_dependency_that_cannot_be_read_leaves_the_tag() -> None:
 
 
 def test_answers_for_several_wanted_versions_need_one_only() -> None:
-    assert read(("python >=3.6,<3.7.0a0",), ("3.5", "3.6"))[0]
+    assert read(("python >=3.6,<3.7.0a0",), ("3.5", "3.6")) == (True, "Python 3.6")
 
 
 @pytest.mark.parametrize(
