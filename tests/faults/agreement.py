@@ -58,8 +58,8 @@ class Agreement:
     async def _fresh(self, path: str) -> Fetched:
         """Return the page as the origin has it now: a stale copy may come first, and be replaced meanwhile."""
         page = await self._scene.get(path, Accept=JSON)
-        for _ in range(_TRIES if self._scene.heals else 0):
-            if page.status in (200, 403, 404) and not page.cache.endswith("fwd=stale"):
+        for _ in range(_TRIES):
+            if not page.cache.endswith("fwd=stale") and (page.status < 500 or not self._scene.heals):
                 break
             await self._scene.later()
             await asyncio.sleep(0.02)

@@ -68,13 +68,13 @@ async def test_calls_that_fail_now_and_then_cost_no_right_byte(stage: Stage) -> 
     await prepared(stage)
     points = ("posix/io/rw/pread", "posix/io/rw/pwrite", "posix/io/sync/fsync", "posix/io/sync/fdatasync")
     pipes = str(stage.folder / "fiu")
-    stage.index.add(*(wheel(f"part-{number}", "1.0", payload=100_000) for number in range(30)))
+    stage.index.add(*(wheel(f"part-{number}", "1.0", payload=100_000) for number in range(15)))
     files = [file.filename for file in stage.index.hosted.values()]
     # Not from the start: a state that cannot be read then is a reason not to start.
     async with stage.served(wrapper=("fiu-run", "-x", "-f", pipes)) as served:
         for point in points:
             await fiu(pipes, served, f"enable_random name={point},probability=0.1,failinfo=5")
-        for _ in range(sized(6, 60)):
+        for _ in range(sized(3, 60)):
             pages = (PAGE, "/pypi/pypi/simple/leaf/", "/pypi/pypi/pypi/demo/json")
             answers = await asyncio.gather(*(served.get(path) for path in (*pages, *map(stage.path, files))))
             assert {answer.status for answer in answers} <= {200, 503}
