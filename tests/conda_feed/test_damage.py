@@ -100,3 +100,15 @@ async def test_a_damaged_part_of_what_was_composed_is_fetched_anew(stand: Stand,
     await stand.restart()
     assert await stand.files() == {"a-1.0-0.conda"}
     assert (await stand.get("linux-64/a-1.0-0.conda")).status == 200
+
+
+@pytest.mark.parametrize("path", ["linux-64/run_exports.json", "channeldata.json"])
+async def test_side_documents_of_a_damaged_generation_heal_as_well(stand: Stand, path: str) -> None:
+    stand.channel.reshape(run_exports=True, channeldata=True)
+    stand.channel.add(bare("a"))
+    await stand.start(subdirs=("linux-64",))
+    flip(held(stand, ".records"), [30])
+    await stand.restart()
+    statuses = [(await stand.get(path)).status for _ in range(3)]
+    assert set(statuses) <= {200, 503}
+    assert statuses[-1] == 200

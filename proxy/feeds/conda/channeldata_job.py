@@ -1,7 +1,6 @@
 """The child's part of channeldata.json: every record is looked at, which a serving process never does."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 
 from proxy.conda.channeldata import BadChannelData, Visible, filter_channeldata
+from proxy.conda.pack import BadPack
 from proxy.feeds.conda.packs import open_generation
 
 
@@ -42,9 +42,14 @@ class _File(msgspec.Struct):
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
-    """Write the feed's channeldata.json; return {"sha256"}."""
+    """Write the feed's channeldata.json; return {"sha256"}, or {"damaged": subdir} where one cannot be read."""
     asked = msgspec.convert(order, Order)
-    seen = _seen(asked.parts)
+    seen: dict[str, _Seen] = {}
+    for part in asked.parts:
+        try:
+            _look(part, seen)
+        except (BadPack, FileNotFoundError):
+            return {"damaged": part.subdir}
     subdirs = sorted({part.subdir for part in asked.parts})
     packages: dict[str, msgspec.Raw] = {}
     for upstream, path in asked.documents.items():
@@ -60,21 +65,18 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _seen(parts: Iterable[Part]) -> dict[str, _Seen]:
-    found: dict[str, _Seen] = {}
-    for part in parts:
-        snapshot = open_generation(Path(part.folder), part.stem).snapshot
-        for name in snapshot:
-            block = snapshot.block(name)
-            if block is None or block.is_empty:
-                continue
-            place = snapshot.pack.entries[name].source[0] if len(part.upstreams) > 1 else 0
-            seen = found.setdefault(name, _Seen(part.upstreams[place]))
-            facts = block.facts()
-            seen.versions.update(each.version for each in facts.values())
-            seen.files.update(f"{part.subdir}/{file}" for file in facts)
-            seen.subdirs.add(part.subdir)
-    return found
+def _look(part: Part, found: dict[str, _Seen]) -> None:
+    snapshot = open_generation(Path(part.folder), part.stem).snapshot
+    for name in snapshot:
+        block = snapshot.block(name)
+        if block is None or block.is_empty:
+            continue
+        place = snapshot.pack.entries[name].source[0] if len(part.upstreams) > 1 else 0
+        seen = found.setdefault(name, _Seen(part.upstreams[place]))
+        facts = block.facts()
+        seen.versions.update(each.version for each in facts.values())
+        seen.files.update(f"{part.subdir}/{file}" for file in facts)
+        seen.subdirs.add(part.subdir)
 
 
 def _visible(seen: _Seen) -> Visible:

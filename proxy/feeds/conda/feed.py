@@ -23,7 +23,7 @@ from proxy.feeds.briefly import Briefly
 from proxy.feeds.conda.channel import NOARCH, Channel, Edition
 from proxy.feeds.conda.full_index import FullIndexes
 from proxy.feeds.conda.packs import index_path, read_index
-from proxy.feeds.conda.side_documents import SideDocuments
+from proxy.feeds.conda.side_documents import DamagedSubdir, SideDocuments
 from proxy.feeds.conda.superseded import SupersededShards
 from proxy.feeds.conda.view import CondaView, view_of
 from proxy.feeds.keeper import ArtifactRef, Keeper
@@ -158,14 +158,19 @@ class CondaFeed:
 
     async def run_exports(self, subdir: str, *, is_zst: bool) -> Blob:
         """Return run_exports.json of what is shown. Raises Problem: unknown where no upstream has one."""
-        blob = await self._side.run_exports(await self.edition(subdir), is_zst=is_zst)
+        blob = await self._undamaged(subdir, lambda edition: self._side.run_exports(edition, is_zst=is_zst))
         if blob is None:
             raise Problem("unknown", "the origin has no run_exports.json", feed=self.settings.name)
         return blob
 
     async def channeldata(self) -> Blob:
         """Return channeldata.json over the subdirs that are served. Raises Problem: unknown where there is none."""
-        blob = await self._side.channeldata(await self._editions())
+        editions = await self._editions()
+        try:
+            blob = await self._side.channeldata(editions)
+        except DamagedSubdir as damaged:
+            self.channel.damaged(editions[str(damaged)])
+            raise
         if blob is None:
             raise Problem("unknown", "the origin has no channeldata.json", feed=self.settings.name)
         return blob

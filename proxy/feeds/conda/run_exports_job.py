@@ -9,6 +9,7 @@ import msgspec
 import zstandard
 
 from proxy.conda.names import parse_file
+from proxy.conda.pack import BadPack
 from proxy.conda.run_exports import BadRunExports, filter_run_exports
 from proxy.feeds.conda.packs import Generation, open_generation
 
@@ -31,8 +32,15 @@ class _File(msgspec.Struct, rename={"conda": "packages.conda"}):
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
-    """Write the document; return {"sha256"}."""
+    """Write the document; return {"sha256"}, or {"damaged": subdir} where the generation cannot be read."""
     asked = msgspec.convert(order, Order)
+    try:
+        return _written(asked)
+    except (BadPack, FileNotFoundError):
+        return {"damaged": asked.subdir}
+
+
+def _written(asked: Order) -> dict[str, Any]:
     generation = open_generation(Path(asked.folder), asked.stem)
     packages: dict[str, msgspec.Raw] = {}
     conda: dict[str, msgspec.Raw] = {}

@@ -14,6 +14,7 @@ from proxy.artifacts.store import BlobStore
 from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.notices import hidden_notice, render_notices
+from proxy.conda.pack import BadPack
 from proxy.conda.reading import BadStream, Packing, read
 from proxy.feeds.conda.channel import Edition
 from proxy.feeds.conda.rendered import Rendered
@@ -25,6 +26,10 @@ from proxy.upstream.way import Way
 #: The largest known are some 35 MB.
 _MOST_BYTES = 128 * 1024**2
 _JSON = "application/json"
+
+
+class DamagedSubdir(BadPack):
+    """What is held of a subdir cannot be read; the text is its name."""
 
 
 class SideDocuments:
@@ -105,6 +110,8 @@ class SideDocuments:
             except ChildFailed as failed:
                 await asyncio.to_thread(out.unlink, missing_ok=True)
                 raise busy(failed) from failed
+        if "damaged" in made:
+            raise DamagedSubdir(made["damaged"])
         return await self._store.take(out, parse_sha256(made["sha256"]))
 
     async def _asked(self, upstream: str, url: str, reduce: Callable[[bytes], bytes]) -> bytes | None:
