@@ -79,7 +79,7 @@ class Beliefs:
     async def damaged(self, digest: Sha256, mark: int, why: str) -> None:
         """Remove a file that was found damaged, if it is still the one with that mark."""
         self._tally.count("blobs", "damaged")
-        _LOG.error("a stored blob is damaged and will be fetched again", extra={"sha256": digest, "why": why})
+        _LOG.error("a stored blob is damaged and will be fetched again: sha256 %s, why %s", digest, why)
         if not await self._removal.remove_damaged(digest, mark):
             self._stuck[digest] = mark
 
@@ -105,7 +105,7 @@ class Beliefs:
                 self.forget(digest)
             case Verdict.UNKNOWN:
                 self._tally.count("blobs", "unreadable")
-                _LOG.warning("a stored blob could not be read", extra={"sha256": digest, "why": checked.why})
+                _LOG.warning("a stored blob could not be read: sha256 %s, why %s", digest, checked.why)
         return checked
 
     def _is_overdue(self, digest: Sha256) -> bool:

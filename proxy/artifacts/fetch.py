@@ -159,7 +159,7 @@ class Fetch:
         return Problem("disk-full", "the file was passed through and not kept")
 
     async def _wrong(self, wrong: WrongBytesError, source: Source) -> Problem:
-        _LOG.error("wrong bytes from an origin", extra={"source": source.name(), "why": wrong.detail})
+        _LOG.error("wrong bytes from an origin: %s", wrong.detail)
         self.store.tally.count("flights", "wrong-bytes")
         problem = wrong.problem()
         spool, self.spool = self.spool, None

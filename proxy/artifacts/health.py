@@ -36,10 +36,10 @@ class Health:
         """Take note of a failed write."""
         self.failures += 1
         if not error.is_lasting:
-            _LOG.warning("a file could not be written", extra={"error": str(error)})
+            _LOG.warning("a file could not be written: error %s", error)
             return
         if self._trouble is None:
-            _LOG.error("the disk takes no writes; files are passed through", extra={"error": str(error)})
+            _LOG.error("the disk takes no writes; files are passed through: error %s", error)
         self._trouble = error
         if self._probing is None:
             self._probing = asyncio.create_task(self._watch(), name="disk probe")

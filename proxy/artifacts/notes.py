@@ -116,7 +116,7 @@ class Notes:
     def _refused(self, what: str, error: ShelfFailedError) -> float:
         """Take note of a refusal; return until when nothing is tried."""
         self._tally.count("notes", "refused")
-        _LOG.warning("notes are not remembered for now", extra={"what": what, "error": str(error)})
+        _LOG.warning("notes are not remembered for now: the database %s, error %s", what, error)
         return self._clock.monotonic() + self._retry_s
 
     def _with_shelf(self, work: Callable[[Shelf], T]) -> T:
@@ -125,7 +125,7 @@ class Notes:
             return work(self._opened())
         except ShelfDamagedError as error:
             self._tally.count("notes", "rebuilt")
-            _LOG.error("the database of the notes is damaged and made anew", extra={"error": str(error)})
+            _LOG.error("the database of the notes is damaged and made anew: error %s", error)
         self._close()
         rebuild(self._folder)
         try:

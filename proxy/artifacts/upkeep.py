@@ -77,7 +77,7 @@ class Upkeep:
     async def _begin(self, make_room: Callable[[], Awaitable[None]]) -> None:
         swept = await self._pools.run(sweep, self._temps, self._token, self._files)
         if swept:
-            _LOG.info("leftovers of an earlier run are gone", extra={"files": swept})
+            _LOG.info("leftovers of an earlier run are gone: %s files", swept)
         times = await self._load_ledger()
         found: list[Found] = [await self._pools.run(scan, folder, times) for folder in folders(self._root)]
         entries = merged(found, times, self._clock.now().timestamp())
@@ -91,7 +91,7 @@ class Upkeep:
         try:
             return await self._pools.run(ledger.load, self._root / "ledger", self._files)
         except (DiskError, NotRegularError) as error:
-            _LOG.warning("the times of last use are not known", extra={"error": str(error)})
+            _LOG.warning("the times of last use are not known: error %s", error)
             return {}
 
     async def _keep_ledger(self) -> None:
@@ -110,7 +110,7 @@ class Upkeep:
                 ledger.save, self._root / "ledger", temp, self._accounting.items(), self._files
             )
         except DiskError as error:
-            _LOG.warning("the times of last use were not kept", extra={"error": str(error)})
+            _LOG.warning("the times of last use were not kept: error %s", error)
         self._saved_revision = revision
 
     async def _scrub(self, check: Callable[[Sha256, float], Awaitable[object]], scrub_s: float) -> None:

@@ -35,7 +35,7 @@ def upgrade(
             f"the state database {path} could not be brought from schema {revision} to {to}: {err}",
             ("it is unchanged; make room or give the right to write there, then start again",),
         ) from err
-    _LOG.info("state upgraded", extra={"from": revision, "to": to, "copy": str(copy)})
+    _LOG.info("state upgraded: from %s, to %s, copy %s", revision, to, copy)
     return copy
 
 
