@@ -12,7 +12,6 @@ is healed, time passes, and the auditor looks at all that happened and at what i
 import asyncio
 import io
 import logging
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -148,9 +147,6 @@ class Scene:
     @property
     def holds_wheel(self) -> bool:
         return self.index.file(WHEEL).built.sha256 in self.blobs()
-
-    def digests_in_log(self) -> list[str]:
-        return re.findall(r"\b[0-9a-f]{64}\b", self.log.text)
 
     def counted(self, name: str, label: str = "") -> int:
         """Return how often something happened, as the metrics have it."""

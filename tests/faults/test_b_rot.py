@@ -118,7 +118,7 @@ async def test_damaged_blob_is_found_and_fetched_again(
     assert scene.origin.hits(scene.file_path, method="GET") == 2
     if damage is not DAMAGES["deleted"]:
         assert scene.counted("blobs", "damaged") >= 1
-        assert "damaged and will be fetched again" in scene.log.text
+        assert f"damaged and will be fetched again: sha256 {found.name}" in scene.log.text
 
 
 @pytest.mark.parametrize("name", ["flipped bit", "half the bytes", "swapped", "a FIFO"])
