@@ -147,7 +147,7 @@ class Stand:
 
     def leftovers(self) -> list[str]:
         """Return what a finished or failed intake should not leave behind."""
-        return [str(path) for path in self.cache.glob("conda/*/*/.*")]
+        return [str(path) for path in self.cache.glob("conda/**/.*")]
 
 
 class _Log(logging.Handler):

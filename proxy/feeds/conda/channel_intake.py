@@ -20,6 +20,7 @@ from proxy.child.run import ChildFailed, NoRoom, busy, run_in_child
 from proxy.conda.ingest import wanted_shards
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
+from proxy.feeds.conda.draft import unfinished_removed
 from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.ingest_job import Order
 from proxy.feeds.conda.origin_files import PACKINGS, FullFile, Nothing, OriginFiles, ShardIndexFile
@@ -230,10 +231,11 @@ class ChannelIntake:
             may_vanish=held.may_vanish, is_initial=first_ms is None, stamps=self._stamps, learned=str(learned),
             **source,
         )  # fmt: skip
-        made: dict[str, Any] = await run_in_child(
-            "proxy.feeds.conda.ingest_job:run", {"order": msgspec.to_builtins(order)},
-            memory_bytes=_CHILD_BYTES, timeout_s=_CHILD_S,
-        )  # fmt: skip
+        async with unfinished_removed(self._folder, now_ms):
+            made: dict[str, Any] = await run_in_child(
+                "proxy.feeds.conda.ingest_job:run", {"order": msgspec.to_builtins(order)},
+                memory_bytes=_CHILD_BYTES, timeout_s=_CHILD_S,
+            )  # fmt: skip
         if "damaged" in made:
             raise BadPack(made["damaged"])
         if "bad" in made:

@@ -17,6 +17,7 @@ from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.pack import BadPack
 from proxy.feeds.conda.compose_job import Order, Part
+from proxy.feeds.conda.draft import unfinished_removed
 from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.packs import Generation, open_generation
 from proxy.model.clock import Clock
@@ -108,9 +109,10 @@ class Composer:
             await asyncio.to_thread(path.write_bytes, msgspec.msgpack.encode(remembered))
             order = msgspec.structs.replace(order, remembered=str(path))
             try:
-                made: dict[str, Any] = await run_in_child(
-                    "proxy.feeds.conda.compose_job:run", {"order": msgspec.to_builtins(order)}
-                )
+                async with unfinished_removed(Path(order.folder), order.now_ms):
+                    made: dict[str, Any] = await run_in_child(
+                        "proxy.feeds.conda.compose_job:run", {"order": msgspec.to_builtins(order)}
+                    )
             except ChildFailed as failed:
                 raise busy(failed) from failed
         if "damaged" in made:

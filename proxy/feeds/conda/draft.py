@@ -9,10 +9,11 @@ server that was killed. Otherwise, and where more than half would be waste, the 
 guess. A draft that is dropped leaves the former files as long as they were.
 """
 
+import asyncio
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -63,6 +64,21 @@ def drafting(folder: Path, now_ms: int, previous: Generation | None) -> Iterator
             raise
         finally:
             draft.finish()
+
+
+@asynccontextmanager
+async def unfinished_removed(folder: Path, now_ms: int) -> AsyncIterator[None]:
+    """For the length of the block a child has a draft; what one that is killed leaves behind is removed."""
+    try:
+        yield
+    except BaseException:
+        await asyncio.to_thread(_remove, folder, now_ms)
+        raise
+
+
+def _remove(folder: Path, now_ms: int) -> None:
+    for path in folder.glob(f".{now_ms}.*"):
+        path.unlink(missing_ok=True)
 
 
 def _grows(folder: Path, previous: Generation, paths: tuple[Path, Path], held: ExitStack) -> bool:
