@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+import aiofiles
+
 from proxy.conda.origin_shards import BadShards, ShardIndex, parse_index
 from proxy.model.redact import redact
 from proxy.upstream.errors import BadAnswer, UpstreamError
@@ -134,9 +136,6 @@ def _keep(body: bytes, digest: bytes, into: Path) -> bool:
 
 
 async def _save(chunks: AsyncIterator[bytes], path: Path) -> None:
-    file = await asyncio.to_thread(path.open, "wb")
-    try:
+    async with aiofiles.open(path, "wb") as file:
         async for chunk in chunks:
-            await asyncio.to_thread(file.write, chunk)
-    finally:
-        await asyncio.to_thread(file.close)
+            await file.write(chunk)
