@@ -1,8 +1,8 @@
 """The top of an index: of all that an origin says about its channel, what is told to clients.
 
-Only `subdir` and relative `channel_relations` (CEP 42) are. `base_url` and absolute relations would lead clients
-past the gate, `signatures` no longer match, an unfiltered `v3` section shows what is hidden (design, law 8; fact
-sheet 11, item 4); the rest is read by nobody.
+Only `subdir` and relative `channel_relations` (CEP 42) are. `base_url` (CEP 15) is for us, who fetch packages from
+there; it and absolute relations would lead clients past the gate, `signatures` no longer match, an unfiltered `v3`
+section shows what is hidden (design, law 8; fact sheet 11, item 4); the rest is read by nobody.
 """
 
 import re
@@ -19,6 +19,7 @@ _RELATIVE = re.compile(
 )
 _KINDS = ("base", "overrides")
 _LIMIT = 32
+_LONGEST = 2000
 
 
 def relations_of(info: object) -> dict[str, list[str]]:
@@ -28,6 +29,12 @@ def relations_of(info: object) -> dict[str, list[str]]:
         return {}
     kept = {kind: _relative(found.get(kind)) for kind in _KINDS}
     return {kind: entries for kind, entries in kept.items() if entries}
+
+
+def base_url_of(info: object) -> str:
+    """Return where an index says that its packages lie; "" is beside the index itself."""
+    found = info.get("base_url") if isinstance(info, dict) else None
+    return found if isinstance(found, str) and len(found) <= _LONGEST else ""
 
 
 def _relative(entries: object) -> list[str]:

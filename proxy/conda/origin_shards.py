@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 import msgspec
 
 from proxy.conda.binary import Records, with_text_hashes
-from proxy.conda.info import relations_of
+from proxy.conda.info import base_url_of, relations_of
 from proxy.conda.names import is_name
 from proxy.conda.reading import BadStream, Packing, read
 from proxy.conda.split import Sections
@@ -36,6 +36,8 @@ class ShardIndex:
     shards_base_url: str
     created_at: str | None
     relations: dict[str, list[str]]
+    #: Where the packages lie, if not beside the index (CEP 15): never shown, only asked.
+    base_url: str = ""
 
     def url(self, index_url: str, name: str) -> str:
         """Return the URL of a name's shard; `index_url` is where the index came from."""
@@ -77,6 +79,7 @@ def parse_index(data: bytes) -> ShardIndex:
     return ShardIndex(
         {name.lower(): digest for name, digest in index.shards.items() if is_name(name)},
         base, created_at if isinstance(created_at, str) else None, relations_of(index.info),
+        base_url_of(index.info),
     )  # fmt: skip
 
 

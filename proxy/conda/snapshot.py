@@ -23,6 +23,8 @@ class Top(msgspec.Struct, frozen=True):
     form: int = FORM
     #: file -> why it is held; it has no record here.
     held: dict[str, str] = {}
+    #: Where the packages of each upstream lie, if not beside its index: a base URL by the place of the upstream.
+    bases: dict[int, str] = {}
 
 
 _TOP = msgspec.json.Decoder(Top)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from proxy.conda.info import relations_of
+from proxy.conda.info import base_url_of, relations_of
 from proxy.conda.names import SECTIONS, is_name, parse_file
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -51,13 +51,16 @@ class Repodata:
     records: int
     #: (file name as the origin spells it, reason) of what cannot even be assigned to a name.
     dropped: list[tuple[str, str]]
+    #: Where the packages lie, if not beside the index (CEP 15): never shown, only asked.
+    base_url: str = ""
 
 
 def split(document: bytes | bytearray) -> Repodata:
     """Cut a repodata.json. Raises BadRepodata."""
     _check_text(document)
     top, sections = _cut(document)
-    cut = Repodata({}, _relations(top), sum(map(len, sections.values())), [])
+    info = msgspec.json.decode(top["info"]) if "info" in top else {}
+    cut = Repodata({}, relations_of(info), sum(map(len, sections.values())), [], base_url_of(info))
     for extension, section in SECTIONS.items():
         _group(cut, extension, sections.pop(section))
     _take_removed(cut, top)
@@ -161,7 +164,3 @@ def _take_removed(cut: Repodata, top: Members) -> None:
             cut.dropped.append((file, "in `removed`, but not the name of a package file"))
             continue
         cut.names.setdefault(parsed.name, Sections({}, {}, [])).removed.append(file)
-
-
-def _relations(top: Members) -> dict[str, list[str]]:
-    return relations_of(msgspec.json.decode(top["info"])) if "info" in top else {}

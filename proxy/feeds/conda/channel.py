@@ -63,9 +63,11 @@ class Edition:
 
     def upstream_of(self, name: str) -> str:
         """Return the id of the upstream that owns a name of the generation."""
-        if len(self.upstreams) == 1:
-            return self.upstreams[0]
-        return self.upstreams[self.generation.snapshot.pack.entries[name].source[0]]
+        return self.upstreams[self.place_of(name)]
+
+    def place_of(self, name: str) -> int:
+        """Return the owner's place among the upstreams."""
+        return 0 if len(self.upstreams) == 1 else self.generation.snapshot.pack.entries[name].source[0]
 
 
 class Channel:

@@ -185,12 +185,17 @@ def _held(upstreams: Sequence[_Upstream], decided: _Decided) -> dict[str, str]:
     return held
 
 
+def _bases(upstreams: Sequence[_Upstream]) -> dict[int, str]:
+    tops = {place: upstream.here.snapshot.top for place, upstream in enumerate(upstreams) if upstream.here}
+    return {place: top.bases[0] for place, top in tops.items() if 0 in top.bases}
+
+
 def _written(order: Order, upstreams: Sequence[_Upstream], decided: _Decided) -> str:
     folder = Path(order.folder)
     folder.mkdir(parents=True, exist_ok=True)
     records, shards = folder / f".{order.now_ms}.records", folder / f".{order.now_ms}.shards"
     with ExitStack() as stack:
-        top = Top(order.subdir, held=_held(upstreams, decided))
+        top = Top(order.subdir, held=_held(upstreams, decided), bases=_bases(upstreams))
         writer = PackWriter(stack.enter_context(records.open("wb", BUFFER_BYTES)), pack_top(top))
         packer = PackWriter(stack.enter_context(shards.open("wb", BUFFER_BYTES)), FORM.encode())
         for name, place in decided.chosen.items():

@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.store import BlobStore
@@ -21,6 +20,7 @@ from proxy.conda.record import Facts
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.conda.channel import NOARCH, Channel, Edition
+from proxy.feeds.conda.package_url import package_url
 from proxy.feeds.conda.full_index import FullIndexes
 from proxy.feeds.conda.packs import index_path, read_index
 from proxy.feeds.conda.side_documents import DamagedSubdir, SideDocuments
@@ -202,7 +202,8 @@ class CondaFeed:
             )
         inner = self._inner.get(view.upstream)
         if inner is None:
-            located = Located(record, self._ref(view, record, subdir, file))
+            url = package_url(self._urls[view.upstream], edition, file)
+            located = Located(record, self._ref(view, record, url, file))
         else:
             located = await inner.locate(subdir, file, offline=offline or self.settings.offline)
             if self.settings.offline:  # asked for under this feed's name, the keeper does not go out for it
@@ -276,8 +277,7 @@ class CondaFeed:
 
         return await self._undamaged(subdir, read, offline=offline)
 
-    def _ref(self, view: CondaView, record: Facts, subdir: str, file: FileName) -> ArtifactRef:
-        url = f"{self._urls[view.upstream]}/{subdir}/{quote(file.file, safe='+!~=._-')}"
+    def _ref(self, view: CondaView, record: Facts, url: str, file: FileName) -> ArtifactRef:
         others = (("md5", record.md5),) if record.md5 is not None else ()
         return ArtifactRef(
             self.settings.name, view.name, view.upstream, url, file.file,

@@ -105,7 +105,7 @@ def _written(
             draft.shards, pool, previous.shards if previous else None, base.shards if base else None
         )
         ingest = Ingest(
-            draft.records, Top(order.subdir, read_in.relations), previous.snapshot if previous else None, packer,
+            draft.records, read_in.top(order.subdir), previous.snapshot if previous else None, packer,
             base.snapshot.pack if base else None, judge=sights,
         )  # fmt: skip
         report = read_in.into(ingest)
@@ -118,7 +118,11 @@ class _ReadIn:
     """An index that was read, and how it goes into an ingest."""
 
     relations: dict[str, list[str]]
+    base_url: str
     into: Callable[[Ingest], Report]
+
+    def top(self, subdir: str) -> Top:
+        return Top(subdir, self.relations, bases={0: self.base_url} if self.base_url else {})
 
 
 def _read_in(order: Order) -> _ReadIn:
@@ -126,12 +130,12 @@ def _read_in(order: Order) -> _ReadIn:
     if order.source is None:
         assert index is not None and order.shards is not None
         reader = _shard_reader(index, Path(order.shards))
-        return _ReadIn(index.relations, lambda ingest: ingest_shards(ingest, index, reader))
+        return _ReadIn(index.relations, index.base_url, lambda ingest: ingest_shards(ingest, index, reader))
     with Path(order.source).open("rb") as file:
         document = read(file, Packing(order.packing), max_output=order.max_output)
     cut = split(document)
     digests = index.digests if index is not None else {}
-    return _ReadIn(cut.relations, lambda ingest: ingest_repodata(ingest, cut, digests))
+    return _ReadIn(cut.relations, cut.base_url, lambda ingest: ingest_repodata(ingest, cut, digests))
 
 
 def _shard_reader(index: ShardIndex, folder: Path) -> Callable[[str], bytes | None]:
