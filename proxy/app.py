@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TextIO
 
 from proxy.base import Base, make_base
@@ -144,7 +144,17 @@ class App:
         task.add_done_callback(self._retired.discard)
 
     def _readiness(self) -> Readiness:
-        return Readiness(self._is_ready, () if self._is_ready else ("starting or stopping",))
+        missing = () if self._is_ready else ("starting or stopping",)
+        return Readiness(self._is_ready, missing, tuple(self._degraded()))
+
+    def _degraded(self) -> Iterator[str]:
+        """Yield what goes on working only in part: stored files without a disk, pages without an origin."""
+        trouble = self.base.store.stats().degraded
+        if trouble is not None:
+            yield f"the disk takes no writes ({trouble}); files are passed through"
+        for name, health in self.base.door.health().items():
+            if health.breakers:
+                yield f"upstream {name} fails and is left alone ({health.last_error}); what is held is served"
 
 
 async def _serve(settings: Settings, loaded: Loaded) -> int:

@@ -35,10 +35,11 @@ _HEADERS = (("Content-Security-Policy", _POLICY),)
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether requests can be served, and what is missing if not."""
+    """Whether requests can be served, what is missing if not, and what is served worse than it could be."""
 
     is_ready: bool
     missing: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,11 @@ class Health:
     async def readyz(self, inbound: Inbound) -> Outbound:
         """The server can do its work, as far as that depends on this machine."""
         readiness = self._readiness()
-        fields = {"status": "ready" if readiness.is_ready else "not ready", "missing": readiness.missing}
+        fields = {
+            "status": "ready" if readiness.is_ready else "not ready",
+            "missing": readiness.missing,
+            "degraded": readiness.degraded,
+        }
         status = 200 if readiness.is_ready else 503
         return Bytes(body=orjson.dumps(fields) + b"\n", content_type=_JSON, status=status)
 
@@ -99,7 +104,7 @@ class Health:
 
     async def index(self, inbound: Inbound) -> Outbound:
         """The list of feeds with the lines to paste."""
-        body = render_index(self._feeds(inbound.base_url)).encode()
+        body = render_index(self._feeds(inbound.base_url), self._readiness().degraded).encode()
         return Document(
             digest=Sha256(hashlib.sha256(body).hexdigest()),
             body=body,
@@ -111,10 +116,11 @@ class Health:
         )
 
 
-def render_index(feeds: Sequence[FeedCard]) -> str:
-    """Return the page."""
+def render_index(feeds: Sequence[FeedCard], degraded: Sequence[str] = ()) -> str:
+    """Return the page; what is degraded comes first."""
+    banner = "".join(f"<p>Degraded: {escape(text)}</p>\n" for text in degraded)
     listed = "\n".join(_card(feed) for feed in feeds) or "<p>No feed is configured yet.</p>"
-    return Template(_PAGE).substitute(feeds=listed)
+    return Template(_PAGE).substitute(feeds=banner + listed)
 
 
 def _card(feed: FeedCard) -> str:

@@ -154,4 +154,5 @@ async def _serves_read_only(stage: Stage, served: Served) -> None:
     assert (await served.get("/pypi/pypi/simple/leaf/")).status == 200
     assert (await served.get(f"{stage.path(wheel_name(2))}.metadata")).status == 200
     assert await served.metric("store_degraded") == 1
+    assert "the disk takes no writes" in str((await served.get("/readyz")).json()["degraded"])
     assert await is_idle(served, 0.05)

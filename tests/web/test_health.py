@@ -40,6 +40,14 @@ async def test_ready_server_says_so() -> None:
         assert (await ask(stand.port, "GET", "/readyz")).status == 200
 
 
+async def test_what_is_degraded_is_told_and_escaped_while_the_server_is_ready() -> None:
+    async with standing(*health(Readiness(True, degraded=("<disk> full",))).routes()) as stand:
+        ready = await ask(stand.port, "GET", "/readyz")
+        page = await ask(stand.port, "GET", "/")
+    assert (ready.status, json.loads(ready.body)["degraded"]) == (200, ["<disk> full"])
+    assert b"&lt;disk&gt; full" in page.body
+
+
 async def test_page_lists_feeds_and_loads_nothing() -> None:
     async with standing(*health().routes()) as stand, Raw(stand.port) as raw:
         reply = await raw.ask("GET", "/")
