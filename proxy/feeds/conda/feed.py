@@ -20,8 +20,8 @@ from proxy.conda.record import Facts
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.conda.channel import NOARCH, Channel, Edition
-from proxy.feeds.conda.package_url import package_url
 from proxy.feeds.conda.full_index import FullIndexes
+from proxy.feeds.conda.package_url import package_url
 from proxy.feeds.conda.packs import index_path, read_index
 from proxy.feeds.conda.side_documents import DamagedSubdir, SideDocuments
 from proxy.feeds.conda.superseded import SupersededShards
