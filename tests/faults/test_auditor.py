@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.faults.agreement import Agreement
+from tests.faults.auditor import LAG_S
 from tests.faults.client import Fetched
 from tests.faults.scene import SDIST, WHEEL, Scene
 from tests.faults.secrets import CANARIES, found_in
@@ -142,7 +143,7 @@ async def test_held_loop_is_noticed(scene: Scene) -> None:
     await warmed(scene)
     assert list(scene.auditor.loop_was_free()) == []
     await asyncio.sleep(0.05)
-    time.sleep(0.3)  # what this test is about
+    time.sleep(LAG_S * 1.3)  # what this test is about
     await asyncio.sleep(0.05)
     assert len(list(scene.auditor.loop_was_free())) == 1
     scene.auditor.lag.worst_s = 0.0
