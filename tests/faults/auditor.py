@@ -19,13 +19,10 @@ from tests.faults.client import Fetched
 from tests.faults.lag import LagWatch
 from tests.faults.secrets import found_in
 from tests.support.index import FakeIndex
-from tests.support.length import IS_LONG
 from tests.support.origin import Origin
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)\Z")
-#: I9 says 0.2 s. That is held where the machine is ours alone; elsewhere a neighbour may take as long from us, and
-#: the bound still tells a blocked loop (a large file hashed, parsed or compressed on it takes seconds).
-LAG_S = 0.2 if IS_LONG else 1.5
+LAG_S = 0.2
 _SETTLING_S = 5.0
 _DESCRIPTORS = Path("/proc/self/fd")
 #: Threads of the loop's own executor and of the test's tools outlive a server.
