@@ -5,9 +5,12 @@ import); that comes with the first row, or with `warm`, in a thread.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proxy.model.audit_entry import AuditEntry
 from proxy.model.clock import Clock
 from proxy.state.errors import StateError
 from proxy.state.file import StateFile
@@ -15,6 +18,8 @@ from proxy.state.fresh import HEAD
 from proxy.state.lock import StateLock
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from proxy.state.rows import Rows
 
 
@@ -70,6 +75,21 @@ class Database:
                         raise StateError("the state database is not open")
                     self._rows = await asyncio.to_thread(_load, self._file.path)
         return self._rows
+
+    @asynccontextmanager
+    async def change(self, *entries: AuditEntry) -> AsyncIterator["AsyncConnection"]:
+        """Change the state and tell it to the audit: `async with database.change(entry) as connection:`.
+
+        What the block executes and the entries are one transaction, on disk when the block is left without an
+        exception; otherwise nothing of it has happened: no audit, no change (design, law 6). Raises Problem. Inside,
+        use this connection and no other way to the rows, and await nothing else that takes long: all wait for it.
+        What is remembered in memory is changed after the block.
+        """
+        if not entries:
+            raise ValueError("a change without an entry in the audit")
+        rows = await self.rows()
+        async with rows.change(entries, round(self._clock.now().timestamp() * 1000)) as connection:
+            yield connection
 
     async def check(self) -> tuple[str, ...]:
         """Return what is wrong in the whole file; empty means sound."""

@@ -9,8 +9,10 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from proxy.state.schema_0002 import SCHEMA_0002
+
 #: Every revision that this program can open, oldest first; the last is what it works with.
-REVISIONS: Sequence[str] = ("0001",)
+REVISIONS: Sequence[str] = ("0001", "0002")
 HEAD = REVISIONS[-1]
 
 SCHEMA: Sequence[str] = (
@@ -22,6 +24,7 @@ SCHEMA: Sequence[str] = (
     "PRIMARY KEY (upstream, subdir))",
     "CREATE TABLE owners (feed VARCHAR NOT NULL, name VARCHAR NOT NULL, upstream VARCHAR NOT NULL, "
     "since_ms BIGINT NOT NULL, PRIMARY KEY (feed, name))",
+    *SCHEMA_0002,
 )
 
 

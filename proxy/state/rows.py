@@ -16,7 +16,9 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from proxy.model.audit_entry import AuditEntry
 from proxy.model.problem import Problem
+from proxy.state.audit import append
 from proxy.state.tables import owners, sightings, snapshots
 
 _LOG = logging.getLogger("feedgate.state")
@@ -131,6 +133,20 @@ class Rows:
             for name, upstream in names.items()
         ]
         await self._write(insert(owners).on_conflict_do_nothing(), rows)
+
+    @asynccontextmanager
+    async def change(self, entries: Sequence[AuditEntry], at_ms: int) -> AsyncIterator[AsyncConnection]:
+        """Let the caller's statements and then the audit's run in one transaction: all of it or nothing."""
+        async with self._connected() as connection:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            await append(connection, entries, at_ms)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection to read with, for a moment: there is only this one."""
+        async with self._connected() as connection:
+            yield connection
 
     async def _write(self, statement: Any, rows: Sequence[Mapping[str, object]]) -> None:
         async with self._connected() as connection:

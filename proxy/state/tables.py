@@ -1,6 +1,6 @@
 """The tables. Migrations make them, `fresh.py` makes them at once in a new file; a test compares them."""
 
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -31,4 +31,36 @@ owners = Table(
     Column("name", String, primary_key=True),
     Column("upstream", String, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
+)
+
+#: Who changed what: append-only (triggers), each row with the hash of the one before. See `audit.py`.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False, index=True),
+    Column("actor_id", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("feed", String),
+    Column("before", String),
+    Column("after", String),
+    Column("detail", String, nullable=False),
+    Column("request_id", String, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("hash", String, nullable=False),
+    # Remembers the highest number there ever was, so that a cut-off end is seen.
+    sqlite_autoincrement=True,
+)
+
+#: Feeds, policies and routes that were made through the API; `document` is JSON, its secrets encrypted.
+declared = Table(
+    "declared",
+    metadata,
+    Column("noun", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
 )

@@ -11,6 +11,7 @@ import pytest
 from proxy.state.database import Database
 from proxy.state.errors import StateError
 from proxy.state.file import StateFile
+from proxy.state.fresh import HEAD
 from tests.support.clock import FakeClock
 
 
@@ -40,7 +41,7 @@ def test_a_new_folder_gets_a_database_in_rollback_mode(made: StateFile) -> None:
 
 def test_a_second_start_changes_nothing(made: StateFile) -> None:
     before = made.path.read_bytes()
-    assert made.prepare() == "0001"
+    assert made.prepare() == HEAD
     assert made.path.read_bytes() == before
 
 
@@ -60,7 +61,7 @@ def test_a_lost_database_with_its_journal_left_is_not_made_anew(made: StateFile)
 def test_a_new_beginning_takes_deleting_the_marker_too(made: StateFile) -> None:
     made.path.unlink()
     made.marker.unlink()
-    assert made.prepare() == "0001"
+    assert made.prepare() == HEAD
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage" * 1000])

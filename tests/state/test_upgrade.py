@@ -20,12 +20,33 @@ from proxy.state.tables import metadata
 from proxy.state.upgrade import MIGRATIONS, migrate, upgrade
 from tests.support.clock import START
 
+#: What each released schema was, with rows.
+RELEASED = Path(__file__).parent.parent / "data" / "state"
+
+#: Upgrades and is gone before the N-th statement.
+KILLED_AT = """
+import os, pathlib, signal, sqlite3, sys
+from proxy.state.upgrade import migrate
+from sqlalchemy import Engine, event
+
+count = 0
+
+@event.listens_for(Engine, "before_cursor_execute")
+def killed(*_):
+    global count
+    count += 1
+    if count == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+migrate(pathlib.Path(sys.argv[1]))
+"""
+
 ROW = ("up", "", "demo", b"payload")
 
 NEXT = """
 import os, signal
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "next", "0002", None, None
 
 def upgrade() -> None:
     op.execute("CREATE TABLE extra (a INTEGER)")
@@ -38,7 +59,7 @@ def migrations_with(folder: Path, then: str) -> Path:
     """Return a copy of the migrations with one more, which ends with the statement."""
     copied = folder / "migrations"
     shutil.copytree(MIGRATIONS, copied, ignore=shutil.ignore_patterns("__pycache__"))
-    (copied / "versions" / "m0002_next.py").write_text(NEXT.format(then=then))
+    (copied / "versions" / "m9999_next.py").write_text(NEXT.format(then=then))
     return copied
 
 
@@ -63,7 +84,7 @@ def content(path: Path) -> tuple[str, list[str], list[tuple[object, ...]]]:
     return revision, sorted(tables), rows
 
 
-TABLES = ["alembic_version", "owners", "sightings", "snapshots"]
+TABLES = sorted(["alembic_version", "sqlite_sequence", *metadata.tables])
 
 
 def test_fresh_schema_is_what_the_migrations_make_and_what_the_tables_say(tmp_path: Path) -> None:
@@ -72,8 +93,10 @@ def test_fresh_schema_is_what_the_migrations_make_and_what_the_tables_say(tmp_pa
     columns = []
     for name in ("fresh", "migrated"):
         connection = sqlite3.connect(tmp_path / name)
+        made = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN ('trigger', 'index') ORDER BY 1, 2"
         columns.append(
             {table: connection.execute(f"PRAGMA table_info({table})").fetchall() for table in TABLES}
+            | {"others": connection.execute(made).fetchall()}
         )
         connection.close()
     assert columns[0] == columns[1] and content(tmp_path / "migrated")[:2] == (fresh.HEAD, TABLES)
@@ -91,25 +114,72 @@ def test_the_program_knows_every_revision_of_its_migrations() -> None:
 
 
 def test_the_old_database_is_kept_as_a_copy(path: Path, tmp_path: Path) -> None:
-    copy = upgrade(path, "0001", START, to="0002", migrations=migrations_with(tmp_path, "pass"))
-    assert copy.name == "state.sqlite.before-0001-20261102T090000Z"
-    assert content(copy) == ("0001", TABLES, [ROW])
-    assert content(path) == ("0002", sorted([*TABLES, "extra"]), [(*ROW[:3], b"\0")])
+    copy = upgrade(path, fresh.HEAD, START, to="next", migrations=migrations_with(tmp_path, "pass"))
+    assert copy.name == f"state.sqlite.before-{fresh.HEAD}-20261102T090000Z"
+    assert content(copy) == (fresh.HEAD, TABLES, [ROW])
+    assert content(path) == ("next", sorted([*TABLES, "extra"]), [(*ROW[:3], b"\0")])
 
 
 def test_a_migration_that_fails_leaves_the_old_database(path: Path, tmp_path: Path) -> None:
     broken = migrations_with(tmp_path, "op.execute('SELECT * FROM nowhere')")
     with pytest.raises(StateError, match="nowhere"):
-        upgrade(path, "0001", START, to="0002", migrations=broken)
-    assert content(path) == ("0001", TABLES, [ROW])
+        upgrade(path, fresh.HEAD, START, to="next", migrations=broken)
+    assert content(path) == (fresh.HEAD, TABLES, [ROW])
 
 
 async def test_a_kill_in_a_migration_leaves_the_old_database(path: Path, tmp_path: Path) -> None:
     deadly = migrations_with(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
     script = (
         "import sys, pathlib; from proxy.state.upgrade import migrate; "
-        "migrate(pathlib.Path(sys.argv[1]), '0002', pathlib.Path(sys.argv[2]))"
+        "migrate(pathlib.Path(sys.argv[1]), 'next', pathlib.Path(sys.argv[2]))"
     )
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(path), str(deadly))
     assert await asyncio.wait_for(child.wait(), 30) == -signal.SIGKILL
-    assert content(path) == ("0001", TABLES, [ROW])
+    assert content(path) == (fresh.HEAD, TABLES, [ROW])
+
+
+@pytest.fixture(params=sorted(path.name for path in RELEASED.glob("schema-*.sql")))
+def released(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A database as a released version left it, with rows in each of its tables."""
+    file = tmp_path / "released.sqlite"
+    connection = sqlite3.connect(file)
+    connection.executescript((RELEASED / request.param).read_text())
+    connection.close()
+    return file
+
+
+def rows_of(path: Path, tables: list[str]) -> dict[str, list[tuple[object, ...]]]:
+    connection = sqlite3.connect(path)
+    found = {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in tables}
+    connection.close()
+    return found
+
+
+def test_every_released_schema_is_upgraded_with_all_its_rows(released: Path) -> None:
+    revision, tables, _ = content(released)
+    kept = [table for table in tables if table in metadata.tables]
+    before = rows_of(released, kept)
+    assert all(before.values())
+    upgrade(released, revision, START)
+    assert content(released)[:2] == (fresh.HEAD, TABLES)
+    assert rows_of(released, kept) == before
+
+
+async def test_killed_at_any_statement_of_an_upgrade_the_next_start_does_it(
+    released: Path, tmp_path: Path
+) -> None:
+    """F06: whichever statement the kill comes at, the old schema is still there, or the new one is, whole."""
+    revision, tables, rows = content(released)
+    for number in range(1, 1000):
+        path = tmp_path / f"killed-{number}" / "state.sqlite"
+        path.parent.mkdir()
+        shutil.copy(released, path)
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED_AT, str(path), str(number))
+        status = await asyncio.wait_for(child.wait(), 60)
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+        assert content(path) == (revision, tables, rows)
+        upgrade(path, revision, START)
+        assert content(path)[0] == fresh.HEAD and content(path)[2] == rows
+    assert number > 3

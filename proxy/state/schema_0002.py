@@ -1,0 +1,24 @@
+"""The statements of schema 0002, for the migration and for a new database. Frozen once it is released."""
+
+from collections.abc import Sequence
+
+_APPEND_ONLY = (
+    "CREATE TRIGGER audit_keeps_{what} BEFORE {when} "
+    "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
+)
+
+SCHEMA_0002: Sequence[str] = (
+    "CREATE TABLE audit (number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, at_ms BIGINT NOT NULL, "
+    "actor_id VARCHAR NOT NULL, actor VARCHAR NOT NULL, address VARCHAR NOT NULL, action VARCHAR NOT NULL, "
+    "subject VARCHAR NOT NULL, feed VARCHAR, before VARCHAR, after VARCHAR, detail VARCHAR NOT NULL, "
+    "request_id VARCHAR NOT NULL, previous VARCHAR NOT NULL, hash VARCHAR NOT NULL)",
+    "CREATE INDEX ix_audit_at_ms ON audit (at_ms)",
+    _APPEND_ONLY.format(what="rows", when="DELETE ON audit"),
+    _APPEND_ONLY.format(what="fields", when="UPDATE ON audit"),
+    # REPLACE removes rows without asking the trigger for DELETE.
+    _APPEND_ONLY.format(
+        what="numbers", when="INSERT ON audit WHEN NEW.number <= (SELECT max(number) FROM audit)"
+    ),
+    "CREATE TABLE declared (noun VARCHAR NOT NULL, name VARCHAR NOT NULL, document BLOB NOT NULL, "
+    "changed_ms BIGINT NOT NULL, PRIMARY KEY (noun, name))",
+)
