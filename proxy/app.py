@@ -206,7 +206,7 @@ async def reload(app: App, current: Loaded) -> Loaded:
         messages = (f"the changed settings could not be applied: {type(error).__name__}; see the log",)
     else:
         current, is_ok = loaded, True
-        messages = ("the changed settings are in force", *restart)
+        messages = ("the changed settings are in force", *restart, *loaded.notes)
     if is_ok:
         _LOG.info("; ".join(messages))
     else:

@@ -93,13 +93,14 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
             feed, keeper, pypi_keeper, base.store, base.pypi_views, base.documents,
             base.clock,
             public_url=settings.server.public_url,
+            policy=settings.policy_of(feed),
         )
         for feed in settings.feeds.values()
         if feed.kind == "pypi"
     }  # fmt: skip
     aliases = {alias: feed for feed in feeds.values() for alias in feed.settings.aliases}
     former = previous.conda_feeds if previous is not None else {}
-    conda = conda_feeds(_inner_first(settings.feeds), base, keeper, former)
+    conda = conda_feeds(_inner_first(settings.feeds), settings, base, keeper, former)
     listings: dict[str, Listing] = {name: PypiListing(feed, base.pypi_views) for name, feed in feeds.items()}
     listings |= {feed.settings.name: conda_listing(feed, settings.feeds, base) for feed in conda.values()}
     return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, conda, catalogs, owners, listings)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from proxy.base import Base
-from proxy.config.settings import Feed, Upstream
+from proxy.config.settings import Feed, Settings, Upstream
 from proxy.feeds.conda.channel import Catalog, Channel
 from proxy.feeds.conda.channel_intake import ChannelIntake
 from proxy.feeds.conda.composer import Composer
@@ -17,6 +17,7 @@ from proxy.feeds.conda.subdir_catalog import SubdirCatalog
 from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
 from proxy.feeds.origin_documents import OriginDocuments
 from proxy.feeds.owners import Owners
+from proxy.policy.settings import Policy
 
 
 def keep_conda(feed: Feed, base: Base) -> KeptFeed:
@@ -28,7 +29,11 @@ def keep_conda(feed: Feed, base: Base) -> KeptFeed:
 
 
 def conda_feeds(
-    feeds: Iterable[Feed], base: Base, keeper: LocalKeeper, previous: Mapping[str, CondaFeed]
+    feeds: Iterable[Feed],
+    settings: Settings,
+    base: Base,
+    keeper: LocalKeeper,
+    previous: Mapping[str, CondaFeed],
 ) -> Mapping[str, CondaFeed]:
     """Return the conda feeds by name and alias; a feed that is another's upstream comes before it.
 
@@ -37,12 +42,12 @@ def conda_feeds(
     made: dict[str, CondaFeed] = {}
     for feed in feeds:
         if feed.kind == "conda":
-            former = previous.get(feed.name)
-            if former is not None and former.is_made_of(feed, made):
+            former, policy = previous.get(feed.name), settings.policy_of(feed)
+            if former is not None and former.is_made_of(feed, policy, made):
                 former.keep_with(keeper)
                 made[feed.name] = former
             else:
-                made[feed.name] = _feed(feed, base, keeper, made)
+                made[feed.name] = _feed(feed, policy, base, keeper, made)
     return {alias: feed for feed in made.values() for alias in feed.settings.aliases} | made
 
 
@@ -59,7 +64,9 @@ def _folders(feed: Feed, feeds: Mapping[str, Feed], base: Base) -> Iterator[Path
             yield base.conda_folder / upstream.id
 
 
-def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaFeed]) -> CondaFeed:
+def _feed(
+    feed: Feed, policy: Policy | None, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaFeed]
+) -> CondaFeed:
     inner = {upstream.id: made[upstream.feed] for upstream in feed.upstreams if upstream.feed is not None}
 
     def catalog_of(upstream: Upstream, subdir: str) -> Catalog:
@@ -90,5 +97,5 @@ def _feed(feed: Feed, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaF
     return CondaFeed(
         feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock),
         SideDocuments(feed.name, remotes, bases, documents, base.store, base.clock), base.conda_views,
-        base.clock, inner,
+        base.clock, inner, policy,
     )  # fmt: skip

@@ -23,7 +23,7 @@ class Changes(NamedTuple):
 
 
 def changes(old: Settings, new: Settings) -> Changes:
-    """Return what differs, a feed or route that came or went by its own name only."""
+    """Return what differs, a feed, route or policy that came or went by its own name only."""
     before = {line.key: line for line in entries(old)}
     after = {line.key: line for line in entries(new)}
     applicable, restart = dict.fromkeys(_come_and_gone(old, new)), []
@@ -44,8 +44,9 @@ def _value(line: Entry | None) -> object:
 
 
 def _come_and_gone(old: Settings, new: Settings) -> list[str]:
-    groups = (("feeds", old.feeds, new.feeds), ("routes", old.routes, new.routes))
-    return [f"{group}.{name}" for group, was, now in groups for name in sorted(set(was) ^ set(now))]
+    names = (("feeds", old.feeds, new.feeds), ("routes", old.routes, new.routes),
+             ("policies", old.policies, new.policies))  # fmt: skip
+    return [f"{group}.{name}" for group, was, now in names for name in sorted(set(was) ^ set(now))]
 
 
 def applied(old: Settings, new: Settings) -> Settings:

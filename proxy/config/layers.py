@@ -51,6 +51,8 @@ class Table:
 
 def is_table(path: tuple[str, ...]) -> bool:
     """Return whether this place of the tree is a table that merges, not a value."""
+    if len(path) == 3:
+        return path[0] == "policies" and path[2] == "pypi"
     return len(path) == 1 or (len(path) == 2 and (path[0] in NAMED or path == ("server", "tls")))
 
 

@@ -17,8 +17,9 @@ from proxy.config.faults import ConfigError, Fault, RefusedError
 from proxy.config.feeds import Surroundings, read_feeds
 from proxy.config.layers import Given, Table, lay_environment, lay_text, read_file
 from proxy.config.pip import follow
+from proxy.config.policies import read_policies
 from proxy.config.routes import read_routes
-from proxy.config.schema import Key, Reader, source_of
+from proxy.config.schema import Key, Reader
 from proxy.config.settings import Cache, Log, Server, Settings, State, Upstream
 
 DEFAULT_FILE = "config.toml"
@@ -86,7 +87,7 @@ def load(request: Request) -> Loaded:
     tree = _layers(request, reader)
     base = request.file[0].parent if request.file else request.cwd
     pip = lru_cache(maxsize=1)(lambda: follow(request.environ, request.cwd))
-    settings = _settings(reader, tree, base, pip)
+    settings, policy_notes = _settings(reader, tree, base, pip)
     faults = [
         *reader.faults,
         *validate.faults(settings),
@@ -95,7 +96,7 @@ def load(request: Request) -> Loaded:
     ]
     if faults:
         raise ConfigError(dict.fromkeys(faults))
-    notes = [*validate.notes(settings)]
+    notes = [*validate.notes(settings), *policy_notes]
     if any(source.startswith("pip:") or source == "default" for source in _index_sources(settings)):
         notes += pip().notes
     return Loaded(settings, request.file[0] if request.file else None, tuple(notes), request)
@@ -124,24 +125,24 @@ def _layers(request: Request, reader: Reader) -> Table:
     return tree
 
 
-def _settings(reader: Reader, tree: Table, base: Path, pip: Any) -> Settings:
+def _settings(reader: Reader, tree: Table, base: Path, pip: Any) -> tuple[Settings, tuple[str, ...]]:
     reader.known(tree, schema.TABLES, "")
     routes = read_routes(reader, tree.entries.get("routes"))
     defaults = Upstream(id="", **_one(reader, tree, "upstream_defaults", schema.UPSTREAM_DEFAULTS))
     feeds = read_feeds(reader, tree.entries.get("feeds"), Surroundings(defaults, routes, pip))
-    for name, message in unavailable.TABLES.items():
-        if name in tree.entries:
-            reader.faults.append(Fault(name, message, source_of(tree.entries[name])))
-    return Settings(
+    policies, notes = read_policies(reader, tree.entries.get("policies"), feeds)
+    settings = Settings(
         server=_server(reader, tree, base),
         cache=Cache(**_one(reader, tree, "cache", schema.CACHE)),
         state=State(**_one(reader, tree, "state", schema.STATE)),
         log=Log(**_one(reader, tree, "log", schema.LOG)),
         feeds=feeds,
         routes=routes,
+        policies=policies,
         upstream_defaults=defaults,
         sources=reader.sources,
     )
+    return settings, notes
 
 
 def _one(reader: Reader, tree: Table, name: str, keys: tuple[Key, ...]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from proxy.model.redact import Secret, SecretUrl
+from proxy.policy.settings import Policy
 
 MIB = 1024**2
 GIB = 1024**3
@@ -151,6 +152,7 @@ class Feed:
     kind: str
     upstreams: tuple[Upstream, ...] = ()
     curated_from: tuple[str, ...] = ()
+    #: The name of one of the settings' policies.
     policy: str | None = None
     reserved: tuple[str, ...] = ()
     anonymous: bool = True
@@ -173,8 +175,13 @@ class Settings:
     log: Log = Log()
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
     #: `[upstream_defaults]`: what an upstream made later begins with. Its id means nothing.
     upstream_defaults: Upstream = Upstream(id="")
     #: dotted key -> where its value came from ("config.toml", "environment FEEDGATE__…", "command line",
     #: "pip: …"); a key that is not there has its built-in default.
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    def policy_of(self, feed: Feed) -> Policy | None:
+        """Return the policy that a feed names. Raises KeyError where there is none of the name: nothing may run so."""
+        return self.policies[feed.policy] if feed.policy is not None else None

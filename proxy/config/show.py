@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from proxy.config.policies import POLICY, PYPI
 from proxy.config.schema import (
     CACHE,
     CLIENT_CERT,
@@ -47,6 +48,9 @@ def entries(settings: Settings) -> Iterator[Entry]:
     yield from _table("upstream_defaults", UPSTREAM_DEFAULTS, settings.upstream_defaults, sources)
     for name, route in settings.routes.items():
         yield from _table(dotted("routes", name), ROUTE, route, sources)
+    for name, policy in settings.policies.items():
+        yield from _table(dotted("policies", name), POLICY, policy, sources)
+        yield from _table(dotted("policies", name) + ".pypi", PYPI, policy.pypi, sources)
     for name, feed in settings.feeds.items():
         yield from _feed(dotted("feeds", name), feed, sources)
 

@@ -35,11 +35,18 @@ SERVER: tuple[OfServer, ...] = (
 )
 FEEDS: tuple[OfFeed, ...] = (
     OfFeed("curated_from", lambda f: bool(f.curated_from), "curated feeds are not available yet"),
-    OfFeed("policy", lambda f: f.policy is not None, "policies are not available yet"),
+    OfFeed(
+        "policy",
+        lambda f: f.policy is not None and f.kind == "pypi",
+        "policies of PyPI feeds are not available yet",
+    ),
+    OfFeed(
+        "policy",
+        lambda f: f.policy is not None and f.kind == "conda",
+        "policies of conda feeds are not available yet",
+    ),
     OfFeed("anonymous", lambda f: not f.anonymous, "keys are not available yet, so no feed can be closed"),
 )
-#: Whole tables: name -> message.
-TABLES = {"policies": "policies are not available yet"}
 
 
 def refusals(settings: Settings) -> Iterator[Fault]:

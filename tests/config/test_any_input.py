@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from proxy.config import schema
 from proxy.config.faults import ConfigError
 from proxy.config.load import Request, load
+from proxy.config.policies import POLICY
 from proxy.config.show import as_json, as_lines
 
 _WORDS = [
@@ -34,7 +35,7 @@ _LEAVES = st.one_of(
 _KEYS = [
     *(
         key.name
-        for table in (schema.SERVER, schema.CACHE, schema.FEED, schema.UPSTREAM, schema.ROUTE)
+        for table in (schema.SERVER, schema.CACHE, schema.FEED, schema.UPSTREAM, schema.ROUTE, POLICY)
         for key in table
     ),
     *(
@@ -50,6 +51,7 @@ _KEYS = [
         "tls",
         "env",
         "file",
+        "pypi",
     ),
     *("feeds", "routes", "policies", "a", "b", "default", "server", "upstream_defaults"),
 ]
@@ -93,3 +95,15 @@ def test_no_feed_whatever_breaks_the_loader(feed: dict[str, object], upstreams: 
         load(Request(None, environ, Path("/nowhere")))
     except ConfigError as err:
         assert err.faults
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from([*(key.name for key in POLICY), "pypi"]), _VALUES, max_size=4))
+def test_no_policy_whatever_breaks_the_loader(policy: dict[str, object]) -> None:
+    environ = {"PIP_CONFIG_FILE": os.devnull, "FEEDGATE__POLICIES": json.dumps({"a": policy})}
+    try:
+        loaded = load(Request(None, environ, Path("/nowhere")))
+    except ConfigError as err:
+        assert err.faults
+    else:
+        assert json.dumps(as_json(loaded.settings))

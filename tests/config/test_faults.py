@@ -238,14 +238,13 @@ def test_a_loop_is_reported_once(tmp_path: Path) -> None:
     ("text", "key", "words"),
     [
         (PYPI + "[server]\nworkers = 2", "server.workers", "not available yet"),
-        (PYPI + 'policy = "corp"', "feeds.pypi.policy", "not available yet"),
+        (PYPI + 'policy = "corp"\n[policies.corp]', "feeds.pypi.policy", "not available yet"),
         (PYPI + "anonymous = false", "feeds.pypi.anonymous", "keys are not available yet"),
         (
             PYPI + '[feeds.c]\nkind = "pypi"\ncurated_from = ["pypi"]',
             "feeds.c.curated_from",
             "not available yet",
         ),
-        (PYPI + '[policies.corp]\nmin_age = "7d"', "policies", "not available yet"),
         (
             PYPI + '[state]\nurl = "postgresql://u:hunter2@db/x?sslmode=require"',
             "state.url",

@@ -33,6 +33,7 @@ from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
+from proxy.policy.settings import Policy
 
 _LOG = logging.getLogger("feedgate.conda")
 _MOST_INDEXES = 64
@@ -55,9 +56,10 @@ class CondaFeed:
 
     def __init__(
         self, feed: Feed, channel: Channel, keeper: Keeper, store: BlobStore, full: FullIndexes, side: SideDocuments,
-        views: Views[CondaView], clock: Clock, inner: Mapping[str, "CondaFeed"],
+        views: Views[CondaView], clock: Clock, inner: Mapping[str, "CondaFeed"], policy: Policy | None = None,
     ) -> None:  # fmt: skip
         self.settings = feed
+        self.policy = policy
         self.channel = channel
         self._keeper = keeper
         self._store = store
@@ -74,10 +76,10 @@ class CondaFeed:
         #: Shard indexes by folder and generation: a megabyte each at the most.
         self._indexes: dict[tuple[Path, str], Blob] = {}
 
-    def is_made_of(self, feed: Feed, made: Mapping[str, "CondaFeed"]) -> bool:
+    def is_made_of(self, feed: Feed, policy: Policy | None, made: Mapping[str, "CondaFeed"]) -> bool:
         """Tell whether it is what these settings make, with these feeds to take from."""
         inner = {upstream.id: made[upstream.feed] for upstream in feed.upstreams if upstream.feed is not None}
-        return self.settings == feed and self._inner == inner
+        return (self.settings, self.policy) == (feed, policy) and self._inner == inner
 
     def keep_with(self, keeper: Keeper) -> None:
         """Go on after a reload."""

@@ -27,6 +27,7 @@ from proxy.feeds.views import Views
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256, parse_sha256
 from proxy.model.problem import Problem
+from proxy.policy.settings import Policy
 from proxy.pypi import legacy_json, render_html, render_json
 from proxy.pypi.distribution import metadata_hashes
 from proxy.pypi.names import FileKind, projects_of
@@ -55,9 +56,10 @@ class PypiFeed:
 
     def __init__(
         self, feed: Feed, keeper: Keeper, pypi: PypiKeeper, store: BlobStore, views: Views[PypiView],
-        documents: Documents, clock: Clock, *, public_url: str | None,
+        documents: Documents, clock: Clock, *, public_url: str | None, policy: Policy | None = None,
     ) -> None:  # fmt: skip
         self.settings = feed
+        self.policy = policy
         self._keeper = keeper
         self._pypi = pypi
         self._store = store
