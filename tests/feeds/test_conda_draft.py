@@ -123,7 +123,7 @@ def test_an_ingest_that_fails_leaves_the_files_as_long_as_they_were(
     def fails(*_: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(ingest_job, "_publish", fails)
+    monkeypatch.setattr(ingest_job, "publish", fails)
     with pytest.raises(OSError, match="full"):
         subdir.take(first, name07="2.0")
     assert records_path(tmp_path, first.stem).stat().st_size == first.sizes[0]

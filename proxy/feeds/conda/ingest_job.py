@@ -7,7 +7,6 @@ database is only read. What is to be remembered of first sights goes out in a fi
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,12 @@ from proxy.conda.origin_shards import BadShards, ShardIndex, parse_index
 from proxy.conda.pack import BadPack
 from proxy.conda.reading import BadStream, Packing, read
 from proxy.conda.shard_pack import ShardPacker
-from proxy.conda.shard_render import index_of
 from proxy.conda.snapshot import Top
 from proxy.conda.split import BadRepodata, split
 from proxy.feeds.conda.draft import Draft, drafting
 from proxy.feeds.conda.first_sight import FirstSight
-from proxy.feeds.conda.packs import (
-    Generation,
-    index_path,
-    open_files,
-    open_generation,
-    records_path,
-    shards_path,
-    sizes_path,
-    write_index,
-)
-from proxy.feeds.conda.superseded import prune_superseded, write_superseded
+from proxy.feeds.conda.packs import Generation, open_generation
+from proxy.feeds.conda.publishing import publish
 from proxy.state.learned import write_learned
 from proxy.state.remembered import Remembered
 from proxy.state.sighting import Sighting, pack
@@ -87,7 +76,7 @@ def _made(order: Order) -> dict[str, Any]:
         report = _written(order, read_in, draft, previous, sights)
         if not report.names and previous and len(previous.snapshot) and not order.may_vanish:
             raise BadRepodata("it has shrunk to nothing; the former stays")
-        stem = _publish(order, folder, draft, previous)
+        stem = publish(draft, folder, order.now_ms, previous)
     _write_learned(order, sights)
     return {
         "stem": stem, "names": report.names, "fresh": report.fresh, "records": report.records,
@@ -144,36 +133,6 @@ def _shard_reader(index: ShardIndex, folder: Path) -> Callable[[str], bytes | No
         return path.read_bytes() if path.exists() else None
 
     return shard_of
-
-
-def _publish(order: Order, folder: Path, draft: Draft, previous: Generation | None) -> str:
-    """Give the files their names; the shard index first, the records last: they make the generation."""
-    made = open_files(*draft.paths)
-    stem = made.stem
-    if previous is not None and _is_same(previous, made):
-        draft.drop()
-        return previous.stem
-    created_at = datetime.fromtimestamp(order.now_ms / 1000, UTC).isoformat()
-    write_index(index_path(folder, stem), index_of(made.shards, order.subdir, created_at))
-    sizes_path(folder, stem).write_bytes(msgspec.json.encode(made.sizes))
-    draft.paths[1].rename(shards_path(folder, stem))
-    draft.paths[0].rename(records_path(folder, stem))
-    if previous is not None:
-        write_superseded(folder, previous.shards, made.shards, order.now_ms)
-    prune_superseded(folder, order.now_ms)
-    return stem
-
-
-def _is_same(previous: Generation, made: Generation) -> bool:
-    """Tell whether they say the same; where it lies in their files may differ."""
-    if previous.snapshot.top != made.snapshot.top or len(previous.snapshot) != len(made.snapshot):
-        return False
-    before, after = previous.snapshot.pack.entries, made.snapshot.pack.entries
-    return all(
-        (known := before.get(name)) is not None
-        and (known.digest, known.source) == (entry.digest, entry.source)
-        for name, entry in after.items()
-    )
 
 
 def _write_learned(order: Order, sights: FirstSight) -> None:
