@@ -28,6 +28,7 @@ from proxy.web.access import AccessLog
 from proxy.web.api.served import Served
 from proxy.web.api.table import api_routes
 from proxy.web.door import Door
+from proxy.web.guard import Guard
 from proxy.web.health import Health, Readiness
 from proxy.web.kinds.conda import CondaEndpoints
 from proxy.web.kinds.pypi import PypiEndpoints
@@ -81,9 +82,11 @@ class App:
         routes = Routes(table, settings.server.path_prefix)
         trust = Trust(settings.server)
         responder = Responder(Variants(), base.clock)
+        guard = Guard(lambda: self.site.settings)
         door = Door(
-            routes, responder, trust, self._access, metrics, base.clock, via_token=base.door.via_token
-        )
+            routes, responder, trust, self._access, metrics, base.clock,
+            via_token=base.door.via_token, admit=guard.admit,
+        )  # fmt: skip
         return WebServer(settings.server, door, responder, trust, metrics, base.clock)
 
     @property

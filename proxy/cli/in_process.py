@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from proxy.app import App
 from proxy.cli.asking import AskFailed, Get, Refused, target
 from proxy.config.load import Loaded
+from proxy.model.actor import LOCAL
 from proxy.model.problem import Problem
 from proxy.state.errors import StateError
 from proxy.upstream.errors import UpstreamError
@@ -59,7 +60,7 @@ async def _answer(app: App, asked: str) -> dict[str, Any]:
         raise _refused(Problem("unknown", "there is nothing at this address"))
     request = Inbound(
         method="GET", segments=found.segments, params=found.params, query=parsed.query, headers=CIMultiDict(),
-        peer="", request_id="", base_url=app.settings.server.base_url(), read_body=_no_body,
+        peer="", request_id="", base_url=app.settings.server.base_url(), read_body=_no_body, actor=LOCAL,
     )  # fmt: skip
     try:
         answer = await found.route.handler(request)

@@ -178,6 +178,8 @@ class Settings:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     #: `[upstream_defaults]`: what an upstream made later begins with. Its id means nothing.
     upstream_defaults: Upstream = Upstream(id="")
+    #: The environment's; None: the one in `state/admin.key`.
+    admin_key: Secret | None = None
     #: dotted key -> where its value came from ("config.toml", "environment FEEDGATE__…", "command line",
     #: "pip: …"); a key that is not there has its built-in default.
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """The inbound door: from a request that the parser accepted to its answer, in one order for everybody.
 
-Canonical path, route, loop guard, body rules, handler, answer, record. A handler never sees a request whose
+Canonical path, route, loop guard, body rules, rights, handler, answer, record. A handler never sees a request whose
 path has two readings, that came back to this server, or that hides a body where none belongs (E11).
 """
 
@@ -19,6 +19,7 @@ from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.web.access import AccessLog
 from proxy.web.exchange import ABORTED, CLOSE, COMPLETE, KEEP, Exchange
+from proxy.web.guard import Admit, nobody
 from proxy.web.inbound import Inbound
 from proxy.web.metrics import Metrics
 from proxy.web.outbound import Outbound
@@ -50,7 +51,7 @@ class Known:
 
 
 class Door:
-    """Answers requests. `via_token` is what our own outbound requests carry in Via."""
+    """Answers requests. `via_token` is what our own outbound requests carry in Via; `admit` says who asks."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Door:
         clock: Clock,
         *,
         via_token: str,
+        admit: Admit = nobody,
     ) -> None:
         self._routes = routes
         self._responder = responder
@@ -70,6 +72,7 @@ class Door:
         self._metrics = metrics
         self._monotonic = clock.monotonic
         self._via_token = via_token
+        self._admit = admit
         self._known: dict[tuple[str, str], Known] = {}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -144,6 +147,7 @@ class Door:
             exchange.request_id,
             base_url,
             exchange.read_body,
+            self._admit(found, exchange.method, headers, exchange.client),
         )
         return found.route.handler(inbound)
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 from multidict import MultiMapping
 
+from proxy.model.actor import ANONYMOUS, Actor
 from proxy.web.path import query_values
 
 ReadBody = Callable[[int], Awaitable[bytes]]
@@ -28,6 +29,8 @@ class Inbound(msgspec.Struct, frozen=True, gc=False):
     base_url: str
     #: Reads the whole body, at most so many bytes; raises Problem for a larger or later one.
     read_body: ReadBody
+    #: Who asks. Whether that one may read the feed of the path has been decided.
+    actor: Actor = ANONYMOUS
 
     def header(self, name: str) -> str | None:
         """Return a header's value, several lines joined by ', ' (RFC 9110, 5.3); None if it is absent."""

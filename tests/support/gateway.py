@@ -23,7 +23,7 @@ import orjson
 from proxy.app import App
 from proxy.config.settings import Cache, Feed, Route, Server, Settings, Upstream
 from proxy.model.clock import Clock
-from proxy.model.redact import SecretUrl
+from proxy.model.redact import Secret, SecretUrl
 
 DIRECT = Route("direct", use_environment=False)
 _READ_S = 2.0
@@ -48,13 +48,15 @@ class Gateway:
 
     def __init__(
         self, folder: Path, *feeds: Feed, clock: Clock | None = None, cache: Cache | None = None,
-        environ: Mapping[str, str] | None = None, trust: ssl.SSLContext | None = None, **server: Any,
+        environ: Mapping[str, str] | None = None, trust: ssl.SSLContext | None = None, admin_key: str | None = None,
+        **server: Any,
     ) -> None:  # fmt: skip
         facts: dict[str, Any] = {"port": 0, "data_dir": folder / "data", "stop_timeout_s": 2.0}
         self.settings = Settings(
             server=Server(**(facts | server)),
             cache=cache or Cache(),
             feeds={each.name: each for each in feeds},
+            admin_key=Secret(admin_key) if admin_key is not None else None,
         )
         self._clock = clock
         self._environ = environ or {}

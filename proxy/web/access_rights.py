@@ -1,0 +1,30 @@
+"""Rights asked for by handlers, and what is told to those who lack them (contract, section 3).
+
+Reading a feed is checked at the door (`guard.py`) before any handler runs; a handler asks here for what it needs
+beyond that. Who may not read a feed is told that there is none.
+"""
+
+from proxy.model.actor import Actor, Right
+from proxy.model.problem import Problem
+
+
+def require(actor: Actor, right: Right, feed: str) -> None:
+    """Return if the actor has the right on the feed, which goes by its own name. Raises Problem."""
+    if actor.may(right, feed):
+        return
+    if actor.is_anonymous:
+        raise Problem("unauthorized", f"this needs a key with the right {right} on the feed")
+    if not actor.may("read", feed):
+        raise Problem("unknown", f"there is no feed {feed}")
+    raise Problem(
+        "forbidden", f"this needs the right {right} on the feed {feed}, which the key does not have"
+    )
+
+
+def require_admin(actor: Actor) -> None:
+    """Return if the actor is an admin. Raises Problem."""
+    if actor.is_admin:
+        return
+    if actor.is_anonymous:
+        raise Problem("unauthorized", "this needs an admin's key")
+    raise Problem("forbidden", "this needs an admin's key")
