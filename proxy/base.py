@@ -18,6 +18,7 @@ from proxy.feeds.pypi.shard import PypiView
 from proxy.feeds.views import Views
 from proxy.model.clock import Clock, SystemClock
 from proxy.model.tally import Tally
+from proxy.state.approvals import Approvals
 from proxy.state.database import Database
 from proxy.state.owners import Owners
 from proxy.state.sightings import Sightings
@@ -41,6 +42,7 @@ class Base:
     database: Database
     sightings: Sightings
     owners: Owners
+    approvals: Approvals
     door: Door
     documents: Documents
     pypi_views: Views[PypiView]
@@ -53,6 +55,7 @@ class Base:
     async def start(self) -> None:
         """Open what must be open before the first request. Raises StateError."""
         await self.database.open()
+        await self.approvals.load()
         await self.store.start()
         await asyncio.to_thread(sweep_leftovers, self.conda_folder)
         self._warming = asyncio.create_task(self.database.warm(), name="warm database")
@@ -88,7 +91,8 @@ def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | Non
     return Base(
         clock=clock, tally=tally, store=store, notes=notes, flights=Flights(store, clock),
         arrivals=Arrivals(notes), database=database, sightings=Sightings(database),
-        owners=Owners(database, clock), door=Door(clock, environ=environ),
+        owners=Owners(database, clock),
+        approvals=Approvals(database), door=Door(clock, environ=environ),
         documents=Documents(store, notes, max_bytes=_DOCUMENT_BYTES), pypi_views=Views(max_records=_VIEW_RECORDS),
         conda_views=Views(max_records=_VIEW_RECORDS), conda_folder=cache / "conda",
     )  # fmt: skip

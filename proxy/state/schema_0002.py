@@ -21,4 +21,15 @@ SCHEMA_0002: Sequence[str] = (
     ),
     "CREATE TABLE declared (noun VARCHAR NOT NULL, name VARCHAR NOT NULL, document BLOB NOT NULL, "
     "changed_ms BIGINT NOT NULL, PRIMARY KEY (noun, name))",
+    "CREATE TABLE approvals (id VARCHAR NOT NULL, feed VARCHAR NOT NULL, kind VARCHAR NOT NULL, name VARCHAR NOT NULL, "
+    "version VARCHAR NOT NULL, artifact VARCHAR NOT NULL, sha256 VARCHAR NOT NULL, size BIGINT, record BLOB NOT NULL, "
+    "source_feed VARCHAR NOT NULL, upstream VARCHAR NOT NULL, origin_url VARCHAR NOT NULL, "
+    "promotion_id VARCHAR NOT NULL, at_ms BIGINT NOT NULL, actor VARCHAR NOT NULL, state VARCHAR NOT NULL, "
+    "reason VARCHAR NOT NULL, revoked_ms BIGINT, drift BLOB, PRIMARY KEY (id))",
+    "CREATE UNIQUE INDEX approvals_active ON approvals (feed, artifact) WHERE state = 'active'",
+    "CREATE TABLE promotions (id VARCHAR NOT NULL, feed VARCHAR NOT NULL, source_feed VARCHAR NOT NULL, "
+    "at_ms BIGINT NOT NULL, actor VARCHAR NOT NULL, comment VARCHAR NOT NULL, answer BLOB NOT NULL, "
+    "key VARCHAR, asked_sha256 VARCHAR, PRIMARY KEY (id))",
+    "CREATE INDEX promotions_by_time ON promotions (feed, at_ms)",
+    "CREATE UNIQUE INDEX promotions_by_key ON promotions (feed, key)",
 )

@@ -1,6 +1,6 @@
 """The tables. Migrations make them, `fresh.py` makes them at once in a new file; a test compares them."""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -64,3 +64,53 @@ declared = Table(
     Column("document", LargeBinary, nullable=False),
     Column("changed_ms", BigInteger, nullable=False),
 )
+
+#: What people have approved in curated feeds: `proxy.model.approval.Approval`; `drift` is packed.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("feed", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("artifact", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("size", BigInteger),
+    Column("record", LargeBinary, nullable=False),
+    Column("source_feed", String, nullable=False),
+    Column("upstream", String, nullable=False),
+    Column("origin_url", String, nullable=False),
+    Column("promotion_id", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("revoked_ms", BigInteger),
+    Column("drift", LargeBinary),
+)
+#: One active approval for each artifact of a feed; revoked ones stay as history.
+Index(
+    "approvals_active",
+    approvals.c.feed,
+    approvals.c.artifact,
+    unique=True,
+    sqlite_where=approvals.c.state == "active",
+)
+
+#: The acts of approving; `answer` is the JSON that was sent. A key stands for its first promotion for seven days.
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("feed", String, nullable=False),
+    Column("source_feed", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("comment", String, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("key", String),
+    Column("asked_sha256", String),
+)
+Index("promotions_by_time", promotions.c.feed, promotions.c.at_ms)
+Index("promotions_by_key", promotions.c.feed, promotions.c.key, unique=True)

@@ -1,0 +1,270 @@
+"""The approvals of every curated feed, in memory by name; each change is on disk, with its audit, before it is seen.
+
+Readers never wait: the gate asks here for every file of a curated feed. `revision` grows with each change of a feed,
+`on_change` tells which names. One change at a time; what was decided before it is checked again inside.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from proxy.model.approval import Approval, Promotion
+from proxy.model.audit_entry import AuditEntry
+from proxy.model.digest import Sha256
+from proxy.model.problem import Problem
+from proxy.state.approved import load
+
+if TYPE_CHECKING:
+    from proxy.state.database import Database
+
+_LOG = logging.getLogger("feedgate.approvals")
+#: For so long an Idempotency-Key stands for its first promotion.
+KEY_MS = 7 * 86_400_000
+
+OnChange = Callable[[str, frozenset[str]], None]
+_NOTHING: Mapping[str, Approval] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class _Curated:
+    """What is approved in one feed. `revoked` has the last word on artifacts that have no active approval."""
+
+    active: dict[str, dict[str, Approval]] = field(default_factory=dict)
+    revoked: dict[str, dict[str, Approval]] = field(default_factory=dict)
+    revision: int = 0
+    #: name -> the feed's revision when it last changed.
+    changed: dict[str, int] = field(default_factory=dict)
+    names: tuple[str, ...] | None = None
+
+
+class Approvals:
+    """All feeds. Reading is at once; changing raises Problem, and then nothing has changed."""
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+        self._feeds: dict[str, _Curated] = {}
+        self._by_id: dict[str, Approval] = {}
+        self._digests: dict[Sha256, int] = {}
+        self._listeners: list[OnChange] = []
+        self._turn = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Take in what the open database holds; before anything is served."""
+        loaded = await asyncio.to_thread(load, self._database.path)
+        self._feeds.clear()
+        self._by_id.clear()
+        self._digests.clear()
+        for approval in loaded:
+            self._put(approval)
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def of(self, feed: str, name: str) -> Mapping[str, Approval]:
+        """Return the active approvals of a name by artifact."""
+        curated = self._feeds.get(feed)
+        return _NOTHING if curated is None else curated.active.get(name, _NOTHING)
+
+    def revoked(self, feed: str, name: str) -> Mapping[str, Approval]:
+        """Return the artifacts of a name that were approved once and are no more."""
+        curated = self._feeds.get(feed)
+        return _NOTHING if curated is None else curated.revoked.get(name, _NOTHING)
+
+    def names(self, feed: str) -> Sequence[str]:
+        """Return the names with an active approval, in the order of the alphabet."""
+        curated = self._feeds.get(feed)
+        if curated is None:
+            return ()
+        if curated.names is None:
+            curated.names = tuple(sorted(name for name, active in curated.active.items() if active))
+        return curated.names
+
+    def known_names(self, feed: str) -> Iterable[str]:
+        """Return the names with any approval, revoked ones included."""
+        curated = self._feeds.get(feed)
+        return () if curated is None else {**curated.active, **curated.revoked}.keys()
+
+    def revision(self, feed: str, name: str | None = None) -> int:
+        """Return a number that differs after every change of the feed, or of one name of it."""
+        curated = self._feeds.get(feed)
+        if curated is None:
+            return 0
+        return curated.revision if name is None else curated.changed.get(name, 0)
+
+    def find(self, feed: str, id_: str) -> Approval | None:
+        """Return an approval by its id, revoked ones too."""
+        approval = self._by_id.get(id_)
+        return approval if approval is not None and approval.feed == feed else None
+
+    def all_of(self, feed: str) -> list[Approval]:
+        """Return every approval of a feed, revoked ones included, oldest first."""
+        return [approval for approval in self._by_id.values() if approval.feed == feed]
+
+    def active(self) -> list[Approval]:
+        """Return the active approvals of all feeds."""
+        return [approval for approval in self._by_id.values() if approval.state == "active"]
+
+    def pins(self, digest: Sha256) -> bool:
+        """Tell whether any active approval is of these bytes."""
+        return digest in self._digests
+
+    def on_change(self, listener: OnChange) -> Callable[[], None]:
+        """Call back after each change with the feed and its changed names; returns how to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # -- changing ------------------------------------------------------------------------------------------
+
+    async def promote(self, promotion: Promotion, made: Sequence[Approval], audit: AuditEntry) -> Promotion:
+        """Write a promotion with its new approvals, all or none; return it, or the earlier one of the same key.
+
+        Raises Problem('conflict') where an artifact has been approved with another digest meanwhile, and
+        Problem('unprocessable') where the key stands for another request.
+        """
+        from proxy.state import approval_rows as rows
+
+        async with self._turn:
+            earlier = await self._earlier(promotion)
+            if earlier is not None:
+                return earlier
+            new = [approval for approval in made if not self._is_approved(approval)]
+            async with self._database.change(audit) as connection:
+                await rows.forget_keys(connection, promotion.feed, promotion.at_ms - KEY_MS)
+                await rows.add(connection, promotion, new)
+            self._changed(new)
+        return promotion
+
+    async def earlier(self, feed: str, key: str, asked_sha256: str, now_ms: int) -> Promotion | None:
+        """Return what was answered to the same request with this key. Raises Problem('unprocessable') for another."""
+        from proxy.state import approval_rows as rows
+
+        async with (await self._database.rows()).read() as connection:
+            found = await rows.promotion(connection, feed, key=key)
+        if found is None or found.at_ms <= now_ms - KEY_MS:
+            return None
+        if found.asked_sha256 != asked_sha256:
+            raise Problem(
+                "unprocessable", "this Idempotency-Key was used for another request; use a new one", feed=feed
+            )
+        return found
+
+    async def change(self, before: Approval, after: Approval, audit: AuditEntry) -> Approval:
+        """Write one approval anew. Raises Problem('conflict') where it is no longer as it was."""
+        return (await self.change_all([(before, after)], [audit]))[0]
+
+    async def change_all(
+        self, changes: Sequence[tuple[Approval, Approval]], audit: Sequence[AuditEntry]
+    ) -> list[Approval]:
+        """Write several approvals anew, all or none."""
+        from proxy.state import approval_rows as rows
+
+        after = [each for _, each in changes]
+        async with self._turn:
+            for before, _ in changes:
+                if self._by_id.get(before.id) != before:
+                    raise Problem("conflict", f"the approval {before.id} has changed meanwhile; look again")
+            async with self._database.change(*audit) as connection:
+                await rows.write(connection, after)
+            self._changed(after)
+        return after
+
+    async def forget(self, feed: str, audit: AuditEntry) -> None:
+        """Remove everything that was approved in a feed, which is being deleted."""
+        from proxy.state import approval_rows as rows
+
+        async with self._turn:
+            async with self._database.change(audit) as connection:
+                await rows.remove(connection, feed)
+            self.forgotten(feed)
+
+    def forgotten(self, feed: str) -> None:
+        """Note that the rows of a feed have been removed."""
+        gone = self.all_of(feed)
+        for approval in gone:
+            self._take(approval)
+            del self._by_id[approval.id]
+        curated = self._feeds.pop(feed, None)
+        if curated is not None:
+            self._tell(feed, frozenset(each.name for each in gone))
+
+    async def promotion(self, feed: str, id_: str) -> Promotion | None:
+        """Return one promotion of a feed."""
+        from proxy.state import approval_rows as rows
+
+        async with (await self._database.rows()).read() as connection:
+            return await rows.promotion(connection, feed, id=id_)
+
+    async def promotions(
+        self, feed: str, limit: int, before: tuple[int, str] | None = None
+    ) -> list[Promotion]:
+        """Return a feed's promotions, newest first."""
+        from proxy.state import approval_rows as rows
+
+        async with (await self._database.rows()).read() as connection:
+            return await rows.promotions_of(connection, feed, limit, before)
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _earlier(self, promotion: Promotion) -> Promotion | None:
+        if promotion.key is None or promotion.asked_sha256 is None:
+            return None
+        return await self.earlier(promotion.feed, promotion.key, promotion.asked_sha256, promotion.at_ms)
+
+    def _is_approved(self, approval: Approval) -> bool:
+        present = self.of(approval.feed, approval.name).get(approval.artifact)
+        if present is not None and present.sha256 != approval.sha256:
+            raise Problem(
+                "conflict", "this file has been approved with another digest meanwhile",
+                feed=approval.feed, artifact=approval.artifact,
+            )  # fmt: skip
+        return present is not None
+
+    def _changed(self, approvals: Sequence[Approval]) -> None:
+        by_feed: dict[str, set[str]] = {}
+        for approval in approvals:
+            self._put(approval)
+            by_feed.setdefault(approval.feed, set()).add(approval.name)
+        for feed, names in by_feed.items():
+            self._tell(feed, frozenset(names))
+
+    def _tell(self, feed: str, names: frozenset[str]) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(feed, names)
+            except Exception:  # noqa: BLE001 - what is on disk is done; a listener cannot undo it
+                _LOG.exception("a listener failed; the change is made")
+
+    def _put(self, approval: Approval) -> None:
+        self._take(approval)
+        curated = self._feeds.setdefault(approval.feed, _Curated())
+        self._by_id[approval.id] = approval
+        active, revoked = curated.active, curated.revoked
+        if approval.state == "active":
+            active.setdefault(approval.name, {})[approval.artifact] = approval
+            _drop(revoked, approval)
+            self._digests[approval.sha256] = self._digests.get(approval.sha256, 0) + 1
+        elif approval.artifact not in active.get(approval.name, _NOTHING):
+            revoked.setdefault(approval.name, {})[approval.artifact] = approval
+        curated.revision += 1
+        curated.changed[approval.name] = curated.revision
+        curated.names = None
+
+    def _take(self, approval: Approval) -> None:
+        """Forget what is known under the same id."""
+        before = self._by_id.get(approval.id)
+        if before is None or before.state != "active":
+            return
+        _drop(self._feeds[before.feed].active, before)
+        left = self._digests[before.sha256] - 1
+        if left:
+            self._digests[before.sha256] = left
+        else:
+            del self._digests[before.sha256]
+
+
+def _drop(names: dict[str, dict[str, Approval]], approval: Approval) -> None:
+    of_name = names.get(approval.name)
+    if of_name is not None and of_name.pop(approval.artifact, None) is not None and not of_name:
+        del names[approval.name]
