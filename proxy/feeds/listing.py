@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from proxy.feeds.explained import NameExplained
 from proxy.model.verdict import ALLOWED, Verdict
 
 _LAST_MS = 253_402_300_799_999
@@ -104,6 +105,13 @@ class Listing(Protocol):
 
     async def package(self, name: str) -> Package:
         """Return a name with its artifacts. Raises Problem: unknown, or the origin's trouble."""
+        ...
+
+    async def explained(self, name: str) -> NameExplained:
+        """Return every artifact of a name, hidden ones too, with what every rule says of it.
+
+        Raises Problem like `package`: unknown, a held owner, or the origin's trouble.
+        """
         ...
 
     def is_name(self, text: str) -> bool:

@@ -6,11 +6,16 @@ and only if it is among `kept`. Views are values: built once from a shard, share
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
+from urllib.parse import quote
 
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
-from proxy.model.verdict import Verdict
+from proxy.model.verdict import Outcome, Verdict
+
+#: The rules that hide without any policy; every other rule is a policy's.
+WITHOUT_POLICY = frozenset({"drift", "quarantine", "owner"})
 
 Listing = TypeVar("Listing")
 Record = TypeVar("Record")
@@ -31,6 +36,10 @@ class View(Generic[Listing, Record]):
     hidden: Mapping[str, Verdict] = field(default_factory=dict)
     #: Set when the whole name is hidden.
     verdict: Verdict | None = None
+    #: The name of the feed's policy.
+    policy: str | None = None
+    #: The tick at which a verdict may change by itself.
+    until: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -38,9 +47,10 @@ class View(Generic[Listing, Record]):
         return f"{self.shard}"
 
 
-def gate(view: View[Listing, Record], path: str) -> Record | None:
+def gate(view: View[Listing, Record], path: str, thing: str | None = None) -> Record | None:
     """Return the record behind a feed path if it may be downloaded, None if the view does not know the path.
 
+    `thing` is what explain calls the file, where that is not the path's last part (conda: `subdir/file`).
     The one gate (design, law 3). Raises Problem when the path is known and hidden; the problem tells neither
     digest nor size.
     """
@@ -50,12 +60,34 @@ def gate(view: View[Listing, Record], path: str) -> Record | None:
     verdict = view.verdict or view.hidden.get(path)
     if verdict is None:
         return None
-    raise refusal(view.feed, path.rpartition("/")[2], verdict)
+    file = path.rpartition("/")[2]
+    raise refusal(view.feed, file, verdict, view.policy, f"artifact={quote(thing or file)}")
 
 
-def refusal(feed: str, artifact: str, verdict: Verdict) -> Problem:
-    """Return the problem that a hidden name or artifact is answered with."""
+def refusal(
+    feed: str, artifact: str, verdict: Verdict, policy: str | None = None, query: str | None = None
+) -> Problem:
+    """Return the problem that a hidden artifact, or a name of which everything is hidden, is answered with.
+
+    `policy` is the feed's own; a verdict of another feed's names that one itself. `query` is what explain is asked.
+    """
+    decided_by = policy_of(verdict, policy)
     return Problem(
-        verdict.word, verdict.reason, feed=feed, artifact=artifact, rule=verdict.rule,
-        until=verdict.until.isoformat() if verdict.until is not None else None,
+        verdict.word, _detail(verdict, decided_by), feed=feed, artifact=artifact, policy=decided_by,
+        rule=verdict.rule, until=verdict.until.isoformat() if verdict.until is not None else None,
+        explain=f"/api/v1/feeds/{feed}/explain?{query or f'artifact={quote(artifact)}'}",
     )  # fmt: skip
+
+
+def policy_of(verdict: Verdict, own: str | None) -> str | None:
+    """Return the name of the policy that decided, None where it was none."""
+    return None if verdict.rule in WITHOUT_POLICY else verdict.policy or own
+
+
+def _detail(verdict: Verdict, policy: str | None) -> str:
+    """Return one line for a person: who decided, why, and until when."""
+    until = f", until {verdict.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if verdict.until is not None else ""
+    if policy is None:
+        return f"{verdict.reason}{until}"
+    done = "held" if verdict.outcome is Outcome.HOLD else "blocked"
+    return f"{done} by {verdict.rule} of policy {policy}: {verdict.reason}{until}"

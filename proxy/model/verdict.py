@@ -27,6 +27,8 @@ class Verdict:
     word: str = "blocked"
     until: datetime | None = None
     is_enforced: bool = True
+    #: The policy that decided, where it is not the feed's own: that of a feed of this server that it takes from.
+    policy: str | None = None
 
     @property
     def is_visible(self) -> bool:

@@ -197,7 +197,7 @@ class CondaFeed:
         if known is not None:
             return known
         edition, view = await self._view(subdir, file.name, offline)
-        record = gate(view, path)
+        record = gate(view, path, path)
         if record is None:
             raise Problem(
                 "unknown", "this feed does not list this file", feed=self.settings.name, artifact=path

@@ -18,6 +18,7 @@ from proxy.conda.record import Facts
 from proxy.feeds.conda.channel import NOARCH, Edition
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.view import CondaView, view_of
+from proxy.feeds.explained import ArtifactExplained, NameExplained
 from proxy.feeds.listing import (
     ArtifactItem,
     Ask,
@@ -69,15 +70,24 @@ class CondaListing:
         editions = await self._editions()
         counts, items = await self._read(lambda: _told(name, self._views(editions, name)))
         if not items:
-            known = ", ".join(edition.subdir for edition in editions) or "no subdir"
-            raise Problem(
-                "unknown", f"this feed lists nothing named {name}; looked at: {known}",
-                feed=self._feed.settings.name, artifact=name,
-            )  # fmt: skip
+            raise self._unknown(name, editions)
         return Package(
             feed=self._feed.settings.name, name=name, versions=counts.versions or 0, files=counts.files or 0,
             hidden=counts.hidden or 0, items=items,
         )  # fmt: skip
+
+    async def explained(self, name: str) -> NameExplained:
+        name = name.lower()
+        editions = await self._editions()
+        views = await self._read(lambda: self._views(editions, name))
+        found = [each for view in views for each in _explained(view)]
+        if not found:
+            raise self._unknown(name, editions)
+        upstream = next(view.upstream for view in views if view.kept or view.hidden)
+        times = [view.until for view in views if view.until is not None]
+        return NameExplained(
+            self._feed.settings.name, name, upstream, found, views[0].policy, None, min(times, default=None)
+        )
 
     def is_name(self, text: str) -> bool:
         return is_name(text)
@@ -91,6 +101,11 @@ class CondaListing:
         return len(set().union(*listed)) if editions else None
 
     # -- parts ---------------------------------------------------------------------------------------------
+
+    def _unknown(self, name: str, editions: Iterable[Edition]) -> Problem:
+        known = ", ".join(edition.subdir for edition in editions) or "no subdir"
+        detail = f"this feed lists nothing named {name}; looked at: {known}"
+        return Problem("unknown", detail, feed=self._feed.settings.name, artifact=name)
 
     async def _editions(self) -> Sequence[Edition]:
         settings, channel = self._feed.settings, self._feed.channel
@@ -160,6 +175,11 @@ def _hidden(view: CondaView) -> dict[str, Verdict]:
     return {
         path: verdict for path, parsed, verdict in named if parsed is not None and parsed.name == view.name
     }
+
+
+def _explained(view: CondaView) -> list[ArtifactExplained]:
+    shown = [ArtifactExplained(path, ALLOWED) for path in view.kept]
+    return [*shown, *(ArtifactExplained(path, verdict) for path, verdict in _hidden(view).items())]
 
 
 def _counted(name: str, views: Sequence[CondaView]) -> NameItem:

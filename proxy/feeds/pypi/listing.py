@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from proxy.feeds.explained import ArtifactExplained, NameExplained
 from proxy.feeds.keeper import Absent
 from proxy.feeds.listing import (
     ArtifactItem,
@@ -26,7 +27,7 @@ from proxy.feeds.pypi.feed import PypiFeed
 from proxy.feeds.pypi.shard import PypiView
 from proxy.feeds.views import Views
 from proxy.model.problem import Problem
-from proxy.model.verdict import Verdict
+from proxy.model.verdict import ALLOWED, Verdict
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.names import is_valid, normalize, version_of
 from proxy.pypi.negotiate import Form
@@ -63,21 +64,24 @@ class PypiListing:
 
     async def package(self, name: str) -> Package:
         name = normalize(name)
-        view, offer = await self._feed.view(name)
-        if view is None:
-            reason = f": {offer.reason}" if isinstance(offer, Absent) else ""
-            raise Problem(
-                "unknown",
-                f"this feed has no project {name}{reason}",
-                feed=self._feed.settings.name,
-                artifact=name,
-            )
+        view = await self._view(name)
         counts = _counted(view)
         return Package(
             feed=self._feed.settings.name, name=name, versions=counts.versions or 0, files=counts.files or 0,
             hidden=counts.hidden or 0, items=await asyncio.to_thread(_artifacts, view),
             verdict=judged(view.verdict) if view.verdict is not None else None,
         )  # fmt: skip
+
+    async def explained(self, name: str) -> NameExplained:
+        view = await self._view(normalize(name))
+        shown = [ArtifactExplained(path.rpartition("/")[2], ALLOWED) for path in view.kept]
+        hidden = [
+            ArtifactExplained(path.rpartition("/")[2], view.verdict or verdict)
+            for path, verdict in view.hidden.items()
+        ]
+        return NameExplained(
+            view.feed, view.name, view.upstream, (*shown, *hidden), view.policy, view.verdict, view.until
+        )
 
     def is_name(self, text: str) -> bool:
         return is_valid(text)
@@ -86,6 +90,14 @@ class PypiListing:
         return None
 
     # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _view(self, name: str) -> PypiView:
+        view, offer = await self._feed.view(name)
+        if view is None:
+            reason = f": {offer.reason}" if isinstance(offer, Absent) else ""
+            detail = f"this feed has no project {name}{reason}"
+            raise Problem("unknown", detail, feed=self._feed.settings.name, artifact=name)
+        return view
 
     async def _describe(self, names: Sequence[str]) -> Sequence[NameItem]:
         known = self._known()
