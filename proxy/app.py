@@ -23,6 +23,7 @@ from proxy.scarcity import Complaints, raise_limit
 from proxy.site import Site, build_site
 from proxy.state.errors import StateError
 from proxy.state.running import write_reloaded, write_running
+from proxy.upstream.authorities import Authorities
 from proxy.upstream.errors import UpstreamError
 from proxy.web.access import AccessLog
 from proxy.web.api.served import Served
@@ -39,7 +40,7 @@ from proxy.web.routes import Routes
 from proxy.web.server import WebServer
 from proxy.web.showcase import banner, feed_cards
 from proxy.web.signposts import Signposts
-from proxy.web.telemetry import register, watch_loop
+from proxy.web.telemetry import register, register_authorities, watch_authorities, watch_loop
 from proxy.web.trust import Trust
 from proxy.web.variants import Variants
 
@@ -63,7 +64,9 @@ class App:
         self.site: Site = build_site(settings, self.base)
         self._out = out
         self._is_ready = False
+        self._authorities = Authorities(self.base.clock)
         self._watching: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._prefetching: asyncio.Task[None] | None = None
         self._retired: set[asyncio.Task[None]] = set()
         self.api = api_routes(
@@ -103,6 +106,8 @@ class App:
             await self.base.start()
             register(self.metrics, self.base.store, self.base.flights, self.base.door, self.base.tally)
             self._watching = asyncio.create_task(watch_loop(self.metrics, self.base.clock), name="loop lag")
+            register_authorities(self.metrics, self._authorities)
+            self._look()
             self._is_ready = True
             await self._web.start()
             self._prefetching = asyncio.create_task(self.site.prefetch(), name="prefetch")
@@ -114,7 +119,7 @@ class App:
         """Let answers finish within `stop_timeout`, then close everything; may be called after a failed start."""
         self._is_ready = False
         await self._web.stop()
-        tasks = [task for task in (self._watching, self._prefetching) if task is not None]
+        tasks = [task for task in (self._watching, self._looking, self._prefetching) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -139,9 +144,19 @@ class App:
             self._prefetching.cancel()
             self._retire(self._prefetching)
             self._prefetching = asyncio.create_task(site.prefetch(), name="prefetch")
+        if self._looking is not None:
+            self._look()
         return tuple(
             f"{key} needs a restart; the former value stays in force" for key in differing.needs_restart
         )
+
+    def _look(self) -> None:
+        """Begin (anew, after a reload) to watch what the routes trust."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._retire(self._looking)
+        watching = watch_authorities(self._authorities, lambda: self.settings)
+        self._looking = asyncio.create_task(watching, name="watch authorities")
 
     def _retire(self, task: "asyncio.Task[None]") -> None:
         self._retired.add(task)

@@ -11,7 +11,7 @@ from pathlib import Path
 from proxy.config.faults import Fault
 from proxy.config.settings import Feed, Route, Server, Settings, Upstream
 
-#: What is read of a folder of authorities; the outbound door reads the same.
+#: What is read of a folder of authorities.
 _SUFFIXES = frozenset({".pem", ".crt", ".cer", ".der"})
 
 
@@ -83,7 +83,7 @@ def _why_no_authority(path: Path) -> str | None:
     """Return why a file or folder of certificate authorities cannot be used, or None."""
     context = _client_context()
     try:
-        files = _files(path)
+        files = authority_files(path)
         if not files:
             return f"the folder {path} holds no certificates ({', '.join(sorted(_SUFFIXES))})"
         for file in files:
@@ -99,7 +99,8 @@ def _why_no_authority(path: Path) -> str | None:
     return None
 
 
-def _files(path: Path) -> list[Path]:
+def authority_files(path: Path) -> list[Path]:
+    """Return the files of authorities that a path names: itself, or what lies in the folder. Raises OSError."""
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)

@@ -12,6 +12,7 @@ got.
 
 import errno
 import socket
+import ssl
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ class Attempt:
     refused: str | None = None
     #: Whether the host that is asked may be at a private address.
     allow_private: bool = False
+    #: TLS to an https outbound proxy: without the client certificate, which is the upstream's.
+    proxy_context: ssl.SSLContext | None = None
+    #: Whether TLS, where it comes to that, is the one with the outbound proxy itself.
+    is_at_proxy: bool = False
 
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("ATTEMPT")
@@ -65,6 +70,16 @@ class CleanConnector(aiohttp.TCPConnector):
                 return connection
             connection.close()
         raise aiohttp.ClientConnectionError("no clean upstream connection")
+
+    def _get_ssl_context(self, req: aiohttp.ClientRequest) -> ssl.SSLContext | None:
+        """Return the context of a connection; the one to an outbound proxy has a request of its own, without proxy.
+
+        Not public, but aiohttp (3.14.5) has no other way to give proxy and origin contexts of their own.
+        """
+        found = super()._get_ssl_context(req)
+        attempt = ATTEMPT.get()
+        attempt.is_at_proxy = attempt.is_proxied and req.proxy is None
+        return attempt.proxy_context if found is not None and attempt.is_at_proxy else found
 
 
 class AddressBarredError(OSError):

@@ -58,7 +58,7 @@ class Remote:
         self._sources = Sources(upstream.urls, clock)
         self._slots = Slots(upstream.concurrency, upstream.read_timeout_s)
         self._reader = Reader(upstream, clock)
-        self._wire = Wire(upstream, names, environ)
+        self._wire = Wire(upstream, names, environ, clock)
         self._walk = Walk(
             self._wire,
             Credentials(upstream, environ),

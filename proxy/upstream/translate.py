@@ -14,6 +14,7 @@ from proxy.upstream.connector import Attempt
 from proxy.upstream.errors import (
     AddressRefused,
     BadAnswer,
+    HopName,
     ProxyAuthRefused,
     Silent,
     TlsFailed,
@@ -78,15 +79,18 @@ def _connect_refused(status: int, origin: str) -> UpstreamError:
 
 def _connect_failed(error: Exception, attempt: Attempt, origin: str) -> UpstreamError:
     cause = _cause(error)
+    hop: HopName = "proxy" if attempt.is_at_proxy else "tls"
+    whose = "the outbound proxy's certificate" if attempt.is_at_proxy else "the certificate"
     match cause:
         case ssl.SSLCertVerificationError():
-            return TlsFailed("tls", f"the certificate is refused: {cause.verify_message}", origin=origin)
+            return TlsFailed(hop, f"{whose} is refused: {cause.verify_message}", origin=origin)
         case ssl.SSLError():
-            return TlsFailed("tls", f"TLS failed: {_tls_reason(cause, attempt)}", origin=origin)
+            at = " with the outbound proxy" if attempt.is_at_proxy else ""
+            return TlsFailed(hop, f"TLS{at} failed: {_tls_reason(cause, attempt)}", origin=origin)
         case ConnectionResetError() if not cause.errno:
             # asyncio's own, for a connection that ended while TLS was being agreed on.
             detail = f"the connection ended in the TLS handshake{_hint(attempt)}"
-            return Unreachable("tls", detail, origin=origin)
+            return Unreachable(hop, detail, origin=origin)
         case OSError():
             return Unreachable(attempt.hop, f"no connection: {_reason(cause)}", origin=origin)
         case _:
@@ -109,6 +113,8 @@ def _tls_reason(error: ssl.SSLError, attempt: Attempt) -> str:
 
 
 def _hint(attempt: Attempt) -> str:
+    if attempt.is_at_proxy:
+        return " (is the outbound proxy really an https one? most are http://)"
     return " (does the outbound proxy answer instead of opening a tunnel?)" if attempt.is_proxied else ""
 
 

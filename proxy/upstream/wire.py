@@ -17,6 +17,7 @@ import aiohttp
 from yarl import URL
 
 from proxy.config.settings import Upstream
+from proxy.model.clock import Clock
 from proxy.model.redact import Secret
 from proxy.upstream.connector import ATTEMPT, Attempt, CleanConnector
 from proxy.upstream.errors import Unreachable
@@ -53,11 +54,11 @@ class _LostError(Exception):
 class Wire:
     """The sessions of one upstream."""
 
-    def __init__(self, upstream: Upstream, names: Names, environ: Mapping[str, str]) -> None:
+    def __init__(self, upstream: Upstream, names: Names, environ: Mapping[str, str], clock: Clock) -> None:
         self._upstream = upstream
         self._names = names
         self._environ = environ
-        self._tls = Tls(upstream)
+        self._tls = Tls(upstream, clock)
         self._reach = Reach(upstream)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._is_closed = False
@@ -89,6 +90,7 @@ class Wire:
         attempt = Attempt(
             is_proxied=proxy is not None,
             allow_private=self._reach.is_private_allowed(request.target.host),
+            proxy_context=await self._proxy_context(proxy),
         )
         token = ATTEMPT.set(attempt)
         headers, proxy_headers = _fields(request, proxy)
@@ -114,6 +116,11 @@ class Wire:
         if "https" not in (request.target.scheme, None if proxy is None else proxy.target.scheme):
             return None
         return await self._tls.context(is_own=request.is_own)
+
+    async def _proxy_context(self, proxy: OutboundProxy | None) -> ssl.SSLContext | None:
+        if proxy is None or proxy.target.scheme != "https":
+            return None
+        return await self._tls.context(is_own=False)
 
     async def close(self) -> None:
         """Drop every connection; requests under way fail, later ones are refused."""

@@ -5,13 +5,17 @@ from collections.abc import Callable, Mapping
 
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.store import BlobStore
+from proxy.config.settings import Settings
 from proxy.model.clock import Clock
 from proxy.model.tally import Tally
+from proxy.upstream.authorities import Authorities
 from proxy.upstream.door import Door
 from proxy.upstream.health import RemoteHealth
 from proxy.web.metrics import Metrics
 
 _BEAT_S = 0.25
+#: How often the routes' certificate files are read anew.
+_LOOK_S = 60.0
 
 
 def register(metrics: Metrics, store: BlobStore, flights: Flights, door: Door, tally: Tally) -> None:
@@ -46,3 +50,21 @@ async def watch_loop(metrics: Metrics, clock: Clock) -> None:
         before = clock.monotonic()
         await asyncio.sleep(_BEAT_S)
         metrics.note_loop_lag(max(0.0, clock.monotonic() - before - _BEAT_S))
+
+
+def register_authorities(metrics: Metrics, authorities: Authorities) -> None:
+    """Tell the metrics what the routes trust."""
+    metrics.register(
+        "route_ca_expires_seconds", "Time until the first of a route's own certificate authorities ends.",
+        authorities.left_s, "route",
+    )  # fmt: skip
+    metrics.register(
+        "route_unverified", "1: the route verifies no certificate.", authorities.unverified, "route"
+    )
+
+
+async def watch_authorities(authorities: Authorities, settings: Callable[[], Settings]) -> None:
+    """Look at the routes' certificates, until cancelled: at once, and after that again and again."""
+    while True:
+        await asyncio.to_thread(authorities.look, settings())
+        await asyncio.sleep(_LOOK_S)

@@ -5,19 +5,28 @@
         ...
         assert proxy.requests[0].target == "CONNECT 127.0.0.1:443"
 
-It is told where names lead (`hosts`), so that a test may use any host name without a resolver.
+It is told where names lead (`hosts`), so that a test may use any host name without a resolver. With `tls` it is
+an https proxy. With an `authority` it terminates TLS, as a company's does: it shows the client a certificate of
+that CA for whatever host is asked, and asks the origin in plain.
 """
 
 import asyncio
 import base64
 import contextlib
+import datetime
+import ssl
 import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import trustme
+
 from tests.support.answers import Received
+
+PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+_OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class OutboundProxy:
@@ -28,21 +37,34 @@ class OutboundProxy:
         *,
         user: str | None = None,
         password: str = "",
+        users: Mapping[str, str] | None = None,
         hosts: Mapping[str, tuple[str, int]] | None = None,
+        tls: ssl.SSLContext | None = None,
+        authority: trustme.CA | None = None,
     ) -> None:
-        self._wanted = None if user is None else _basic(user, password)
-        self._hosts = dict(hosts or {})
+        #: name -> password; everybody may pass if there are none.
+        self._users = {**(users or {}), **({} if user is None else {user: password})}
+        self.hosts = dict(hosts or {})
+        self._tls = tls
+        self._authority = authority
+        self._connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         #: Requests as they arrived; `target` is the absolute URL, or 'CONNECT host:port'.
         self.requests: list[Received] = []
+        #: The client certificate of each connection to an https proxy; None where it had none.
+        self.certificates: list[dict[str, object] | None] = []
         #: A18: reads the request and never answers.
         self.hangs = False
-        #: A18: answers CONNECT with this in place of a tunnel (a whole HTTP answer).
+        #: Shows certificates that ended long ago (where it terminates TLS).
+        self.shows_expired = False
+        #: Waits so long before each answer.
+        self.delay_s = 0.0
+        #: A18: answers with this in place of a tunnel or the origin's answer (a whole HTTP answer).
         self.instead: bytes | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(
@@ -56,46 +78,90 @@ class OutboundProxy:
 
     @property
     def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://{self.address}"
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    @property
+    def log(self) -> list[tuple[str | None, str]]:
+        """Who asked for what, oldest first: (user, target)."""
+        return [(user_of(request), request.target) for request in self.requests]
+
+    @property
+    def users_by_connection(self) -> dict[int, set[str | None]]:
+        """Who was seen on each connection; more than one there is a mix-up."""
+        seen: dict[int, set[str | None]] = {}
+        for request in self.requests:
+            seen.setdefault(request.connection, set()).add(user_of(request))
+        return seen
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._connections += 1
+        self.certificates.append(writer.get_extra_info("peercert") or None)
         try:
-            await self._serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+            await self._serve(reader, writer, self._connections)
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # cancelled: by the end of the proxy, and asyncio would complain of a connection that ends so
         finally:
             writer.transport.abort()
             self._tasks.discard(task)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
+    ) -> None:
+        first = await reader.readexactly(1)
+        if first == b"\x16":  # the client speaks TLS to a plain proxy
+            await _answer(writer, "400 Bad Request")
+            return
+        head = first + await reader.readuntil(b"\r\n\r\n")
         method, target, headers = _parsed(head)
         shown = f"CONNECT {target}" if method == "CONNECT" else target
-        self.requests.append(Received(method, shown, headers, time.monotonic()))
+        request = Received(method, shown, headers, time.monotonic(), connection=connection)
+        self.requests.append(request)
+        await asyncio.sleep(self.delay_s)
         if self.hangs:
             await reader.read()
-        elif self._wanted is not None and headers.get("proxy-authorization") != self._wanted:
+        elif not self._is_known(request):
             await _answer(
                 writer, "407 Proxy Authentication Required", 'Proxy-Authenticate: Basic realm="out"'
             )
+        elif self.instead is not None:
+            writer.write(self.instead)
+            await writer.drain()
         elif method == "CONNECT":
             await self._tunnel(target, reader, writer)
         else:
             await self._forward(method, target, head, reader, writer)
 
     async def _tunnel(self, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.instead is not None:
-            writer.write(self.instead)
-            await writer.drain()
-            return
         host, _, port = target.rpartition(":")
-        far = await self._dial(host.strip("[]"), int(port), writer)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        if self._authority is not None:
+            writer.write(_OPEN)
+            await self._terminate(self._authority, host.strip("[]"), writer)
+            far = await self._dial(host.strip("[]"), int(port), writer)
+        else:
+            far = await self._dial(host.strip("[]"), int(port), writer)
+            writer.write(_OPEN)
         await _joined(reader, writer, *far)
+
+    async def _terminate(self, authority: trustme.CA, host: str, writer: asyncio.StreamWriter) -> None:
+        """Be the origin, as far as the client can see."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        not_after = PAST if self.shows_expired else None
+        authority.issue_cert(host, not_after=not_after).configure_cert(context)
+        plain = writer.transport
+        try:
+            await writer.start_tls(context)
+        except BaseException:
+            plain.abort()
+            raise
 
     async def _forward(
         self,
@@ -118,15 +184,26 @@ class OutboundProxy:
         far[1].write(f"{method} {path} HTTP/1.1\r\n".encode() + b"\r\n".join(lines))
         await _joined(reader, writer, *far)
 
+    def _is_known(self, request: Received) -> bool:
+        if not self._users:
+            return True
+        return request.headers.get("proxy-authorization") in {_basic(*pair) for pair in self._users.items()}
+
     async def _dial(
         self, host: str, port: int, writer: asyncio.StreamWriter
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        host, port = self._hosts.get(host, (host, port))
+        host, port = self.hosts.get(host, (host, port))
         try:
             return await asyncio.open_connection(host, port)
         except OSError:
             await _answer(writer, "502 Bad Gateway")
             raise
+
+
+def user_of(request: Received) -> str | None:
+    """Return the user whose credentials a request carried."""
+    coded = request.headers.get("proxy-authorization", "").removeprefix("Basic ")
+    return base64.b64decode(coded).decode().partition(":")[0] if coded else None
 
 
 def _basic(user: str, password: str) -> str:

@@ -121,7 +121,7 @@ async def test_literal_private_upstream_is_refused_unless_configured(dial: Dial)
 async def test_each_hop_is_judged_also_behind_an_outbound_proxy(dial: Dial) -> None:
     """The proxy itself is on a private address, and exempt; where it is asked to lead is not."""
     async with Origin() as origin, OutboundProxy(hosts={"pub.example": ("127.0.0.1", 0)}) as proxy:
-        proxy._hosts["pub.example"] = ("127.0.0.1", origin.port)
+        proxy.hosts["pub.example"] = ("127.0.0.1", origin.port)
         origin.add("/fine", b"x")
         for number, host in enumerate(("127.0.0.1", "localhost", "[::1]", "192.168.0.1")):
             origin.always(f"/{number}", Fault(location=f"http://{host}:{origin.port}/fine"))
@@ -140,7 +140,7 @@ async def test_each_hop_is_judged_also_behind_an_outbound_proxy(dial: Dial) -> N
 async def test_redirect_to_a_name_that_leads_inside_is_refused(dial: Dial) -> None:
     """The first hop goes through the proxy; the second is excluded from it and resolves to this machine."""
     async with Origin() as origin, OutboundProxy() as proxy:
-        proxy._hosts["pub.example"] = ("127.0.0.1", origin.port)
+        proxy.hosts["pub.example"] = ("127.0.0.1", origin.port)
         origin.add("/fine", b"x")
         origin.always("/a", Fault(location=f"http://inside.example:{origin.port}/fine"))
         route = Route(use_environment=False, proxy=SecretUrl(proxy.url), no_proxy=("inside.example",))

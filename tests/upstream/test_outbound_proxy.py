@@ -66,7 +66,7 @@ async def test_https_goes_through_a_tunnel_and_its_end_never_sees_the_proxys_cre
     dial: Dial, authority: trustme.CA, ca_file: Path
 ) -> None:
     async with Origin(tls=served(authority)) as origin, OutboundProxy(user="me", password=CANARY) as proxy:
-        proxy._hosts["pub.example"] = ("127.0.0.1", origin.port)
+        proxy.hosts["pub.example"] = ("127.0.0.1", origin.port)
         origin.add("/a", b"x")
         route = through(proxy, "me", CANARY, ca_file)
         remote = dial("https://pub.example", route=route, allow_private=False)

@@ -47,7 +47,7 @@ async def test_way_through_a_proxy_and_tls_is_told_hop_by_hop(
     dial: Dial, authority: trustme.CA, ca_file: Path
 ) -> None:
     async with Origin(tls=served(authority)) as origin, OutboundProxy(user="me", password="pw") as proxy:
-        proxy._hosts["pub.example"] = ("127.0.0.1", origin.port)
+        proxy.hosts["pub.example"] = ("127.0.0.1", origin.port)
         origin.add("/", b"x")
         route = Route(
             use_environment=False,
