@@ -29,8 +29,33 @@ CaFile = Annotated[
     str | None, typer.Option("--ca", metavar="PATH", help="The CA of the server's certificate.")
 ]
 
-#: Path below `/api/v1` and query -> the answer's document. Raises AskFailed, Refused.
-Get = Callable[[str, Mapping[str, str]], dict[str, Any]]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: a path below `/api/v1`; `body` is a value of JSON, None for none."""
+
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    body: object = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def target(self) -> str:
+        return f"/api/v1{self.path}" + (f"?{urlencode(self.query)}" if self.query else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was answered; `document` is {} where there is nothing to tell, `etag` as the header has it."""
+
+    status: int
+    document: dict[str, Any]
+    etag: str | None = None
+
+
+#: Raises AskFailed, Refused.
+Send = Callable[[Asked], Reply]
 
 
 class AskFailed(Exception):
@@ -39,10 +64,11 @@ class AskFailed(Exception):
 
 @dataclass(slots=True)
 class Refused(Exception):
-    """The API answered with a problem; `word` is its kind."""
+    """The API answered with a problem; `word` is its kind, `document` all of it."""
 
     word: str
     message: str
+    document: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.message
@@ -57,13 +83,48 @@ class Whom:
     key: str | None = field(default=None, repr=False)
 
 
+class Api:
+    """The way to ask: called with a path and a query it gets a document, `send` changes something."""
+
+    def __init__(self, send: Send, pause: Callable[[float], None]) -> None:
+        self._send = send
+        self._pause = pause
+
+    def __call__(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return a document; what is being prepared is waited for."""
+        return self.get(path, query).document
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
+        """Return a document with its tag; what is being prepared is waited for."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self._send(Asked(path, query or {}))
+            except Refused as refused:
+                if refused.word != "preparing" or time.monotonic() > deadline:
+                    raise
+            self._pause(0.5)  # asking again is the only way to know that it is there
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+        **headers: str,
+    ) -> Reply:
+        """Send a change; `If_Match="…"` is a header."""
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._send(Asked(path, query or {}, method, body, fields))
+
+
 @contextmanager
-def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Get]:
+def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Api]:
     """Give the way to ask. The settings are loaded only where they are needed. Raises AskFailed."""
     from proxy.cli import over_http
 
     if whom.url is not None:
-        yield patient(over_http.way_to(whom.url, ca=whom.ca, key=whom.key), time.sleep)
+        yield Api(over_http.way_to(whom.url, ca=whom.ca, key=whom.key), time.sleep)
         return
     loaded = load()
     server = loaded.settings.server
@@ -75,33 +136,12 @@ def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Get]:
         # The certificate may be of any name: it is known by itself.
         own = server.tls_cert if server.public_url is None else None
         here = over_http.way_to(found.url, ca=whom.ca, own=own, key=whom.key, is_direct=True)
-        yield patient(here, time.sleep)
+        yield Api(here, time.sleep)
         return
     from proxy.cli import in_process
 
-    with in_process.way_to(loaded) as (get, pause):
-        yield patient(get, pause)
-
-
-def patient(get: Get, pause: Callable[[float], None]) -> Get:
-    """Return the way to ask that waits for what is being prepared."""
-
-    def ask(path: str, query: Mapping[str, str]) -> dict[str, Any]:
-        deadline = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                return get(path, query)
-            except Refused as refused:
-                if refused.word != "preparing" or time.monotonic() > deadline:
-                    raise
-            pause(0.5)  # asking again is the only way to know that it is there
-
-    return ask
-
-
-def target(path: str, query: Mapping[str, str]) -> str:
-    """Return the request target of a path below the API; whatever stands in a segment is escaped by the caller."""
-    return f"/api/v1{path}" + (f"?{urlencode(query)}" if query else "")
+    with in_process.way_to(loaded) as (send, pause):
+        yield Api(send, pause)
 
 
 def segment(text: str) -> str:

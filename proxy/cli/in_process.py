@@ -5,12 +5,12 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 from multidict import CIMultiDict
 
 from proxy.app import App
-from proxy.cli.asking import AskFailed, Get, Refused, target
+from proxy.cli.asking import Asked, AskFailed, Refused, Reply, Send
 from proxy.config.load import Loaded
 from proxy.model.actor import LOCAL
 from proxy.model.problem import Problem
@@ -19,11 +19,12 @@ from proxy.upstream.errors import UpstreamError
 from proxy.web.inbound import Inbound
 from proxy.web.outbound import Bytes
 from proxy.web.path import Target, parse_target
+from proxy.web.problem import document as problem_document
 from proxy.web.routes import Found, Routes
 
 
 @contextmanager
-def way_to(loaded: Loaded) -> Iterator[tuple[Get, Callable[[float], None]]]:
+def way_to(loaded: Loaded) -> Iterator[tuple[Send, Callable[[float], None]]]:
     """Give the way to ask, and the way to wait while work goes on. Raises AskFailed."""
     # What goes wrong is told in the answer; the log is for servers.
     logging.getLogger("feedgate").addHandler(logging.NullHandler())
@@ -31,7 +32,7 @@ def way_to(loaded: Loaded) -> Iterator[tuple[Get, Callable[[float], None]]]:
         app = runner.run(_opened(loaded))
         try:
             yield (
-                lambda path, query: runner.run(_answer(app, target(path, query))),
+                lambda asked: runner.run(_answer(app, asked)),
                 lambda seconds: runner.run(asyncio.sleep(seconds)),
             )
         finally:
@@ -51,29 +52,32 @@ async def _opened(loaded: Loaded) -> App:
     return app
 
 
-async def _answer(app: App, asked: str) -> dict[str, Any]:
-    parsed = parse_target(asked)
+async def _answer(app: App, asked: Asked) -> Reply:
+    parsed = parse_target(asked.target)
     if not isinstance(parsed, Target):
         raise _refused(Problem("bad-request", parsed.reason))
-    found = Routes(app.api).find("GET", parsed.segments)
+    found = Routes(app.api).find(asked.method, parsed.segments)
     if not isinstance(found, Found):
         raise _refused(Problem("unknown", "there is nothing at this address"))
+    headers = CIMultiDict({**asked.headers, "Content-Type": "application/json"})
+    body = b"" if asked.body is None else json.dumps(asked.body).encode()
     request = Inbound(
-        method="GET", segments=found.segments, params=found.params, query=parsed.query, headers=CIMultiDict(),
-        peer="", request_id="", base_url=app.settings.server.base_url(), read_body=_no_body, actor=LOCAL,
+        method=asked.method, segments=found.segments, params=found.params, query=parsed.query, headers=headers,
+        peer="", request_id="", base_url=app.settings.server.base_url(), read_body=partial(_body, body),
+        actor=LOCAL,
     )  # fmt: skip
     try:
         answer = await found.route.handler(request)
     except Problem as problem:
         raise _refused(problem) from problem
     assert isinstance(answer, Bytes), "the API answers in small documents"
-    document: dict[str, Any] = json.loads(answer.body)
-    return document
+    tags = [value for name, value in answer.headers if name == "ETag"]
+    return Reply(answer.status, json.loads(answer.body or b"{}"), tags[0] if tags else None)
 
 
 def _refused(problem: Problem) -> Refused:
-    return Refused(problem.word, str(problem))
+    return Refused(problem.word, str(problem), json.loads(problem_document(problem).body))
 
 
-async def _no_body(_: int) -> bytes:
-    return b""
+async def _body(body: bytes, _: int) -> bytes:
+    return body

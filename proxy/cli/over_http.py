@@ -7,11 +7,10 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from proxy.cli.asking import AskFailed, Get, Refused, target
+from proxy.cli.asking import Asked, AskFailed, Refused, Reply, Send
 from proxy.model.redact import origin_of
 
 #: What the first request to a large channel may take.
@@ -25,7 +24,7 @@ def way_to(
     own: Path | None = None,
     key: str | None = None,
     is_direct: bool = False,
-) -> Get:
+) -> Send:
     """Return the way to ask the server at a URL. Raises AskFailed for a certificate that cannot be used.
 
     `own` is the server's certificate where it is at hand; `is_direct` leaves out the environment's proxy.
@@ -39,11 +38,16 @@ def way_to(
     opener = urllib.request.build_opener(*handlers)
     fields = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
 
-    def get(path: str, query: Mapping[str, str]) -> dict[str, Any]:
+    def send(asked: Asked) -> Reply:
+        data = None if asked.body is None else json.dumps(asked.body).encode()
+        sent = {**fields, **asked.headers} | ({} if data is None else {"Content-Type": "application/json"})
         try:
-            request = urllib.request.Request(f"{url.rstrip('/')}{target(path, query)}", headers=fields)
+            request = urllib.request.Request(
+                f"{url.rstrip('/')}{asked.target}", data=data, headers=sent, method=asked.method
+            )
             with opener.open(request, timeout=_TIMEOUT_S) as answer:
-                return _document(answer.read())
+                document = _document(answer.read() or b"{}")
+                return Reply(answer.status, document, answer.headers["ETag"])
         except urllib.error.HTTPError as refusal:
             with refusal:
                 raise _refused(refusal.code, refusal.read()) from refusal
@@ -51,7 +55,7 @@ def way_to(
             reason = getattr(err, "reason", None) or err
             raise AskFailed(f"the server at {origin_of(url)} cannot be asked: {reason}") from err
 
-    return get
+    return send
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -84,6 +88,7 @@ def _document(body: bytes) -> dict[str, Any]:
 def _refused(status: int, body: bytes) -> Exception:
     try:
         told = _document(body)
-        return Refused(str(told["type"]).rpartition(":")[2], f"{told['title']}: {told['detail']}")
+        word = str(told["type"]).rpartition(":")[2]
+        return Refused(word, f"{told['title']}: {told['detail']}", told)
     except (ValueError, KeyError):
         return AskFailed(f"the server answered with status {status}, and not like a feedgate server")

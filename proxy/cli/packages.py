@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from proxy.cli.asking import AskFailed, CaFile, Get, Key, Refused, ServerUrl, Whom, asking, segment
+from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import fail, print_json, print_notes, print_table, rounded
 from proxy.config.faults import printable
@@ -47,7 +47,7 @@ def packages(
         _show_files(document)
 
 
-def _names(get: Get, path: str, query: dict[str, str], limit: int) -> dict[str, Any]:
+def _names(get: Api, path: str, query: dict[str, str], limit: int) -> dict[str, Any]:
     """Return so many names, however many pages they are on."""
     items: list[Any] = []
     cursor: str | None = None

@@ -26,8 +26,10 @@ TABLE: Mapping[str, tuple[int, str]] = {
     "conflict": (409, "Conflict"),
     "precondition-failed": (412, "Precondition failed"),
     "too-large": (413, "Too large"),
+    "unsupported-media-type": (415, "Unsupported media type"),
     "range-not-satisfiable": (416, "Range not satisfiable"),
     "unprocessable": (422, "Unprocessable"),
+    "precondition-required": (428, "Precondition required"),
     "too-many-requests": (429, "Too many requests"),
     "internal": (500, "Internal error"),
     "origin-refused": (502, "The origin's answer cannot be used"),
@@ -64,6 +66,8 @@ class Problem(Exception):
     explain: str | None = None
     retry_after_s: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    #: Members of this problem alone, values of JSON: `faults`, `artifacts`.
+    more: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def status(self) -> int:

@@ -20,7 +20,7 @@ _RETRIED = frozenset({429, 503})
 
 def document(problem: Problem) -> Bytes:
     """Return the answer that tells a problem."""
-    fields: dict[str, str | int] = {
+    fields: dict[str, object] = {
         "type": f"urn:feedgate:{problem.word}",
         "title": problem.title,
         "status": problem.status,
@@ -30,6 +30,7 @@ def document(problem: Problem) -> Bytes:
         value = getattr(problem, name)
         if value is not None:
             fields[name] = escape_line(value)
+    fields |= {name: _escaped(value) for name, value in problem.more.items() if name not in fields}
     return Bytes(
         body=orjson.dumps(fields) + b"\n",
         content_type=MEDIA_TYPE,
@@ -38,6 +39,19 @@ def document(problem: Problem) -> Bytes:
         headers=_headers(problem),
         cache=Cache.NONE,
     )
+
+
+def _escaped(value: object) -> object:
+    """Return a value of JSON with each of its texts as one printable line."""
+    match value:
+        case str():
+            return escape_line(value)
+        case list() | tuple():
+            return [_escaped(part) for part in value]
+        case dict():
+            return {escape_line(str(name)): _escaped(part) for name, part in value.items()}
+        case _:
+            return value
 
 
 def _headers(problem: Problem) -> Headers:
