@@ -43,6 +43,7 @@ from proxy.web.signposts import Signposts
 from proxy.web.telemetry import register, register_authorities, watch_authorities, watch_loop
 from proxy.web.trust import Trust
 from proxy.web.variants import Variants
+from proxy.web.verdicts import Verdicts
 
 _LOG = logging.getLogger("feedgate")
 
@@ -78,8 +79,9 @@ class App:
     def _web_server(self, settings: Settings) -> WebServer:
         base, metrics = self.base, self.metrics
         health = Health(self._readiness, lambda url: feed_cards(self.site.settings, url), metrics)
-        pypi = PypiEndpoints(lambda name: self.site.pypi_feed(name), lambda: self.site.keeper)
-        conda = CondaEndpoints(lambda name: self.site.conda_feed(name), lambda: self.site.keeper)
+        verdicts = Verdicts(metrics)
+        pypi = PypiEndpoints(lambda name: self.site.pypi_feed(name), lambda: self.site.keeper, verdicts)
+        conda = CondaEndpoints(lambda name: self.site.conda_feed(name), lambda: self.site.keeper, verdicts)
         signposts = Signposts(lambda: self.site.settings)
         table = (*health.routes(), *self.api, *pypi.routes(), *conda.routes(), *signposts.routes())
         routes = Routes(table, settings.server.path_prefix)

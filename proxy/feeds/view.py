@@ -36,6 +36,8 @@ class View(Generic[Listing, Record]):
     hidden: Mapping[str, Verdict] = field(default_factory=dict)
     #: Set when the whole name is hidden.
     verdict: Verdict | None = None
+    #: feed path -> verdict, of what is kept with a warning, or only because the policy audits.
+    noted: Mapping[str, Verdict] = field(default_factory=dict)
     #: The name of the feed's policy.
     policy: str | None = None
     #: The tick at which a verdict may change by itself.

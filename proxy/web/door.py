@@ -28,6 +28,7 @@ from proxy.web.respond import Responder
 from proxy.web.routes import Found, NotAllowed, Routes, Unknown
 from proxy.web.text import mask_keys, printable_target
 from proxy.web.trust import Trust
+from proxy.web.verdicts import Verdicts
 
 VIA = istr("Via")
 TRANSFER_ENCODING = istr("Transfer-Encoding")
@@ -70,6 +71,7 @@ class Door:
         self._trust = trust
         self._access = access
         self._metrics = metrics
+        self._verdicts = Verdicts(metrics)
         self._monotonic = clock.monotonic
         self._via_token = via_token
         self._admit = admit
@@ -85,6 +87,7 @@ class Door:
         except Problem as problem:
             if exchange.has_answered:
                 raise
+            self._verdicts.refused(problem)
             await responder.respond(exchange, problem)
         except asyncio.CancelledError:
             task = asyncio.current_task()

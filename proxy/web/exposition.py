@@ -37,6 +37,7 @@ class Counts:
 
     def collect(self) -> Iterable[Metric]:
         yield from self._requests()
+        yield self._verdicts()
         yield from self._connections()
         yield from self._registered()
 
@@ -58,6 +59,18 @@ class Counts:
         yield requests
         yield sent
         yield _histogram("feedgate_request_seconds", "Time to answer.", "route", times)
+
+    def _verdicts(self) -> Metric:
+        from prometheus_client.metrics_core import CounterMetricFamily
+
+        family = CounterMetricFamily(
+            "feedgate_verdicts",
+            "Files asked for that a rule had something to say of.",
+            labels=("rule", "outcome"),
+        )
+        for labels, count in dict(self._metrics.verdicts).items():
+            family.add_metric(labels, count)
+        return family
 
     def _connections(self) -> Iterable[Metric]:
         from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily

@@ -59,6 +59,8 @@ class Metrics:
         self.requests: defaultdict[tuple[str, int, str], Tally] = defaultdict(Tally)
         #: what the connection was waiting for when its deadline passed -> connections
         self.cut_connections: defaultdict[str, int] = defaultdict(int)
+        #: (rule, outcome) -> answers about a file that were more than a plain yes; see `note_verdict`.
+        self.verdicts: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.unreadable_requests = 0
         self.shed_connections = 0
         self.connections = 0
@@ -72,6 +74,10 @@ class Metrics:
         tally.requests += 1
         tally.sent_bytes += sent_bytes
         tally.latency.add(seconds)
+
+    def note_verdict(self, rule: str, outcome: str) -> None:
+        """Count an answer about a file: `warn`, `hold`, `block`; `audit-hold`, `audit-block` hid nothing."""
+        self.verdicts[rule, outcome] += 1
 
     def note_loop_lag(self, seconds: float) -> None:
         self.loop_lag_s = seconds

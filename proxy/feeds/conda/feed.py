@@ -33,6 +33,7 @@ from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
+from proxy.model.verdict import Verdict
 from proxy.policy.settings import Policy
 
 _LOG = logging.getLogger("feedgate.conda")
@@ -49,6 +50,8 @@ class Located:
 
     record: Facts
     ref: ArtifactRef
+    #: What is to be said of it although it is shown.
+    verdict: Verdict | None = None
 
 
 class CondaFeed:
@@ -199,15 +202,15 @@ class CondaFeed:
         edition, view = await self._view(subdir, file.name, offline)
         record = gate(view, path, path)
         if record is None:
-            raise Problem(
-                "unknown", "this feed does not list this file", feed=self.settings.name, artifact=path
-            )
+            detail = "this feed does not list this file"
+            raise Problem("unknown", detail, feed=self.settings.name, artifact=path)
         inner = self._inner.get(view.upstream)
         if inner is None:
             url = package_url(self._urls[view.upstream], edition, file)
-            located = Located(record, self._ref(view, record, url, file))
+            located = Located(record, self._ref(view, record, url, file), view.noted.get(path))
         else:
             located = await inner.locate(subdir, file, offline=offline or self.settings.offline)
+            located = replace(located, verdict=view.noted.get(path) or located.verdict)
             if self.settings.offline:  # asked for under this feed's name, the keeper does not go out for it
                 located = replace(located, ref=replace(located.ref, feed=self.settings.name))
         self._decided.put(path, located, edition.fresh_for_s)
@@ -217,9 +220,8 @@ class CondaFeed:
         """Return a package's signature side-car, which the record must name (design, law 3). Raises Problem."""
         located = await self.locate(subdir, file)
         if located.record.attestations_sha256 != digest:
-            raise Problem(
-                "unknown", "the record names no such side-car", feed=self.settings.name, artifact=file.file
-            )
+            detail = "the record names no such side-car"
+            raise Problem("unknown", detail, feed=self.settings.name, artifact=file.file)
         ref = located.ref
         name = f"{file.file}.sigs.{digest}"
         return ArtifactRef(ref.feed, ref.name, ref.upstream, f"{ref.url}.sigs.{digest}", name, digest, None)

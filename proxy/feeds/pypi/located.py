@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from proxy.feeds.keeper import ArtifactRef
 from proxy.feeds.pypi.shard import PypiView
 from proxy.model.digest import Sha256
+from proxy.model.verdict import Verdict
 from proxy.pypi.distribution import Distribution
 
 
@@ -15,6 +16,11 @@ class Located:
     view: PypiView
     record: Distribution
     ref: ArtifactRef
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What is to be said of it although it is shown."""
+        return self.view.noted.get(self.record.path)
 
     def is_same_file(self, other: "Located") -> bool:
         """Tell whether both mean the same bytes: one digest, or one place that nobody tells a digest of."""

@@ -18,6 +18,7 @@ from proxy.web.inbound import Inbound
 from proxy.web.kinds.arriving import CACHE_OF, arriving, unproven
 from proxy.web.outbound import BlobAnswer, Bytes, Document, Outbound, Redirect
 from proxy.web.routes import Route
+from proxy.web.verdicts import Verdicts
 
 _INDEX = "private, max-age=30"
 _JSON = "application/json"
@@ -30,8 +31,9 @@ Find = Callable[[str], CondaFeed | None]
 class CondaEndpoints:
     """The handlers; `find` gives the feed of a name or alias as the settings are now."""
 
-    def __init__(self, find: Find, keeper: Callable[[], Keeper]) -> None:
+    def __init__(self, find: Find, keeper: Callable[[], Keeper], verdicts: Verdicts) -> None:
         self._find = find
+        self._verdicts = verdicts
         self._keeper = keeper
 
     def routes(self) -> tuple[Route, ...]:
@@ -69,6 +71,9 @@ class CondaEndpoints:
                 return _document(exports)
             case urls.Package(subdir, file):
                 located = await feed.locate(subdir, file)
+                policy = feed.policy.name if feed.policy is not None else None
+                name = feed.settings.name
+                self._verdicts.served(request, name, policy, f"{subdir}/{file.file}", located.verdict)
                 return await self._bytes(request, feed, located.ref)
             case urls.Sigs(subdir, file, digest):
                 return await self._bytes(request, feed, await feed.side_car(subdir, file, digest))

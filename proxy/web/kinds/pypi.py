@@ -22,6 +22,7 @@ from proxy.web.outbound import (
     Redirect,
 )
 from proxy.web.routes import Route
+from proxy.web.verdicts import Verdicts
 
 _XMLRPC_BYTES = 64 * 1024
 _INTEGRITY = "application/vnd.pypi.integrity.v1+json"
@@ -32,8 +33,9 @@ Find = Callable[[str], PypiFeed | None]
 class PypiEndpoints:
     """The handlers; `find` gives the feed of a name or alias as the settings are now."""
 
-    def __init__(self, find: Find, keeper: Callable[[], Keeper]) -> None:
+    def __init__(self, find: Find, keeper: Callable[[], Keeper], verdicts: Verdicts) -> None:
         self._find = find
+        self._verdicts = verdicts
         self._keeper = keeper
 
     def routes(self) -> tuple[Route, ...]:
@@ -102,6 +104,8 @@ class PypiEndpoints:
         if path.endswith(".metadata"):
             return BlobAnswer(blob=await feed.metadata(path))
         located = await feed.locate(path)
+        policy = feed.policy.name if feed.policy is not None else None
+        self._verdicts.served(request, feed.settings.name, policy, located.record.filename, located.verdict)
         blob = await feed.blob(located)
         if blob is not None and not blob.is_verified:
             return unproven(self._keeper(), located.ref, blob, feed.stream)
