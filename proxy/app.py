@@ -21,6 +21,7 @@ from proxy.config.settings import Settings
 from proxy.model.clock import Clock
 from proxy.scarcity import Complaints, raise_limit
 from proxy.site import Site, build_site
+from proxy.state.audit_trail import AuditTrail
 from proxy.state.errors import StateError
 from proxy.state.running import write_reloaded, write_running
 from proxy.upstream.authorities import Authorities
@@ -71,7 +72,8 @@ class App:
         self._prefetching: asyncio.Task[None] | None = None
         self._retired: set[asyncio.Task[None]] = set()
         self.api = api_routes(
-            Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door.health)
+            Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door.health),
+            AuditTrail(self.base.database),
         )
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
         self._web = self._web_server(settings)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import proxy
-from proxy.cli import cache, check_config, doctor, feed, init, reload, serve, snippet
+from proxy.cli import audit, cache, check_config, doctor, feed, init, reload, serve, snippet
 from proxy.cli.options import ConfigFile
 
 program = typer.Typer(
@@ -46,6 +46,7 @@ program.command("reload")(reload.reload)
 program.command("check-config")(check_config.check_config)
 program.command("snippet")(snippet.snippet)
 program.command("doctor")(doctor.doctor)
+program.command("audit")(audit.audit)
 program.add_typer(feed.commands, name="feed")
 program.add_typer(cache.commands, name="cache")
 

@@ -8,42 +8,18 @@ of and nowhere else (`Database.change`): no audit, no change. Order is by number
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 
 import orjson
 from sqlalchemy import ColumnElement, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proxy.model.audit_entry import AuditEntry, AuditRecord, as_kept
+from proxy.state.audit_trail import GENESIS, Chain, Wanted
 from proxy.state.tables import audit
 
-GENESIS = "0" * 64
 _HASHED = tuple(each.name for each in fields(AuditRecord) if each.name not in ("previous", "hash"))
 _AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """What a look at the whole chain found: `fault` is None for a sound one, else what is wrong, in words."""
-
-    entries: int
-    #: Number and hash of the last sound entry.
-    head: tuple[int, str]
-    fault: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which entries a reader asks for, oldest first."""
-
-    limit: int
-    after: int = 0
-    since_ms: int | None = None
-    feed: str | None = None
-    #: Name or id.
-    actor: str | None = None
-    #: An action, or the noun of several.
-    action: str | None = None
 
 
 async def append(connection: AsyncConnection, entries: Iterable[AuditEntry], at_ms: int) -> None:

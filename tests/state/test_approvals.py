@@ -9,7 +9,8 @@ import pytest
 from proxy.model.approval import Approval, Drift
 from proxy.model.problem import Problem
 from proxy.state.approvals import KEY_MS, Approvals
-from proxy.state.audit import Wanted, read
+from proxy.state.audit import read
+from proxy.state.audit_trail import Wanted
 from proxy.state.database import Database
 from tests.approval.made import approval, digest, entry, promotion
 from tests.support.clock import FakeClock

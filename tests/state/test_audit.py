@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from proxy.model.audit_entry import AuditEntry, as_kept
 from proxy.model.problem import Problem
 from proxy.model.redact import Secret, SecretUrl
-from proxy.state.audit import GENESIS, Chain, Wanted, read, verify
+from proxy.state.audit import read
+from proxy.state.audit_trail import GENESIS, AuditTrail, Chain, Wanted
 from proxy.state.database import Database
 from proxy.state.tables import audit, declared
 from tests.support.clock import START, FakeClock
@@ -54,8 +55,7 @@ async def names_of(database: Database) -> list[str]:
 
 
 async def chain_of(database: Database) -> Chain:
-    async with (await database.rows()).read() as connection:
-        return await verify(connection, 0, GENESIS)
+    return await AuditTrail(database).verify()
 
 
 def altered(database: Database, *statements: str) -> None:
@@ -160,10 +160,16 @@ async def test_end_cut_off_is_missed(database: Database) -> None:
     await changed(database, "a", "b", "c")
     altered(database, "DELETE FROM audit WHERE number = 3")
     chain = await chain_of(database)
-    assert chain.entries == 2
-    async with (await database.rows()).read() as connection:
-        ended = await verify(connection, *chain.head)
-    assert ended.fault == "the entries after number 2 are missing"
+    assert (chain.entries, chain.fault) == (2, "the entries after number 2 are missing")
+
+
+async def test_chain_longer_than_one_look_is_looked_at_whole(database: Database) -> None:
+    async with database.change(*(entry(str(number)) for number in range(1203))):
+        pass
+    assert (await chain_of(database)).entries == 1203
+    altered(database, "UPDATE audit SET subject = 'x' WHERE number = 1100")
+    chain = await chain_of(database)
+    assert (chain.entries, chain.fault) == (1099, "entry 1100 was changed")
 
 
 async def test_entries_are_found_by_what_they_tell(database: Database) -> None:

@@ -1,5 +1,7 @@
 """The management API's lines of the table of routes: another noun is another line here."""
 
+from proxy.state.audit_trail import AuditTrail
+from proxy.web.api.audit import AuditApi
 from proxy.web.api.feeds import FeedsApi
 from proxy.web.api.packages import PackagesApi
 from proxy.web.api.served import Served
@@ -7,7 +9,7 @@ from proxy.web.api.snippets import SnippetsApi
 from proxy.web.routes import Route
 
 
-def api_routes(served: Served) -> tuple[Route, ...]:
+def api_routes(served: Served, trail: AuditTrail) -> tuple[Route, ...]:
     """Return every route below `/api/v1`."""
-    nouns = (FeedsApi(served), PackagesApi(served), SnippetsApi(served))
+    nouns = (FeedsApi(served), PackagesApi(served), SnippetsApi(served), AuditApi(trail))
     return tuple(route for noun in nouns for route in noun.routes())

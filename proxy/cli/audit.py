@@ -1,0 +1,86 @@
+"""`feedgate audit`: who changed what, and whether the record of it is whole."""
+
+from typing import Annotated, Any
+
+import typer
+
+from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking
+from proxy.cli.options import AsJson, ConfigFile, load_or_exit
+from proxy.cli.output import FAILED, fail, print_error, print_json, print_notes, print_table
+from proxy.config.faults import printable
+
+_LIMIT = 100
+#: The most that the API gives at once.
+_PAGE = 1000
+
+
+def audit(
+    context: typer.Context,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only from this time on (UTC).")] = None,
+    feed: Annotated[str | None, typer.Option(help="Only changes of this feed.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only changes by this name or key's id.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only these: feed.edit, or all of a noun: feed.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many entries.")] = _LIMIT,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check that no entry was altered or removed.")
+    ] = False,
+    server: ServerUrl = None,
+    key: Key = None,
+    ca: CaFile = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who changed what, oldest first."""
+    given = {"since": since, "feed": feed, "actor": actor, "action": action}
+    query = {name: value for name, value in given.items() if value is not None}
+    try:
+        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+            document = api("/audit/chain") if verify else _entries(api, query, limit)
+    except (AskFailed, Refused) as err:
+        raise typer.Exit(fail(str(err), as_json=as_json)) from err
+    if as_json:
+        print_json(document)
+    elif verify:
+        _show_chain(document)
+    else:
+        _show(document)
+    if verify and not document["ok"]:
+        raise typer.Exit(FAILED)
+
+
+def _entries(api: Api, query: dict[str, str], limit: int) -> dict[str, Any]:
+    """Return so many entries, however many pages they are on."""
+    items: list[Any] = []
+    following: str | None = None
+    while len(items) < limit:
+        place = {"cursor": following} if following is not None else {}
+        page = api("/audit", query | place | {"limit": str(min(_PAGE, limit - len(items)))})
+        items += page["items"]
+        following = page["next"]
+        if following is None:
+            break
+    return {"items": items, "next": following}
+
+
+def _show_chain(document: dict[str, Any]) -> None:
+    head = document["head"]
+    if document["ok"]:
+        print(
+            f"{document['entries']} entries, all there and unchanged; the last is {head['number']} {head['hash']}"
+        )
+    else:
+        print_error(f"the audit is broken: {document['fault']}; sound up to {head['number']} {head['hash']}")
+
+
+def _show(document: dict[str, Any]) -> None:
+    rows = [
+        [
+            str(item["number"]),
+            item["at"],
+            *(printable(item[name]) for name in ("actor", "action", "subject", "detail")),
+        ]
+        for item in document["items"]
+    ]
+    print_table(["NUMBER", "AT", "ACTOR", "ACTION", "SUBJECT", "DETAIL"], rows)
+    if document["next"] is not None:
+        print_notes(["there are more; --limit gives more of them, --since begins later"])
