@@ -127,8 +127,8 @@ class Auditor:
 
     def loop_was_free(self) -> Iterator[str]:
         """I9: nobody held the loop."""
-        if self.lag.worst_s >= LAG_S and not self.may_lag:
-            yield f"I9: the loop was late by {self.lag.worst_s * 1000:.0f} ms"
+        if self.lag.worst.late_s >= LAG_S and not self.may_lag:
+            yield f"I9: the loop was late by {self.lag.worst}"
 
     def loop_is_sound(self) -> Iterator[str]:
         """No exception that nobody took."""

@@ -12,18 +12,36 @@ server is set aside for as long as the watch runs; what the server makes is coll
 import asyncio
 import contextlib
 import gc
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time, thread_time
 
 _BEAT_S = 0.02
 _TASKS = Path("/proc/self/task")
 
 
+@dataclass(frozen=True)
+class Beat:
+    """One beat that came late, and what the processor did meanwhile: what to look for if it is too late."""
+
+    late_s: float = 0.0
+    loop_s: float = 0.0
+    process_s: float = 0.0
+    waited_s: float = 0.0
+
+    def __str__(self) -> str:
+        loop, process, waited = (round(each * 1000) for each in (self.loop_s, self.process_s, self.waited_s))
+        return (
+            f"{self.late_s * 1000:.0f} ms (processor: the loop's thread {loop} ms, the process {process} ms; "
+            f"threads waited {waited} ms for one)"
+        )
+
+
 class LagWatch:
-    """Runs from `start` to `stop`; `worst_s` is the longest lag so far."""
+    """Runs from `start` to `stop`; `worst` is the latest beat so far."""
 
     def __init__(self) -> None:
-        self.worst_s = 0.0
+        self.worst = Beat()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -39,13 +57,16 @@ class LagWatch:
             gc.unfreeze()
 
     async def _watch(self) -> None:
-        waited = _waited_s()
+        waited_s = _waited_s()
         while True:
-            began = perf_counter()
+            began, loop_s, process_s, before_s = perf_counter(), thread_time(), process_time(), waited_s
             await asyncio.sleep(_BEAT_S)
-            before, waited = waited, _waited_s()
-            lag = perf_counter() - began - _BEAT_S - max(0.0, waited - before)
-            self.worst_s = max(self.worst_s, lag)
+            waited_s = _waited_s()
+            late_s = perf_counter() - began - _BEAT_S - max(0.0, waited_s - before_s)
+            if late_s > self.worst.late_s:
+                self.worst = Beat(
+                    late_s, thread_time() - loop_s, process_time() - process_s, waited_s - before_s
+                )
 
 
 def _waited_s() -> float:

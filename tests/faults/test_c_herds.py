@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from tests.faults.herd import Herd
 from tests.faults.scene import Scene
 from tests.support.answers import Pattern
 from tests.support.faults import Fault
@@ -41,9 +42,12 @@ async def test_herd_on_a_slow_file_costs_one_request_and_nobody_waits_for_its_en
     await scene.start(read_timeout_s=5.0)
     await scene.warm()
     scene.origin.always(path, Fault(rate=size / seconds))
-    leader = asyncio.create_task(scene.get(scene.path(BULK)))
-    await until_sent(scene, path, size // 4, size, size / seconds)
-    followers = await asyncio.gather(*(scene.get(scene.path(BULK)) for _ in range(49)))
+    async with Herd(scene.gateway.url + scene.path(BULK), 49, scene.folder / "herd") as herd:
+        leader = asyncio.create_task(scene.get(scene.path(BULK)))
+        await until_sent(scene, path, size // 4, size, size / seconds)
+        followers = await herd.go()
+    for follower in followers:
+        scene.auditor.note(follower)
     answers = [await leader, *followers]
     assert all(answer.status == 200 and answer.is_complete for answer in answers)
     assert scene.origin.hits(path) == 1
