@@ -14,7 +14,7 @@ FROM python:${PYTHON}-slim
 # The folders exist and belong to the user before the volumes are laid over them, so that new volumes do too.
 RUN groupadd --gid 10001 feedgate \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin feedgate \
- && install -d -o 10001 -g 10001 /data /data/cache /data/state
+ && install -d -o 10001 -g 10001 /data /data/cache /data/state /data/vault
 COPY --from=build /opt/feedgate /opt/feedgate
 COPY config.toml /etc/feedgate/config.toml
 ENV PATH=/opt/feedgate/bin:$PATH \
@@ -24,8 +24,8 @@ ENV PATH=/opt/feedgate/bin:$PATH \
     FEEDGATE__SERVER__HOST=0.0.0.0 \
     FEEDGATE__SERVER__PORT=8080 \
     FEEDGATE__SERVER__DATA_DIR=/data
-# cache may be thrown away, state never.
-VOLUME ["/data/cache", "/data/state"]
+# cache may be thrown away, state and vault never.
+VOLUME ["/data/cache", "/data/state", "/data/vault"]
 USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.notes import Notes
-from proxy.artifacts.store import BlobStore
+from proxy.artifacts.vault import Vault, VaultedStore
 from proxy.config.settings import Settings
 from proxy.feeds.arrivals import Arrivals
 from proxy.feeds.conda.folder_locks import FolderLocks
@@ -35,9 +35,13 @@ class Base:
 
     clock: Clock
     tally: Tally
-    store: BlobStore
+    #: What is cached; approved bytes, which it finds too, lie in the vault.
+    store: VaultedStore
+    vault: Vault
     notes: Notes
     flights: Flights
+    #: Those that land in the vault.
+    vault_flights: Flights
     arrivals: Arrivals
     database: Database
     sightings: Sightings
@@ -56,6 +60,7 @@ class Base:
         """Open what must be open before the first request. Raises StateError."""
         await self.database.open()
         await self.approvals.load()
+        await self.vault.start()
         await self.store.start()
         await asyncio.to_thread(sweep_leftovers, self.conda_folder)
         self._warming = asyncio.create_task(self.database.warm(), name="warm database")
@@ -65,10 +70,12 @@ class Base:
         if self._warming is not None:
             await asyncio.gather(self._warming, return_exceptions=True)
         await self.flights.close()
+        await self.vault_flights.close()
         await self.arrivals.close()
         await self.documents.close()
         await self.door.close()
         await self.store.close()
+        await self.vault.close()
         await self.notes.close()
         await self.database.close()
 
@@ -78,21 +85,27 @@ def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | Non
     clock = clock or SystemClock()
     tally = Tally()
     cache = settings.server.cache_dir
-    store = BlobStore(
+    url = settings.state.url.reveal() if settings.state.url is not None else None
+    database = Database(settings.server.state_dir, clock, url=url)
+    approvals = Approvals(database)
+    vault = Vault(settings.server.vault_dir, clock, scrub_s=settings.cache.scrub_s)
+    store = VaultedStore(
         cache / "blobs",
         clock,
+        vault,
         max_bytes=settings.cache.max_size_bytes,
         scrub_s=settings.cache.scrub_s,
         tally=tally,
+        # What is approved stays until the vault has it.
+        is_pinned=lambda digest: approvals.pins(digest) and not vault.holds(digest),
     )
     notes = Notes(cache / "notes", clock, tally=tally)
-    url = settings.state.url.reveal() if settings.state.url is not None else None
-    database = Database(settings.server.state_dir, clock, url=url)
     return Base(
-        clock=clock, tally=tally, store=store, notes=notes, flights=Flights(store, clock),
+        clock=clock, tally=tally, store=store, vault=vault, notes=notes, flights=Flights(store, clock),
+        vault_flights=Flights(vault, clock),
         arrivals=Arrivals(notes), database=database, sightings=Sightings(database),
         owners=Owners(database, clock),
-        approvals=Approvals(database), door=Door(clock, environ=environ),
+        approvals=approvals, door=Door(clock, environ=environ),
         documents=Documents(store, notes, max_bytes=_DOCUMENT_BYTES), pypi_views=Views(max_records=_VIEW_RECORDS),
         conda_views=Views(max_records=_VIEW_RECORDS), conda_folder=cache / "conda",
     )  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from proxy.base import Base
 from proxy.config.settings import Feed, Settings, Upstream
 from proxy.feeds.conda.feed import CondaFeed
+from proxy.feeds.curated import Pins
 from proxy.feeds.feed_catalog import FeedCatalog
 from proxy.feeds.intake import Intake
 from proxy.feeds.listing import Listing
@@ -86,7 +87,9 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
             kept[feed.name] = _kept(feed, base, known, catalogs, owners)
         elif feed.kind == "conda":
             kept[feed.name] = keep_conda(feed, base)
-    keeper = LocalKeeper(kept, base.store, base.arrivals, base.flights)
+    keeper = LocalKeeper(
+        kept, base.store, base.arrivals, base.flights, base.vault_flights, Pins(base.approvals)
+    )
     pypi_keeper = _pypi_keeper(settings, base, keeper, kept)
     feeds = {
         feed.name: PypiFeed(

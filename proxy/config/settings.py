@@ -51,6 +51,10 @@ class Server:
         return self.data_dir / "cache"
 
     @property
+    def vault_dir(self) -> Path:
+        return self.data_dir / "vault"
+
+    @property
     def state_dir(self) -> Path:
         return self.data_dir / "state"
 

@@ -1,7 +1,7 @@
 """Between the flights and the outbound door: where an artifact's bytes come from, and what they must be."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from proxy.artifacts.flight import Expected, Flight
 from proxy.feeds.keeper import ArtifactRef
@@ -53,7 +53,7 @@ class FlightLanding:
         except UpstreamError as error:
             raise problem_for(error, self._feed) from error
 
-    async def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         try:
             # Closed at once when the reader leaves: a fetch without readers may be given up.
             async with contextlib.aclosing(self._flight.read(start, stop)) as pieces:
@@ -61,6 +61,39 @@ class FlightLanding:
                     yield piece
         except UpstreamError as error:
             raise problem_for(error, self._feed) from error
+
+
+class PinnedLanding:
+    """The landing of an approved file: where the origin has its bytes no more, that is no missing file (A08)."""
+
+    def __init__(self, landing: FlightLanding, ref: ArtifactRef) -> None:
+        self._landing = landing
+        self._ref = ref
+
+    async def opened(self) -> int | None:
+        try:
+            return await self._landing.opened()
+        except Problem as problem:
+            raise pinned_problem(self._ref, problem) from problem
+
+    async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
+        try:
+            async with contextlib.aclosing(self._landing.read(start, stop)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except Problem as problem:
+            raise pinned_problem(self._ref, problem) from problem
+
+
+def pinned_problem(ref: ArtifactRef, problem: Problem) -> Problem:
+    """Return what a client of a curated feed is told where the origin has other bytes by now, or none."""
+    if problem.word not in ("unknown", "digest-mismatch"):
+        return problem
+    return Problem(
+        "pinned-unavailable",
+        f"the approved bytes are not held, and the origin has them no more: {problem.detail}",
+        feed=ref.feed, artifact=ref.filename,
+    )  # fmt: skip
 
 
 def expected_of(ref: ArtifactRef) -> Expected:

@@ -6,19 +6,31 @@ artifact into the one flight that fetches it.
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.flight import Flight
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.store import BlobStore
 from proxy.feeds.arrivals import Arrivals
+from proxy.feeds.curated import Pins
 from proxy.feeds.keeper import Absent, ArtifactRef, Landing, Offer
-from proxy.feeds.landing import FlightLanding, RemoteSource, expected_of
-from proxy.feeds.owners import Owned, Owners
+from proxy.feeds.landing import FlightLanding, PinnedLanding, RemoteSource, expected_of, pinned_problem
+from proxy.feeds.owners import Owned
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError, problem_for
 from proxy.upstream.way import Way
+
+
+class Names(Protocol):
+    """Who owns which name of a feed (`owners.Owners`), or what is approved in it (`curated.CuratedNames`)."""
+
+    def peek(self, name: str) -> Owned | None: ...
+
+    async def find(self, name: str, *, refresh: bool = False, offline: bool = False) -> Owned: ...
+
+    async def amend(self, upstream: str, name: str, edit: Callable[[bytes], bytes | None]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +38,27 @@ class KeptFeed:
     """A feed's owners and the remotes of its upstreams; an upstream that is a feed has its name instead."""
 
     name: str
-    owners: Owners
+    owners: Names
     remotes: Mapping[str, Way]
     feeds: Mapping[str, str]
     offline: bool = False
+    #: The feeds that a curated one takes from; its files go to the vault.
+    curated_from: tuple[str, ...] = ()
 
 
 class LocalKeeper:
     """The keeper's work in this process. Errors of the way out become problems here, once."""
 
     def __init__(
-        self, feeds: Mapping[str, KeptFeed], store: BlobStore, arrivals: Arrivals, flights: Flights
-    ) -> None:
+        self, feeds: Mapping[str, KeptFeed], store: BlobStore, arrivals: Arrivals, flights: Flights,
+        vault_flights: Flights, pins: Pins,
+    ) -> None:  # fmt: skip
         self._feeds = feeds
         self._store = store
         self._arrivals = arrivals
         self._flights = flights
+        self._vault_flights = vault_flights
+        self._pins = pins
 
     def peek(self, feed: str, name: str) -> Offer | Absent | None:
         owned = self._feeds[feed].owners.peek(name)
@@ -67,15 +84,17 @@ class LocalKeeper:
         except UpstreamError as error:
             raise problem_for(error, ref.feed) from error
         if answer.status in (404, 410):
-            raise gone(ref)
+            raise self._gone(ref)
         length = answer.headers.get("content-length", "")
         return int(length) if length.isascii() and length.isdigit() else None
 
     def is_arriving(self, ref: ArtifactRef) -> bool:
-        return self._flights.is_flying(_flight_key(ref))
+        key = _flight_key(ref)
+        return self._flights.is_flying(key) or self._vault_flights.is_flying(key)
 
     def fetch(self, ref: ArtifactRef) -> Landing:
-        return FlightLanding(self._launch(ref), ref.feed)
+        landing = FlightLanding(self._launch(ref), ref.feed)
+        return PinnedLanding(landing, ref) if self._is_curated(ref.feed) else landing
 
     async def arrived(self, ref: ArtifactRef) -> Blob:
         """Fetch the artifact, whether anybody reads it or not; return it once it is held.
@@ -89,7 +108,7 @@ class LocalKeeper:
             stream = await (await self.remote_of(ref)).open(ref.url, start=start, stop=stop)
             async with stream:
                 if stream.status in (404, 410):
-                    raise gone(ref)
+                    raise self._gone(ref)
                 skip = start - stream.start
                 async for piece in within(stream.chunks(), skip, stop - start):
                     yield piece
@@ -102,12 +121,19 @@ class LocalKeeper:
         Raises Problem where any feed on the way is offline: then nothing is asked on its behalf.
         """
         feed, upstream = self._online(ref, ref.feed), ref.upstream
-        while (inner := feed.feeds.get(upstream)) is not None:
-            feed = self._online(ref, inner)
-            owned = await feed.owners.find(ref.name)
-            if owned.upstream is None:
-                raise gone(ref)
-            upstream = owned.upstream
+        while True:
+            if feed.curated_from:
+                source, upstream = self._pins.source(feed.name, feed.curated_from, ref, upstream)
+                feed = self._online(ref, source)
+            elif (inner := feed.feeds.get(upstream)) is not None:
+                feed = self._online(ref, inner)
+                if not feed.curated_from:
+                    owned = await feed.owners.find(ref.name)
+                    if owned.upstream is None:
+                        raise gone(ref)
+                    upstream = owned.upstream
+            else:
+                break
         remote = feed.remotes.get(upstream)
         if remote is None:
             raise _changed(ref)
@@ -132,11 +158,27 @@ class LocalKeeper:
 
     def _launch(self, ref: ArtifactRef, *, keep: bool = False) -> Flight:
         key = _flight_key(ref)
-        is_new = not self._flights.is_flying(key)
-        flight = self._flights.join(key, [RemoteSource(ref, self.remote_of)], expected_of(ref), keep=keep)
+        is_new = not self.is_arriving(ref)
+        flights = self._flights_for(ref, key)
+        flight = flights.join(key, [RemoteSource(ref, self.remote_of)], expected_of(ref), keep=keep)
         if is_new:
             self._arrivals.watch(flight, ref)
         return flight
+
+    def _flights_for(self, ref: ArtifactRef, key: str) -> Flights:
+        """Return where the artifact lands; a fetch that is under way is joined, wherever it lands."""
+        if self._flights.is_flying(key):
+            return self._flights
+        if self._is_curated(ref.feed) or self._vault_flights.is_flying(key):
+            return self._vault_flights
+        return self._flights
+
+    def _is_curated(self, feed: str) -> bool:
+        kept = self._feeds.get(feed)
+        return kept is not None and bool(kept.curated_from)
+
+    def _gone(self, ref: ArtifactRef) -> Problem:
+        return pinned_problem(ref, gone(ref)) if self._is_curated(ref.feed) else gone(ref)
 
 
 def gone(ref: ArtifactRef) -> Problem:

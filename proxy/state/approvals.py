@@ -110,6 +110,12 @@ class Approvals:
         """Tell whether any active approval is of these bytes."""
         return digest in self._digests
 
+    def unpinned_since(self, before_ms: int) -> set[Sha256]:
+        """Return the digests whose every approval was revoked before that time."""
+        revoked = [each for each in self._by_id.values() if each.state == "revoked"]
+        late = {each.sha256 for each in revoked if (each.revoked_ms or 0) >= before_ms}
+        return {each.sha256 for each in revoked if each.sha256 not in self._digests} - late
+
     def on_change(self, listener: OnChange) -> Callable[[], None]:
         """Call back after each change with the feed and its changed names; returns how to stop that."""
         self._listeners.append(listener)

@@ -116,15 +116,15 @@ def test_compose_gives_the_server_time_to_stop() -> None:
     assert Server().stop_timeout_s < 30
 
 
-def test_compose_runs_read_only_with_volumes_for_cache_and_state() -> None:
+def test_compose_runs_read_only_with_volumes_for_all_data() -> None:
     found = service()
     assert found["read_only"] is True
     volumes = found["volumes"]
     assert isinstance(volumes, list)
     targets = [volume.split(":")[1] for volume in volumes]
-    assert targets == ["/data/cache", "/data/state", "/etc/feedgate/config.toml"]
+    assert targets == ["/data/cache", "/data/state", "/data/vault", "/etc/feedgate/config.toml"]
     document = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-    assert set(document["volumes"]) == {"cache", "state"}
+    assert set(document["volumes"]) == {"cache", "state", "vault"}
 
 
 def test_what_compose_mounts_and_builds_is_there() -> None:
@@ -158,9 +158,9 @@ def test_the_image_runs_as_a_user_of_its_own() -> None:
     assert order.index("USER") > max(place for place, word in enumerate(order) if word in ("RUN", "COPY"))
 
 
-def test_the_image_keeps_cache_and_state_in_volumes_that_belong_to_its_user() -> None:
+def test_the_image_keeps_all_data_in_volumes_that_belong_to_its_user() -> None:
     volumes = json.loads(of("VOLUME")[0])
-    assert volumes == ["/data/cache", "/data/state"]
+    assert volumes == ["/data/cache", "/data/state", "/data/vault"]
     made = of("RUN")[-1]
     assert "install -d -o 10001 -g 10001" in made
     assert all(volume in made for volume in volumes)
