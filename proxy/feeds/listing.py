@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from proxy.feeds.explained import NameExplained
-from proxy.model.verdict import ALLOWED, Verdict
+from proxy.model.verdict import ALLOWED, Outcome, Verdict
 
 _LAST_MS = 253_402_300_799_999
 
@@ -153,9 +153,13 @@ def _is_asked(item: NameItem, state: State | None) -> bool:
 
 
 def judged(verdict: Verdict = ALLOWED) -> Judged:
-    """Return a verdict as it is told."""
+    """Return a verdict as it is told. What audit mode does not hide is told as a warning."""
     until = verdict.until.isoformat() if verdict.until is not None else None
-    return Judged(outcome=verdict.outcome.value, rule=verdict.rule, reason=verdict.reason, until=until)
+    outcome, reason = verdict.outcome, verdict.reason
+    if verdict.is_visible and outcome in (Outcome.HOLD, Outcome.BLOCK):
+        done = "held" if outcome is Outcome.HOLD else "blocked"
+        outcome, reason = Outcome.WARN, f"it would be {done}, but the policy only audits: {reason}"
+    return Judged(outcome=outcome.value, rule=verdict.rule, reason=reason, until=until)
 
 
 def moment(milliseconds: int | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from proxy.state.audit_trail import AuditTrail
 from proxy.web.api.audit import AuditApi
+from proxy.web.api.explain import ExplainApi
 from proxy.web.api.feeds import FeedsApi
 from proxy.web.api.packages import PackagesApi
 from proxy.web.api.served import Served
@@ -11,5 +12,11 @@ from proxy.web.routes import Route
 
 def api_routes(served: Served, trail: AuditTrail) -> tuple[Route, ...]:
     """Return every route below `/api/v1`."""
-    nouns = (FeedsApi(served), PackagesApi(served), SnippetsApi(served), AuditApi(trail))
+    nouns = (
+        FeedsApi(served),
+        PackagesApi(served),
+        SnippetsApi(served),
+        ExplainApi(served),
+        AuditApi(trail),
+    )
     return tuple(route for noun in nouns for route in noun.routes())

@@ -1,0 +1,47 @@
+"""`/api/v1/feeds/{feed}/explain`: why an artifact, or what a spec means, can be had or not (contract, section 5)."""
+
+import msgspec
+
+from proxy.feeds.explain import Explainer, ExplainItem, is_artifact
+from proxy.model.problem import Problem
+from proxy.web.api.answer import answering
+from proxy.web.api.asked import cut
+from proxy.web.api.served import Served
+from proxy.web.inbound import Inbound
+from proxy.web.routes import Route
+
+_LONGEST = 500
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the artifacts that were meant; `next` is the cursor of the following page, null at the end."""
+
+    feed: str
+    items: list[ExplainItem]
+    next: str | None = None
+
+
+class ExplainApi:
+    """The handler."""
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
+
+    def routes(self) -> tuple[Route, ...]:
+        asks = ("artifact", "spec", "limit", "cursor")
+        return (Route(("GET",), "/api/v1/feeds/{feed}/explain", answering(self.explain, asks=asks)),)
+
+    async def explain(self, request: Inbound) -> Explanation:
+        """Say of each artifact that is meant what is decided, by which rule, why and until when."""
+        feed = self._served.feed(request)
+        explainer = Explainer(feed, self._served.listing(feed))
+        artifact, spec = request.query_value("artifact"), request.query_value("spec")
+        text = artifact or spec
+        if not text or (artifact and spec) or len(text) > _LONGEST or not text.isprintable():
+            detail = f"artifact=FILE or spec=SPEC is asked for, one of them, at most {_LONGEST} characters"
+            raise Problem("unprocessable", detail, feed=feed.name)
+        # Who pastes a file name as a spec means the file.
+        is_file = artifact is not None or is_artifact(feed.kind, text)
+        items = await (explainer.artifact(text) if is_file else explainer.spec(text))
+        some, following = cut(request, items, lambda item: item.artifact)
+        return Explanation(feed=feed.name, items=some, next=following)
