@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from proxy.base import Base
 from proxy.config.settings import Feed, Settings, Upstream
+from proxy.config.validate import sources_of
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.curated import Pins
 from proxy.feeds.feed_catalog import FeedCatalog
@@ -86,7 +87,7 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
         if feed.kind == "pypi":
             kept[feed.name] = _kept(feed, base, known, catalogs, owners)
         elif feed.kind == "conda":
-            kept[feed.name] = keep_conda(feed, base)
+            kept[feed.name] = keep_conda(feed, settings.feeds, base)
     keeper = LocalKeeper(
         kept, base.store, base.arrivals, base.flights, base.vault_flights, Pins(base.approvals)
     )
@@ -162,13 +163,13 @@ def _pypi_keeper(
 
 
 def _inner_first(feeds: Mapping[str, Feed]) -> list[Feed]:
-    """Return the feeds so that one which is another's upstream comes before it; loops are refused by the settings."""
+    """Return the feeds so that one that another takes from comes before it; loops are refused by the settings."""
     ordered: dict[str, Feed] = {}
 
     def place(feed: Feed) -> None:
-        for upstream in feed.upstreams:
-            if upstream.feed is not None and upstream.feed not in ordered:
-                place(feeds[upstream.feed])
+        for source in sources_of(feed):
+            if source not in ordered:
+                place(feeds[source])
         ordered.setdefault(feed.name, feed)
 
     for feed in feeds.values():
