@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import proxy
-from proxy.cli import audit, cache, check_config, doctor, explain, feed, init, reload, serve, snippet
+from proxy.cli import audit, cache, check_config, doctor, explain, feed, init, policy, reload, serve, snippet
 from proxy.cli.options import ConfigFile
 
 program = typer.Typer(
@@ -49,6 +49,7 @@ program.command("doctor")(doctor.doctor)
 program.command("audit")(audit.audit)
 program.command("explain")(explain.explain)
 program.add_typer(feed.commands, name="feed")
+program.add_typer(policy.commands, name="policy")
 program.add_typer(cache.commands, name="cache")
 
 

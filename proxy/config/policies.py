@@ -107,6 +107,18 @@ def parse_given(name: str, table: Mapping[str, object], used_by: Iterable[str] =
     return Parsed(None, (*faults, *parsed.faults), parsed.warnings) if faults else parsed
 
 
+def as_table(policy: Policy) -> dict[str, object]:
+    """Return the policy as a file would spell it, without what is at its default; `parse_given` reads it back."""
+    default = Policy(policy.name)
+    table = {
+        key.name: key.kind.show(getattr(policy, key.attr))
+        for key in POLICY
+        if getattr(policy, key.attr) != getattr(default, key.attr)
+    }
+    lists = {key.name: list(given) for key in PYPI if (given := getattr(policy.pypi, key.attr))}
+    return table | ({"pypi": lists} if lists else {})
+
+
 def _read(reader: Reader, name: str, table: Table, place: str, used_by: Iterable[str]) -> "Parsed":
     values = dict(_values(reader, table, place))
     parsed = parse_given(name, values, used_by)

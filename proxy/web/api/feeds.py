@@ -4,6 +4,8 @@ import msgspec
 
 from proxy.config.addresses import feed_url
 from proxy.config.settings import Feed
+from proxy.policy.describe import describe
+from proxy.policy.settings import Policy
 from proxy.web.api.answer import answering
 from proxy.web.api.asked import cut
 from proxy.web.api.served import Served
@@ -19,6 +21,8 @@ _NO_POLICY = {
         " projects that the origin has quarantined"
     ),
 }
+#: What every feed hides, whatever its policy says.
+_ALWAYS = "Files whose digest changed under their name are held."
 
 
 class FeedAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,8 @@ class FeedDetail(FeedAnswer, frozen=True, kw_only=True):
     settings: FeedSettings
     #: What the feed hides, in plain words.
     policy: str
+    #: The policy's name; null where the feed has none.
+    policy_name: str | None
     #: How many names it is known to have; null where that is not known.
     names: int | None
 
@@ -86,10 +92,20 @@ class FeedsApi:
             subdirs=list(feed.subdirs), indexed_timestamp=feed.indexed_timestamp,
         )  # fmt: skip
         names = self._served.listing(feed).count()
-        return FeedDetail(**told, settings=settings, policy=_NO_POLICY[feed.kind], names=names)
+        policy = self._served.settings.policy_of(feed)
+        return FeedDetail(
+            **told, settings=settings, policy=_hides(feed, policy), policy_name=feed.policy, names=names
+        )
 
     def _answer(self, feed: Feed, base_url: str) -> FeedAnswer:
         return FeedAnswer(
             name=feed.name, kind=feed.kind, url=feed_url(feed, self._served.settings.server, base_url),
             aliases=list(feed.aliases), offline=feed.offline, upstreams=upstreams_of(feed, self._served.health),
         )  # fmt: skip
+
+
+def _hides(feed: Feed, policy: Policy | None) -> str:
+    """Return in plain words what a feed hides."""
+    if policy is None:
+        return _NO_POLICY[feed.kind]
+    return " ".join((f"Policy {policy.name}.", *describe(policy), _ALWAYS))

@@ -5,6 +5,7 @@ from proxy.web.api.audit import AuditApi
 from proxy.web.api.explain import ExplainApi
 from proxy.web.api.feeds import FeedsApi
 from proxy.web.api.packages import PackagesApi
+from proxy.web.api.policies import PoliciesApi
 from proxy.web.api.served import Served
 from proxy.web.api.snippets import SnippetsApi
 from proxy.web.routes import Route
@@ -17,6 +18,7 @@ def api_routes(served: Served, trail: AuditTrail) -> tuple[Route, ...]:
         PackagesApi(served),
         SnippetsApi(served),
         ExplainApi(served),
+        PoliciesApi(served),
         AuditApi(trail),
     )
     return tuple(route for noun in nouns for route in noun.routes())
