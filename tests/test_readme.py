@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy.policy.parse import KEYS
+from tests.config.loading import loads
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -41,3 +44,20 @@ def test_every_command_that_it_names_exists(command: str) -> None:
 
 def test_no_placeholder_is_left() -> None:
     assert "@@" not in README
+
+
+def examples(chapter: str) -> list[str]:
+    """Return the TOML examples of a chapter."""
+    text = README.partition(f"\n## {chapter}\n")[2].partition("\n## ")[0]
+    return re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", examples("Policies"), ids=lambda text: text.split("]", 1)[0].strip("["))
+def test_every_example_of_a_policy_is_one(example: str, tmp_path: Path) -> None:
+    assert loads(tmp_path, example).settings.policies
+
+
+def test_readme_tells_every_key_of_a_policy() -> None:
+    chapter = README.partition("\n## Policies\n")[2].partition("\n## ")[0]
+    keys = re.findall(r"^\| `(?:\[+policies\.NAME\.)?([a-z_]+)\]*`", chapter, re.MULTILINE)
+    assert sorted(keys) == sorted(KEYS)
