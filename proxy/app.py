@@ -90,7 +90,7 @@ class App:
             self, self.base.database, Seal(settings.server.state_dir), self.base.clock, loaded
         )
         self.api = api_routes(
-            Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door.health),
+            Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door),
             AuditTrail(self.base.database),
         )
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
