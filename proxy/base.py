@@ -14,7 +14,7 @@ from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.packs import sweep_leftovers
 from proxy.feeds.conda.view import CondaView
 from proxy.feeds.documents import Documents
-from proxy.feeds.pypi.shard import PypiView
+from proxy.feeds.pypi.view import PypiView
 from proxy.feeds.views import Views
 from proxy.model.clock import Clock, SystemClock
 from proxy.model.tally import Tally

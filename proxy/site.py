@@ -5,14 +5,14 @@ change are taken over, with what they remember; what lives longer than settings 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from proxy.base import Base
 from proxy.config.settings import Feed, Settings, Upstream
+from proxy.config.validate import sources_of
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.curated import Pins
-from proxy.feeds.feed_catalog import FeedCatalog
 from proxy.feeds.intake import Intake
 from proxy.feeds.listing import Listing
 from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
@@ -21,11 +21,13 @@ from proxy.feeds.origin_documents import OriginDocuments
 from proxy.feeds.owners import Catalog, Owners
 from proxy.feeds.pypi.core_metadata import CoreMetadata
 from proxy.feeds.pypi.feed import PypiFeed
+from proxy.feeds.pypi.feed_catalog import FeedCatalog
 from proxy.feeds.pypi.index import PypiIndex
 from proxy.feeds.pypi.information import Information
 from proxy.feeds.pypi.listing import PypiListing
 from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
 from proxy.feeds.pypi.project_list import ProjectList
+from proxy.feeds.pypi.viewer import Viewer
 from proxy.site_conda import conda_feeds, conda_listing, keep_conda
 
 CatalogKey = tuple[Upstream, bool]
@@ -82,21 +84,25 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     catalogs: dict[CatalogKey, NameCatalog] = {}
     owners: dict[str, Owners] = {}
     kept: dict[str, KeptFeed] = {}
+    viewers: dict[str, Viewer] = {}
     for feed in _inner_first(settings.feeds):
         if feed.kind == "pypi":
-            kept[feed.name] = _kept(feed, base, known, catalogs, owners)
+            kept[feed.name] = _kept(feed, base, known, catalogs, owners, viewers.__getitem__)
         elif feed.kind == "conda":
-            kept[feed.name] = keep_conda(feed, base)
+            kept[feed.name] = keep_conda(feed, settings.feeds, base)
     keeper = LocalKeeper(
         kept, base.store, base.arrivals, base.flights, base.vault_flights, Pins(base.approvals)
     )
     pypi_keeper = _pypi_keeper(settings, base, keeper, kept)
+    viewers |= {
+        feed.name: Viewer(feed, settings.policy_of(feed), keeper, base.store, base.pypi_views, base.clock)
+        for feed in settings.feeds.values()
+        if feed.kind == "pypi"
+    }
     feeds = {
         feed.name: PypiFeed(
-            feed, keeper, pypi_keeper, base.store, base.pypi_views, base.documents,
-            base.clock,
+            feed, keeper, pypi_keeper, base.store, viewers[feed.name], base.documents, base.clock,
             public_url=settings.server.public_url,
-            policy=settings.policy_of(feed),
         )
         for feed in settings.feeds.values()
         if feed.kind == "pypi"
@@ -111,7 +117,7 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
 
 def _kept(
     feed: Feed, base: Base, known: Mapping[CatalogKey, NameCatalog],
-    catalogs: dict[CatalogKey, NameCatalog], owners: dict[str, Owners],
+    catalogs: dict[CatalogKey, NameCatalog], owners: dict[str, Owners], viewer_of: Callable[[str], Viewer],
 ) -> KeptFeed:  # fmt: skip
     remotes = {
         upstream.id: base.door.remote(upstream) for upstream in feed.upstreams if upstream.feed is None
@@ -119,7 +125,7 @@ def _kept(
     offered: dict[str, Catalog] = {}
     for upstream in feed.upstreams:
         if upstream.feed is not None:
-            offered[upstream.id] = FeedCatalog(owners[upstream.feed])
+            offered[upstream.id] = FeedCatalog(upstream.feed, viewer_of, owners[upstream.feed], base.store)
             continue
         key = (upstream, feed.offline)
         catalog = known.get(key) or NameCatalog(
@@ -152,7 +158,7 @@ def _pypi_keeper(
         if feed.kind == "pypi":
             remotes = kept[feed.name].remotes
             lists[feed.name] = ProjectList(
-                feed, remotes, lists.__getitem__, base.store, base.notes, base.clock
+                feed, settings.policy_of(feed), remotes, lists.__getitem__, base.store, base.notes, base.clock
             )
             documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
             information[feed.name] = Information(feed, remotes, documents)
@@ -162,13 +168,13 @@ def _pypi_keeper(
 
 
 def _inner_first(feeds: Mapping[str, Feed]) -> list[Feed]:
-    """Return the feeds so that one which is another's upstream comes before it; loops are refused by the settings."""
+    """Return the feeds so that one that another takes from comes before it; loops are refused by the settings."""
     ordered: dict[str, Feed] = {}
 
     def place(feed: Feed) -> None:
-        for upstream in feed.upstreams:
-            if upstream.feed is not None and upstream.feed not in ordered:
-                place(feeds[upstream.feed])
+        for source in sources_of(feed):
+            if source not in ordered:
+                place(feeds[source])
         ordered.setdefault(feed.name, feed)
 
     for feed in feeds.values():

@@ -1,13 +1,17 @@
 """The conda feeds of a site, built."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from proxy.base import Base
 from proxy.config.settings import Feed, Settings, Upstream
+from proxy.feeds.conda.approved import Approved
+from proxy.feeds.conda.approved_subdir import ApprovedSubdir
 from proxy.feeds.conda.channel import Catalog, Channel
 from proxy.feeds.conda.channel_intake import ChannelIntake
 from proxy.feeds.conda.composer import Composer
+from proxy.feeds.conda.curated_feed import CuratedCondaFeed
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.feed_subdir import FeedSubdir
 from proxy.feeds.conda.full_index import FullIndexes
@@ -20,12 +24,22 @@ from proxy.feeds.owners import Owners
 from proxy.policy.settings import Policy
 
 
-def keep_conda(feed: Feed, base: Base) -> KeptFeed:
-    """Return the ways out of a conda feed; the owners of its names are its channel's."""
-    remotes = {
-        upstream.id: base.door.remote(upstream) for upstream in feed.upstreams if upstream.feed is None
-    }
-    return KeptFeed(feed.name, Owners(feed, {}, base.owners, base.tally), remotes, {}, feed.offline)
+def keep_conda(feed: Feed, feeds: Mapping[str, Feed], base: Base) -> KeptFeed:
+    """Return the ways out of a conda feed, of those that it takes from included, as far as these may go out.
+
+    The owners of its names are its channel's.
+    """
+    remotes = {upstream.id: base.door.remote(upstream) for upstream in _origins(feed, feeds)}
+    owners = Owners(feed, {}, base.owners, base.tally)
+    return KeptFeed(feed.name, owners, remotes, {}, feed.offline, feed.curated_from)
+
+
+def _origins(feed: Feed, feeds: Mapping[str, Feed]) -> Iterator[Upstream]:
+    for upstream in feed.upstreams:
+        if upstream.feed is None:
+            yield upstream
+        elif not feeds[upstream.feed].offline:
+            yield from _origins(feeds[upstream.feed], feeds)
 
 
 def conda_feeds(
@@ -47,7 +61,8 @@ def conda_feeds(
                 former.keep_with(keeper)
                 made[feed.name] = former
             else:
-                made[feed.name] = _feed(feed, policy, base, keeper, made)
+                make = _curated if feed.curated_from else _feed
+                made[feed.name] = make(feed, policy, base, keeper, made)
     return {alias: feed for feed in made.values() for alias in feed.settings.aliases} | made
 
 
@@ -81,21 +96,46 @@ def _feed(
             upstream, subdir, folder, intake, base.notes, base.clock, base.tally, offline=feed.offline
         )
 
-    folder = base.conda_folder / f"feed-{feed.name}"
-    channel = Channel(
-        feed,
-        folder,
-        catalog_of,
-        Composer(feed.name, folder, base.owners, base.notes, base.clock, base.tally, base.conda_locks),
-        base.notes,
-        base.tally,
-    )
-    documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
-    outside = [upstream for upstream in feed.upstreams if upstream.feed is None]
-    remotes = {upstream.id: base.door.remote(upstream) for upstream in outside}
-    bases = {upstream.id: upstream.urls[0].reveal().rstrip("/") for upstream in outside}
+    channel = _channel(feed, base, catalog_of)
+    side = _side(feed, [upstream for upstream in feed.upstreams if upstream.feed is None], base)
     return CondaFeed(
-        feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock),
-        SideDocuments(feed.name, remotes, bases, documents, base.store, base.clock), base.conda_views,
-        base.clock, inner, policy,
+        feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock), side,
+        base.conda_views, base.clock, inner, policy,
     )  # fmt: skip
+
+
+def _curated(
+    feed: Feed, policy: Policy | None, base: Base, keeper: LocalKeeper, made: Mapping[str, CondaFeed]
+) -> CondaFeed:
+    """Return a curated feed: its one upstream is what was approved."""
+    approved = Approved(feed.name, base.approvals)
+    folder = base.conda_folder / f"approved_{feed.name}"
+
+    def catalog_of(upstream: Upstream, subdir: str) -> Catalog:
+        catalog = ApprovedSubdir(
+            approved, subdir, folder / subdir, base.notes, base.clock, base.conda_locks,
+            is_named=subdir in feed.subdirs,
+        )  # fmt: skip
+        approved.tell(catalog)
+        return catalog
+
+    approvals = Upstream(id=f"approved_{feed.name}", private=True)
+    channel = _channel(replace(feed, upstreams=(approvals,)), base, catalog_of)
+    sources = {name: made[name] for name in feed.curated_from}
+    return CuratedCondaFeed(
+        feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock),
+        _side(feed, [], base), base.conda_views, base.clock, policy, approved, sources,
+    )  # fmt: skip
+
+
+def _channel(feed: Feed, base: Base, catalog_of: Callable[[Upstream, str], Catalog]) -> Channel:
+    folder = base.conda_folder / f"feed-{feed.name}"
+    composer = Composer(feed.name, folder, base.owners, base.notes, base.clock, base.tally, base.conda_locks)
+    return Channel(feed, folder, catalog_of, composer, base.notes, base.tally)
+
+
+def _side(feed: Feed, origins: Sequence[Upstream], base: Base) -> SideDocuments:
+    documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
+    remotes = {upstream.id: base.door.remote(upstream) for upstream in origins}
+    bases = {upstream.id: upstream.urls[0].reveal().rstrip("/") for upstream in origins}
+    return SideDocuments(feed.name, remotes, bases, documents, base.store, base.clock)

@@ -37,11 +37,6 @@ FEEDS: tuple[OfFeed, ...] = (
     OfFeed("curated_from", lambda f: bool(f.curated_from), "curated feeds are not available yet"),
     OfFeed(
         "policy",
-        lambda f: f.policy is not None and f.kind == "pypi",
-        "policies of PyPI feeds are not available yet",
-    ),
-    OfFeed(
-        "policy",
         lambda f: f.policy is not None and f.kind == "conda",
         "policies of conda feeds are not available yet",
     ),

@@ -21,6 +21,7 @@ from proxy.feeds.facts import Facts
 from proxy.feeds.held import held_bytes
 from proxy.feeds.shards import Ask, Ingested, NameIndex, Received
 from proxy.model.digest import Sha256
+from proxy.model.sights import Sights
 from proxy.model.tally import Tally
 from proxy.upstream.answer import Answer, Validators
 from proxy.upstream.errors import BadAnswer, UpstreamError
@@ -33,13 +34,11 @@ _PAGE_BYTES = 16 * 1024**2
 _COMPANION_S = 10.0
 
 
-class Drifts(Protocol):
+class History(Protocol):
     """First sight and digest history (state, not cache)."""
 
-    async def drifted(
-        self, upstream: str, name: str, files: dict[str, str | None], now_ms: int
-    ) -> dict[str, str]:
-        """Record the files; return the names whose digest changed, with the reason they are held."""
+    async def sights(self, upstream: str, name: str, files: dict[str, str | None], now_ms: int) -> Sights:
+        """Record the files; return when each was first seen, and those whose digest changed."""
         ...
 
 
@@ -48,14 +47,14 @@ class Intake:
 
     def __init__(
         self, upstream: Upstream, remote: Way, index: NameIndex, store: BlobStore, notes: Notes,
-        drifts: Drifts, tally: Tally,
+        history: History, tally: Tally,
     ) -> None:  # fmt: skip
         self.notes = notes
         self._upstream = upstream
         self._remote = remote
         self._index = index
         self._store = store
-        self._drifts = drifts
+        self._history = history
         self._tally = tally
         #: Until a page was whole by itself: an origin that speaks the rich form does so for every name.
         self._are_pages_poor = True
@@ -148,8 +147,8 @@ class Intake:
                 filename[:200],
                 why,
             )
-        drifted = await self._drifts.drifted(self._upstream.id, name, dict(ingested.files), now_ms)
-        for filename, why in drifted.items():
+        sights = await self._history.sights(self._upstream.id, name, dict(ingested.files), now_ms)
+        for filename, why in sights.drifted.items():
             self._tally.count("drift", self._upstream.id)
             _LOG.error(
                 "a file changed under its name and is held: upstream %s, project %s, file %s, why %s",
@@ -158,7 +157,7 @@ class Intake:
                 filename,
                 why,
             )
-        packed = await asyncio.to_thread(self._index.pack, ingested, drifted, previous)
+        packed = await asyncio.to_thread(self._index.pack, ingested, sights, previous)
         return (await self._store.put(packed)).digest
 
     def _is_older(self, name: str, held: Facts, serial: int | None) -> bool:

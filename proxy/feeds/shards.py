@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from proxy.model.sights import Sights
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -70,6 +72,6 @@ class NameIndex(Protocol):
         """
         ...
 
-    def pack(self, ingested: Ingested, drifted: Mapping[str, str], previous: bytes | None) -> bytes:
-        """Return the stored form. `drifted` maps file names whose digest changed to the reason they are held."""
+    def pack(self, ingested: Ingested, sights: Sights, previous: bytes | None) -> bytes:
+        """Return the stored form, in which what drifted is held and every file has its first sight."""
         ...

@@ -1,7 +1,8 @@
 """The view: what a feed shows under one name, and why the rest is hidden.
 
 Every index form and the download gate read the same view (design, section 2); an artifact may be downloaded if
-and only if it is among `kept`. Views are values: built once from a shard, shared by everybody who asks.
+and only if it is among `kept`. Views are values: built once from a shard, shared by everybody who asks. With a
+policy a view is of one tick, and good until a tick that may change it.
 """
 
 from collections.abc import Mapping
@@ -42,11 +43,20 @@ class View(Generic[Listing, Record]):
     policy: str | None = None
     #: The tick at which a verdict may change by itself.
     until: datetime | None = None
+    #: The tick that the verdicts are of.
+    since: datetime | None = None
+    #: What decides beside the shard what is shown: the policy's fingerprint, and a digest of what it hides.
+    state: str = ""
 
     @property
     def key(self) -> str:
         """What documents rendered from this view are stored under, with their form."""
-        return f"{self.shard}"
+        return f"{self.shard}-{self.state}" if self.state else f"{self.shard}"
+
+    def is_of(self, now: datetime) -> bool:
+        """Tell whether the verdicts are those of this time."""
+        is_early = self.since is not None and now < self.since
+        return not is_early and (self.until is None or now < self.until)
 
 
 def gate(view: View[Listing, Record], path: str, thing: str | None = None) -> Record | None:
@@ -59,7 +69,7 @@ def gate(view: View[Listing, Record], path: str, thing: str | None = None) -> Re
     record = view.kept.get(path)
     if record is not None:
         return record
-    verdict = view.verdict or view.hidden.get(path)
+    verdict = view.hidden.get(path) or view.verdict
     if verdict is None:
         return None
     file = path.rpartition("/")[2]

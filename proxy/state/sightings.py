@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from proxy.model.problem import Problem
+from proxy.model.sights import Sights
 from proxy.state.database import Database
 from proxy.state.sighting import Drift, Seen, Sighting, merge, pack, unpack
 
@@ -72,12 +73,10 @@ class Sightings:
         async with self._turn:
             return (await self._taken()).get((upstream, subdir))
 
-    async def drifted(
-        self, upstream: str, name: str, files: dict[str, str | None], now_ms: int
-    ) -> dict[str, str]:
-        """Record a listing without subdirs (PyPI); return those of its files that drifted, with the reason.
+    async def sights(self, upstream: str, name: str, files: dict[str, str | None], now_ms: int) -> Sights:
+        """Record a listing without subdirs (PyPI); return its files' first sight, and those that drifted.
 
-        A file stays in the answer for as long as its digest is another than its first. The reason goes to
+        A file stays among these for as long as its digest is another than its first. The reason goes to
         clients of hidden files, so it names no digest (contract, section 3).
         """
         try:
@@ -86,7 +85,9 @@ class Sightings:
             # The disk takes nothing: what is known still judges, what is new is recorded by a later refresh.
             _LOG.warning("first sight of %s could not be recorded: %s", name, full.detail)
             sighting, _ = merge(await self.of(upstream, "", name), files, now_ms, is_initial=False)
-        return {file: _reason(seen, files[file]) for file, seen in sighting.drifts(files).items()}
+        drifted = {file: _reason(seen, files[file]) for file, seen in sighting.drifts(files).items()}
+        known = ((file, sighting.files[file]) for file in files)
+        return Sights({file: (seen.first_ms, seen.is_initial) for file, seen in known}, drifted)
 
     async def learn(self, upstream: str, subdir: str, learned: Path) -> None:
         """Write what a child learned (`learned.py`). Raises Problem('disk-full').

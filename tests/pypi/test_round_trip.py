@@ -1,6 +1,6 @@
 """What is rendered reads back as it was, as far as each form can say it; and both forms say the same files."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 import msgspec
 from hypothesis import given, settings
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pypi_simple import ProjectPage
 
 from proxy.feeds.pypi.shard import FORMAT, Shard, pack, unpack
+from proxy.model.verdict import Outcome, Verdict
 from proxy.pypi import page, render_html, render_json
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.order import in_order
@@ -155,7 +156,11 @@ def test_an_independent_reader_sees_the_same(project: Project) -> None:
 @settings(deadline=None)
 @given(_projects())
 def test_the_stored_form_reads_back_as_it_was(project: Project) -> None:
-    shard = Shard(FORMAT, project, {"packages/foo-1.0.tar.gz": "its digest changed"})
+    until = datetime(2027, 1, 31, tzinfo=UTC)
+    held = Verdict(Outcome.HOLD, "min_age", "too young", "held", until, policy="strict")
+    shard = Shard(
+        FORMAT, project, {"packages/foo-1.0.tar.gz": held}, {"foo-1.0.tar.gz": (7, True)}, False, held
+    )
     assert unpack(pack(shard)) == shard
 
 

@@ -67,11 +67,11 @@ async def test_rows_that_left_memory_are_read_again(database: Database) -> None:
 
 async def test_a_drifted_file_stays_held_until_its_first_digest_is_back(database: Database) -> None:
     sightings = Sightings(database)
-    assert await sightings.drifted("up", "demo", {"f": A}, NOW_MS) == {}
+    assert (await sightings.sights("up", "demo", {"f": A}, NOW_MS)).drifted == {}
     for _ in range(2):
-        held = await sightings.drifted("up", "demo", {"f": B}, NOW_MS + DAY_MS)
+        held = (await sightings.sights("up", "demo", {"f": B}, NOW_MS + DAY_MS)).drifted
         assert held == {"f": "its bytes changed at the origin on 2026-11-03; first seen 2026-11-02"}
-    assert await sightings.drifted("up", "demo", {"f": A}, NOW_MS + 2 * DAY_MS) == {}
+    assert (await sightings.sights("up", "demo", {"f": A}, NOW_MS + 2 * DAY_MS)).drifted == {}
 
 
 async def test_files_are_initial_only_before_the_first_complete_listing(database: Database) -> None:

@@ -5,7 +5,6 @@ Nothing here goes out; what is visible is the edition's.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -20,9 +19,9 @@ from proxy.conda.record import Facts
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.conda.channel import NOARCH, Channel, Edition
+from proxy.feeds.conda.edition_blobs import index_of, shard_in
 from proxy.feeds.conda.full_index import FullIndexes
 from proxy.feeds.conda.package_url import package_url
-from proxy.feeds.conda.packs import index_path, read_index
 from proxy.feeds.conda.side_documents import DamagedSubdir, SideDocuments
 from proxy.feeds.conda.superseded import SupersededShards
 from proxy.feeds.conda.view import CondaView, view_of
@@ -88,6 +87,11 @@ class CondaFeed:
         """Go on after a reload."""
         self._keeper = keeper
 
+    def subdirs(self) -> tuple[str, ...]:
+        """Return the subdirs that the feed is known to have: a channel has no list of them."""
+        known = (edition.subdir for edition in self.channel.known())
+        return tuple(dict.fromkeys((NOARCH, *self.settings.subdirs, *known)))
+
     async def prefetch(self) -> None:
         """Take in the subdirs that the settings name, and noarch; what fails is tried again by the first client."""
         for subdir in dict.fromkeys((NOARCH, *self.settings.subdirs)):
@@ -140,7 +144,7 @@ class CondaFeed:
         key = (edition.folder, edition.generation.stem)
         blob = self._indexes.get(key)
         if blob is None:
-            blob = await asyncio.to_thread(_index_of, edition)
+            blob = await asyncio.to_thread(index_of, edition)
             if len(self._indexes) >= _MOST_INDEXES:
                 self._indexes.clear()
             self._indexes[key] = blob
@@ -150,7 +154,7 @@ class CondaFeed:
         """Return a shard of the present generation, or one that was replaced in the last days."""
 
         async def read(edition: Edition) -> Blob | None:
-            body = await asyncio.to_thread(_shard_in, edition, digest)
+            body = await asyncio.to_thread(shard_in, edition, digest)
             if body is None:
                 kept = self._superseded.setdefault(edition.folder, SupersededShards(edition.folder))
                 body = await asyncio.to_thread(kept.find, digest)
@@ -187,8 +191,7 @@ class CondaFeed:
         return self._side.notices(known, ask, self._clock.now())
 
     async def _editions(self) -> dict[str, Edition]:
-        subdirs = dict.fromkeys((NOARCH, *self.settings.subdirs, *(e.subdir for e in self.channel.known())))
-        found = {subdir: await self.channel.edition(subdir) for subdir in subdirs}
+        found = {subdir: await self.channel.edition(subdir) for subdir in self.subdirs()}
         return {subdir: edition for subdir, edition in found.items() if edition is not None}
 
     # -- packages ------------------------------------------------------------------------------------------
@@ -199,7 +202,7 @@ class CondaFeed:
         known = self._decided.get(path)
         if known is not None:
             return known
-        edition, view = await self._view(subdir, file.name, offline)
+        edition, view = await self.view(subdir, file.name, offline=offline)
         record = gate(view, path, path)
         if record is None:
             detail = "this feed does not list this file"
@@ -215,6 +218,25 @@ class CondaFeed:
                 located = replace(located, ref=replace(located.ref, feed=self.settings.name))
         self._decided.put(path, located, edition.fresh_for_s)
         return located
+
+    def origin_of(self, subdir: str, file: FileName, located: Located) -> str:
+        """Return the id of the upstream that has a file which passed the gate."""
+        return located.ref.upstream
+
+    async def view(self, subdir: str, name: str, *, offline: bool = False) -> tuple[Edition, CondaView]:
+        """Return what the feed shows and hides of a name in a subdir. Raises Problem."""
+
+        async def read(edition: Edition) -> tuple[Edition, CondaView]:
+            # The same records may come from another upstream after a reload.
+            source = " ".join((edition.generation.stem, *edition.upstreams))
+            key = (f"{self.settings.name}/{subdir}/{name}", source)
+            view = self._views.get(key)
+            if view is None:
+                view = await asyncio.to_thread(view_of, self.settings.name, edition, name)
+                self._views.put(key, view, 8 + len(view.kept))
+            return edition, view
+
+        return await self._undamaged(subdir, read, offline=offline)
 
     async def side_car(self, subdir: str, file: FileName, digest: Sha256) -> ArtifactRef:
         """Return a package's signature side-car, which the record must name (design, law 3). Raises Problem."""
@@ -268,34 +290,9 @@ class CondaFeed:
         except BadPack as damage:
             raise Problem("busy", f"what is held of {subdir} is damaged", retry_after_s=2) from damage
 
-    async def _view(self, subdir: str, name: str, offline: bool) -> tuple[Edition, CondaView]:
-        async def read(edition: Edition) -> tuple[Edition, CondaView]:
-            # The same records may come from another upstream after a reload.
-            source = " ".join((edition.generation.stem, *edition.upstreams))
-            key = (f"{self.settings.name}/{subdir}/{name}", source)
-            view = self._views.get(key)
-            if view is None:
-                view = await asyncio.to_thread(view_of, self.settings.name, edition, name)
-                self._views.put(key, view, 8 + len(view.kept))
-            return edition, view
-
-        return await self._undamaged(subdir, read, offline=offline)
-
     def _ref(self, view: CondaView, record: Facts, url: str, file: FileName) -> ArtifactRef:
         others = (("md5", record.md5),) if record.md5 is not None else ()
         return ArtifactRef(
             self.settings.name, view.name, view.upstream, url, file.file,
             Sha256(record.sha256) if record.sha256 is not None else None, record.size, others,
         )  # fmt: skip
-
-
-def _shard_in(edition: Edition, digest: Sha256) -> bytes | None:
-    """Return a shard of the edition's generation, None where it has no such. Blocks. Raises BadPack."""
-    name = edition.generation.by_digest.get(digest)
-    return edition.generation.shards.parts(name)[0] if name is not None else None
-
-
-def _index_of(edition: Edition) -> Blob:
-    path = index_path(edition.folder, edition.generation.stem)
-    body = read_index(edition.generation, path)
-    return Blob(Sha256(hashlib.sha256(body).hexdigest()), len(body), path, body)

@@ -1,8 +1,8 @@
 """Full indexes of a generation (`repodata.json`, `.json.zst`): rendered by a child, once, when first asked for.
 
-After a change clients get the former document for the moment the next one takes, if there is one and it is not
-older than the contract allows (section 3: the gate changes at once, full documents within eight seconds). Whoever
-waits longer than a client has patience for is told to come back.
+After a change clients of a large index get the former document for the moment the next one takes, if there is one and
+it is not older than the contract allows (section 3: the gate changes at once, full documents of more than 50,000
+records within eight seconds). Whoever waits longer than a client has patience for is told to come back.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ _LOG = logging.getLogger("feedgate.conda")
 _PATIENCE_S = 20.0
 #: For how long a former document may stand in for the one that is being made.
 _STANDS_IN_S = 8.0
+#: What 50,000 records take at the least; a smaller index is rendered within a second.
+_LARGE_BYTES = 15 * 1000**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class FullIndexes:
             if blob is not None:
                 return blob
         task = self._make_once(edition, form)
-        if served is not None and served.stem != stem and await self._may_stand_in(key, served, task):
+        is_large = edition.generation.sizes[0] >= _LARGE_BYTES
+        is_behind = served is not None and served.stem != stem and is_large
+        if served is not None and is_behind and await self._may_stand_in(key, served, task):
             return served.blob
         try:
             async with asyncio.timeout(_PATIENCE_S):

@@ -109,7 +109,7 @@ class CondaListing:
 
     async def _editions(self) -> Sequence[Edition]:
         settings, channel = self._feed.settings, self._feed.channel
-        known = (edition.subdir for edition in channel.known())
+        known = self._feed.subdirs()
         held = () if settings.subdirs else await asyncio.to_thread(_held, self._folders)
         found = []
         for subdir in dict.fromkeys((NOARCH, *settings.subdirs, *sorted({*known, *held}))):

@@ -15,19 +15,16 @@ from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.documents import Document, Documents
-from proxy.feeds.held import held_bytes
 from proxy.feeds.keeper import Absent, How, Keeper, Offer
 from proxy.feeds.ownership import matches
-from proxy.feeds.pypi import shard as stored
 from proxy.feeds.pypi.keeper import PypiKeeper
 from proxy.feeds.pypi.located import Located, located_in
-from proxy.feeds.pypi.shard import PypiView, view_of
-from proxy.feeds.view import gate
-from proxy.feeds.views import Views
+from proxy.feeds.pypi.view import PypiView
+from proxy.feeds.pypi.viewer import Viewer
+from proxy.feeds.view import gate, refusal
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256, parse_sha256
 from proxy.model.problem import Problem
-from proxy.policy.settings import Policy
 from proxy.pypi import legacy_json, render_html, render_json
 from proxy.pypi.distribution import metadata_hashes
 from proxy.pypi.names import FileKind, projects_of
@@ -55,15 +52,15 @@ class PypiFeed:
     """One feed of kind "pypi"."""
 
     def __init__(
-        self, feed: Feed, keeper: Keeper, pypi: PypiKeeper, store: BlobStore, views: Views[PypiView],
-        documents: Documents, clock: Clock, *, public_url: str | None, policy: Policy | None = None,
+        self, feed: Feed, keeper: Keeper, pypi: PypiKeeper, store: BlobStore, viewer: Viewer,
+        documents: Documents, clock: Clock, *, public_url: str | None,
     ) -> None:  # fmt: skip
         self.settings = feed
-        self.policy = policy
+        self.policy = viewer.policy
+        self.viewer = viewer
         self._keeper = keeper
         self._pypi = pypi
         self._store = store
-        self._views = views
         self._documents = documents
         #: Gate decisions of a moment ago: a popular file is asked for thousands of times a second.
         self._decided: Briefly[Located] = Briefly(clock)
@@ -84,6 +81,8 @@ class PypiFeed:
         view, offer = await self.view(name)
         if view is None or isinstance(offer, Absent):
             raise self._unknown(name, offer)
+        if self.settings.blocked_project != "empty":
+            self._refuse_hidden(view, offer)
         key = f"pypi-{kind}-{RENDERERS}-{self.settings.name}-{view.key}-{self._provenance_base or ''}"
         document = self._documents.peek(key)
         if document is None:
@@ -91,13 +90,17 @@ class PypiFeed:
             document = await self._documents.get(
                 key, lambda: render(view.listing, provenance_base=self._provenance_base)
             )
-        self._pages.put(f"{kind} {name}", Page(document, _repeated(offer)), offer.fresh_for_s)
+        for_s = self.viewer.valid_for_s(view, offer)
+        self._pages.put(f"{kind} {name}", Page(document, _repeated(offer)), for_s)
         return Page(document, offer)
 
     async def json(self, name: str, version: str | None) -> Page:
         """Return the legacy JSON document of a project or of one version. Raises Problem."""
         view, offer = await self.view(name)
-        if view is None or isinstance(offer, Absent) or view.verdict is not None:
+        if view is None or isinstance(offer, Absent):
+            raise self._unknown(name, offer)
+        self._refuse_hidden(view, offer)
+        if not view.kept:
             raise self._unknown(name, offer)
         if version is not None:
             # What the view does not show is not asked for either, and what is asked is spelled as it shows it.
@@ -140,6 +143,9 @@ class PypiFeed:
     async def provenance(self, name: str, version: str, filename: str) -> bytes:
         """Return the attestation document of a file of a version that the view shows. Raises Problem."""
         view, offer = await self.view(name)
+        if view is not None:
+            hidden = (path for path in view.hidden if path.rpartition("/")[2] == filename)
+            gate(view, next(hidden, filename))
         record = (
             next((f for f in view.listing.files if f.filename == filename), None)
             if view is not None
@@ -154,31 +160,16 @@ class PypiFeed:
         self, name: str, *, refresh: bool = False, offline: bool = False
     ) -> tuple[PypiView | None, Offer | Absent]:
         """Return the feed's view of a normalised name, None where nobody has it. `offline`: nobody is asked."""
-        offer = None if refresh else self._keeper.peek(self.settings.name, name)
-        if offer is None:
-            offer = await self._keeper.lookup(self.settings.name, name, refresh=refresh, offline=offline)
-        if isinstance(offer, Absent):
-            return None, offer
-        # Two upstreams may have the same shard, and a view says whose it is.
-        key = (self.settings.name, f"{offer.upstream} {offer.shard}")
-        view = self._views.get(key)
-        if view is None:
-            view = await self._load(name, offer)
-            if view is None and offline:
-                return None, offer
-            if view is None:
-                if refresh:
-                    raise self._busy(f"the index of {name} could not be kept")
-                return await self.view(name, refresh=True)
-            self._views.put(key, view, 8 + len(view.kept))
-        return view, offer
+        return await self.viewer.view(name, refresh=refresh, offline=offline)
 
-    async def _load(self, name: str, offer: Offer) -> PypiView | None:
-        data = await held_bytes(self._store, offer.shard)
-        shard = await asyncio.to_thread(stored.unpack, data) if data is not None else None
-        return (
-            None if shard is None else view_of(self.settings.name, name, offer.upstream, offer.shard, shard)
-        )
+    def _refuse_hidden(self, view: PypiView, offer: Offer | Absent) -> None:
+        """Raise what a project is answered with that the policy hides whole; quarantine has a page that says so."""
+        verdict = view.verdict
+        if verdict is None or verdict.word == "quarantined":
+            return
+        if self.settings.blocked_project == "404":
+            raise self._unknown(view.name, offer)
+        raise refusal(self.settings.name, view.name, verdict, view.policy, f"spec={view.name}")
 
     # -- files ---------------------------------------------------------------------------------------------
 
@@ -202,6 +193,10 @@ class PypiFeed:
                 continue
             if view is None or isinstance(offer, Absent):
                 continue
+            if view.verdict is not None and path not in view.hidden:
+                # Nobody knows whether it is this project's: another reading of the file's name may be right.
+                trouble = trouble or refusal(self.settings.name, filename, view.verdict, view.policy)
+                continue
             record = gate(view, path) if found is None else view.kept.get(path)
             if record is None:
                 continue
@@ -211,7 +206,7 @@ class PypiFeed:
             elif not found[0].is_same_file(located):
                 raise self._ambiguous(path, found[0], located)
         if found is not None:
-            self._decided.put(path, found[0], found[1].fresh_for_s)
+            self._decided.put(path, found[0], self.viewer.valid_for_s(found[0].view, found[1]))
             return found[0]
         if trouble is not None:
             raise trouble

@@ -13,6 +13,7 @@ import msgspec
 from proxy.config.settings import Upstream
 from proxy.feeds.pypi import shard as stored
 from proxy.feeds.shards import Ask, BadIndex, Ingested, Received
+from proxy.model.sights import Sights
 from proxy.pypi.enrich import carry_over, enrich
 from proxy.pypi.names import FileKind
 from proxy.pypi.negotiate import UPSTREAM_ACCEPT
@@ -71,10 +72,10 @@ class PypiIndex:
         dropped = () if self._is_flat else parsed.dropped
         return Ingested(project, files, serial, dropped, is_complete)
 
-    def pack(self, ingested: Ingested, drifted: Mapping[str, str], previous: bytes | None) -> bytes:
+    def pack(self, ingested: Ingested, sights: Sights, previous: bytes | None) -> bytes:
         assert isinstance(ingested.payload, Project)
-        old = stored.unpack(previous) if previous is not None and drifted else None
-        return stored.pack(stored.keep_first(ingested.payload, drifted, old))
+        old = stored.unpack(previous) if previous is not None and sights.drifted else None
+        return stored.pack(stored.shard_of(ingested.payload, sights, old, is_complete=ingested.is_complete))
 
 
 def _refuse_dense(body: bytes) -> None:

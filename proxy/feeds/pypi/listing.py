@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from proxy.feeds.explained import ArtifactExplained, NameExplained
+from proxy.feeds.explained import NameExplained
 from proxy.feeds.keeper import Absent
 from proxy.feeds.listing import (
     ArtifactItem,
@@ -24,7 +24,7 @@ from proxy.feeds.listing import (
     page,
 )
 from proxy.feeds.pypi.feed import PypiFeed
-from proxy.feeds.pypi.shard import PypiView
+from proxy.feeds.pypi.view import PypiView
 from proxy.feeds.views import Views
 from proxy.model.problem import Problem
 from proxy.model.verdict import ALLOWED, Verdict
@@ -74,13 +74,9 @@ class PypiListing:
 
     async def explained(self, name: str) -> NameExplained:
         view = await self._view(normalize(name))
-        shown = [ArtifactExplained(path.rpartition("/")[2], ALLOWED) for path in view.kept]
-        hidden = [
-            ArtifactExplained(path.rpartition("/")[2], view.verdict or verdict)
-            for path, verdict in view.hidden.items()
-        ]
+        artifacts = await self._feed.viewer.explained(view)
         return NameExplained(
-            view.feed, view.name, view.upstream, (*shown, *hidden), view.policy, view.verdict, view.until
+            view.feed, view.name, view.upstream, artifacts, view.policy, view.verdict, view.until
         )
 
     def is_name(self, text: str) -> bool:
@@ -106,7 +102,8 @@ class PypiListing:
     def _known(self) -> dict[str, PypiView]:
         """Return the views in memory by name, each as it was last seen: the newest one comes last."""
         feed = self._feed.settings.name
-        return {view.name: view for view in self._views if view.feed == feed}
+        is_own = self._feed.viewer.is_of_policy
+        return {view.name: view for view in self._views if view.feed == feed and is_own(view)}
 
     def _hiding(self) -> list[str]:
         """Return the names of which something is hidden, as far as is known."""
@@ -164,13 +161,14 @@ def _counted(view: PypiView) -> NameItem:
 
 
 def _artifacts(view: PypiView) -> list[ArtifactItem]:
-    shown = [_shown(file) for file in view.listing.files if file.path in view.kept]
+    shown = [_shown(file, view.noted.get(file.path, ALLOWED)) for file in view.listing.files]
     return [*shown, *(_hidden(view.name, path, verdict) for path, verdict in view.hidden.items())]
 
 
-def _shown(file: Distribution) -> ArtifactItem:
+def _shown(file: Distribution, verdict: Verdict) -> ArtifactItem:
     return ArtifactItem(
-        artifact=file.filename, filename=file.filename, path=file.path, version=file.version, verdict=judged(),
+        artifact=file.filename, filename=file.filename, path=file.path, version=file.version,
+        verdict=judged(verdict),
         size=file.size, sha256=file.sha256, uploaded_at=file.upload_time, yanked=file.yanked,
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from proxy.feeds.keeper import ArtifactRef
-from proxy.feeds.pypi.shard import PypiView
+from proxy.feeds.pypi.view import PypiView
 from proxy.model.digest import Sha256
 from proxy.model.verdict import Verdict
 from proxy.pypi.distribution import Distribution

@@ -4,21 +4,29 @@ The public index's root is 40 MB of HTML with a million links; a serving process
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from proxy.feeds.ownership import matches
+from proxy.policy.judge import Judge
+from proxy.policy.settings import Policy
 from proxy.pypi.project_list import parse, render_html, render_json
 
 _CHUNK_BYTES = 1024**2
 
 
-def build(sources: Sequence[dict[str, object]], html: str, json: str) -> dict[str, object]:
+def build(
+    sources: Sequence[dict[str, object]], html: str, json: str, judging: dict[str, object] | None = None
+) -> dict[str, object]:
     """Read root lists and write the feed's own in both forms.
 
-    Each source has `path`, `content_type`, `is_flat` and the globs `only`, `except`, `withheld`. Returns the
-    digests and the number of names. Raises what the parser raises for a body that is no root list.
+    Each source has `path`, `content_type`, `is_flat` and the globs `only`, `except`, `withheld`; `judging` is what
+    `judging` makes of the feed's policy. Returns the digests and the number of names. Raises what the parser raises
+    for a body that is no root list.
     """
+    is_hidden = _hiding(judging) if judging is not None else lambda name: False
     names: dict[str, str] = {}
     for source in sources:
         only, banned = _globs(source, "only"), _globs(source, "except") + _globs(source, "withheld")
@@ -29,12 +37,29 @@ def build(sources: Sequence[dict[str, object]], html: str, json: str) -> dict[st
             ):
                 if (not only or matches(name, only)) and not matches(name, banned):
                     names.setdefault(name, spelling)
-    listed = sorted(names.items())
+    listed = sorted((name, spelling) for name, spelling in names.items() if not is_hidden(name))
     return {
         "count": len(listed),
         "html": _write(Path(html), render_html(listed)),
         "json": _write(Path(json), render_json(listed)),
     }
+
+
+def judging(policy: Policy, tick_ms: int) -> dict[str, object]:
+    """Return a policy and a tick as a child is handed them."""
+    return {"policy": msgspec.to_builtins(policy), "tick_ms": tick_ms}
+
+
+def _hiding(judging: Mapping[str, object]) -> Callable[[str], bool]:
+    """Return what tells whether a name is hidden whatever is behind it."""
+    judge = Judge(msgspec.convert(judging["policy"], Policy), "pypi")
+    tick_ms = msgspec.convert(judging["tick_ms"], int)
+
+    def is_hidden(name: str) -> bool:
+        verdict = judge.judge_name(name, tick_ms)
+        return verdict is not None and not verdict.is_visible
+
+    return is_hidden
 
 
 def _globs(source: dict[str, object], key: str) -> tuple[str, ...]:

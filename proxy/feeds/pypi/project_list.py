@@ -19,11 +19,14 @@ from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, NoRoom, busy, run_in_child
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.pypi.index import is_flat
+from proxy.feeds.pypi.names_job import judging
 from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.model.redact import origin_of
+from proxy.policy.settings import Policy
+from proxy.policy.tick import tick_of
 from proxy.pypi.negotiate import UPSTREAM_ACCEPT
 from proxy.upstream.errors import UpstreamError, problem_for
 from proxy.upstream.way import Way
@@ -49,10 +52,11 @@ class ProjectList:
     """One feed's list. `inner` gives the list of a feed that is an upstream of this one."""
 
     def __init__(
-        self, feed: Feed, remotes: Mapping[str, Way], inner: Callable[[str], "ProjectList"],
+        self, feed: Feed, policy: Policy | None, remotes: Mapping[str, Way], inner: Callable[[str], "ProjectList"],
         store: BlobStore, notes: Notes, clock: Clock,
     ) -> None:  # fmt: skip
         self._feed = feed
+        self._policy = policy
         self._remotes = remotes
         self._inner = inner
         self._store = store
@@ -140,13 +144,17 @@ class ProjectList:
                 for number, upstream in enumerate(self._feed.upstreams)
             ]
             html, json = place / "html", place / "json"
+            note, judged = self._note(), None
+            if self._policy is not None:
+                judged = judging(self._policy, self._tick_ms())
             await run_in_child(
-                "proxy.feeds.pypi.names_job:build", {"sources": sources, "html": str(html), "json": str(json)}
+                "proxy.feeds.pypi.names_job:build",
+                {"sources": sources, "html": str(html), "json": str(json), "judging": judged},
             )
             noted = _Noted(
                 int(self._clock.now().timestamp() * 1000), await self._keep(html), await self._keep(json)
             )
-        await self._notes.set(self._note(), msgspec.msgpack.encode(noted))
+        await self._notes.set(note, msgspec.msgpack.encode(noted))
 
     async def _source(self, upstream: Upstream, path: Path) -> dict[str, object]:
         if upstream.feed is not None:
@@ -202,4 +210,16 @@ class ProjectList:
             )
             for upstream in self._feed.upstreams
         ]  # fmt: skip
-        return hashlib.sha256(msgspec.json.encode([self._feed.reserved, facts])).hexdigest()[:32]
+        told = msgspec.json.encode([self._feed.reserved, facts, self._judged_by()])
+        return hashlib.sha256(told).hexdigest()[:32]
+
+    def _judged_by(self) -> object:
+        """Return what decides which names the policy hides: itself, and the exemptions that have not ended."""
+        if self._policy is None:
+            return None
+        tick_ms = self._tick_ms()
+        lasting = [tick_ms < each.ends_at.timestamp() * 1000 for each in self._policy.exemptions]
+        return [self._policy.fingerprint, lasting]
+
+    def _tick_ms(self) -> int:
+        return tick_of("pypi", self._clock.now())

@@ -1,28 +1,36 @@
-"""The stored shard of a PyPI project: what the origin lists, and which of it is held because it drifted."""
+"""The stored shard of a PyPI project: what an upstream offers, when each file was first seen, what is held already.
+
+An origin's page becomes a shard when it is taken in; the view of a feed that is another feed's upstream becomes one
+too, so that the other feed judges on top of what this one shows, and tells what it hides.
+"""
 
 from collections.abc import Mapping
 
 import msgspec
 
-from proxy.feeds.view import View
-from proxy.model.digest import Sha256
+from proxy.model.sights import Sights
 from proxy.model.verdict import Outcome, Verdict
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.project import Project
 
 #: Raised when the stored form changes, so that older shards are refetched and documents rendered again.
-FORMAT = 1
+FORMAT = 2
 
 
 class Shard(msgspec.Struct, frozen=True, array_like=True):
-    """A project, and feed path -> reason for the files whose digest changed under their name."""
+    """A project with the files that are offered, and what is known of them beyond the page."""
 
     format: int
     project: Project
-    drifted: dict[str, str] = {}
+    #: feed path -> why it is hidden, whatever this feed's policy says.
+    hidden: dict[str, Verdict] = {}
+    #: file name -> UTC milliseconds of its first sight, and whether the first listing had it.
+    sights: dict[str, tuple[int, bool]] = {}
+    #: False while a document did not come that tells what a poor page does not, such as upload times.
+    is_complete: bool = True
+    #: Set where the upstream hides the whole name.
+    verdict: Verdict | None = None
 
-
-PypiView = View[Project, Distribution]
 
 _DECODER = msgspec.msgpack.Decoder(Shard)
 
@@ -40,19 +48,27 @@ def unpack(data: bytes) -> Shard | None:
     return shard if shard.format == FORMAT else None
 
 
-def keep_first(project: Project, drifted: Mapping[str, str], previous: Shard | None) -> Shard:
+def shard_of(project: Project, sights: Sights, previous: Shard | None, *, is_complete: bool = True) -> Shard:
     """Return the shard in which every drifted file is the one seen first, or hidden where that is not known."""
-    if not drifted:
-        return Shard(FORMAT, project)
+    files, hidden = project.files, dict[str, Verdict]()
+    if sights.drifted:
+        files = _first_seen(files, sights.drifted, previous)
+        reachable = {file.path for file in files}
+        hidden = {
+            file.path: Verdict(Outcome.HOLD, "drift", sights.drifted[file.filename], "held")
+            for file in project.files
+            if file.filename in sights.drifted and file.path not in reachable
+        }
+        project = msgspec.structs.replace(project, files=files)
+    return Shard(FORMAT, project, hidden, dict(sights.first), is_complete)
+
+
+def _first_seen(
+    files: tuple[Distribution, ...], drifted: Mapping[str, str], previous: Shard | None
+) -> tuple[Distribution, ...]:
     first = {file.filename: file for file in previous.project.files} if previous is not None else {}
-    kept = tuple(first.get(file.filename) if file.filename in drifted else file for file in project.files)
-    paths = {file.path: drifted[file.filename] for file in project.files if file.filename in drifted}
-    files = tuple(file for file in kept if file is not None)
-    reachable = {file.path for file in files}
-    return Shard(
-        FORMAT, msgspec.structs.replace(project, files=files),
-        {path: why for path, why in paths.items() if path not in reachable},
-    )  # fmt: skip
+    kept = (first.get(file.filename) if file.filename in drifted else file for file in files)
+    return tuple(file for file in kept if file is not None)
 
 
 def with_core_metadata(data: bytes, filename: str, told: bool | dict[str, str]) -> bytes | None:
@@ -70,18 +86,3 @@ def with_core_metadata(data: bytes, filename: str, told: bool | dict[str, str]) 
     )
     project = msgspec.structs.replace(shard.project, files=files)
     return pack(msgspec.structs.replace(shard, project=project))
-
-
-def view_of(feed: str, name: str, upstream: str, digest: Sha256, shard: Shard) -> PypiView:
-    """Return what an open feed shows of the shard: everything, but for quarantine and drift."""
-    project = shard.project
-    hidden = {path: Verdict(Outcome.HOLD, "drift", why, "held") for path, why in shard.drifted.items()}
-    if project.status == "quarantined":
-        reason = "the origin has quarantined this project" + (
-            f": {project.status_reason}" if project.status_reason else ""
-        )
-        verdict = Verdict(Outcome.BLOCK, "quarantine", reason, "quarantined")
-        return View(
-            feed, name, upstream, digest, msgspec.structs.replace(project, files=()), {}, hidden, verdict
-        )
-    return View(feed, name, upstream, digest, project, {file.path: file for file in project.files}, hidden)

@@ -1,0 +1,213 @@
+"""What the promotion engine asks of conda feeds: which files of a source are meant, and what they need.
+
+A source is seen as its view shows it. Of a package in both formats a spec takes only the `.conda`, as every client
+does; the other is promoted by its file name. Newest is told for each platform and Python that is asked for, so that
+none is left without; `noarch` belongs to every platform.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from proxy.child.run import ChildFailed, busy, run_in_child
+from proxy.conda.names import FileName, is_subdir, parse_file
+from proxy.conda.pack import BadPack
+from proxy.conda.record import raws_of
+from proxy.feeds.conda.channel import NOARCH, Edition
+from proxy.feeds.conda.feed import CondaFeed
+from proxy.feeds.conda.meaning import chosen, fits, means, shown, verdicts_on
+from proxy.feeds.conda.solve_job import Order
+from proxy.feeds.local_keeper import LocalKeeper
+from proxy.feeds.promotion.selecting import Choice, Chosen, Found, Place, Refused, Sought, Wanted, refused
+from proxy.model.problem import Problem
+from proxy.model.verdict import Verdict
+from proxy.policy.spec import BadSpec, Spec, parse_spec
+from proxy.upstream.errors import UpstreamError, problem_for
+
+_SOLVE_S = 120.0
+_SOLVE_BYTES = 4 * 1024**3
+
+
+class CondaSelecting:
+    """The conda feeds of a site, by name (`promotion.selecting.Selecting`)."""
+
+    def __init__(self, feeds: Callable[[str], CondaFeed | None], keeper: Callable[[], LocalKeeper]) -> None:
+        self._feeds = feeds
+        self._keeper = keeper
+
+    def fault(self, spec: str) -> str | None:
+        try:
+            parse_spec("conda", spec)
+        except BadSpec as bad:
+            return str(bad)
+        return None
+
+    async def select(self, source: str, spec: str, sought: Sought) -> Choice:
+        feed, asked = self._feed(source), parse_spec("conda", spec)
+        editions = await self._editions(feed, sought.platforms)
+        found: list[Chosen] = []
+        hiding: dict[str, Verdict] = {}
+        for name in await asyncio.to_thread(_names, asked, editions):
+            kept = []
+            for edition in editions:
+                _, view = await feed.view(edition.subdir, name)
+                kept += [shown(path, record) for path, record in view.kept.items()]
+                hiding |= view.hidden
+            meant = [each for each in kept if means(asked, each)]
+            found += [Chosen(await self._found(feed, each.path)) for each in chosen(meant, sought)]
+        if found:
+            return Choice(tuple(found))
+        whys = verdicts_on(asked, hiding, sought)
+        if whys:
+            return Choice(refused=tuple(refused(path, why) for path, why in whys.items()))
+        reason = f"nothing that {source} shows fits it; looked at: {_listed(editions)}"
+        return Choice(refused=(Refused(spec, "unknown", "unknown", reason, is_spec=True),))
+
+    async def find(self, source: str, artifact: str) -> Choice:
+        feed = self._feed(source)
+        subdir, _, name = artifact.partition("/")
+        file = parse_file(name)
+        unknown = Refused(artifact, "unknown", "unknown", f"{source} does not list this file (subdir/file)")
+        if file is None or not is_subdir(subdir):
+            return Choice(refused=(unknown,))
+        try:
+            _, view = await feed.view(subdir, file.name)
+        except Problem as problem:
+            if problem.word != "unknown":
+                raise
+            return Choice(refused=(unknown,))
+        verdict = view.hidden.get(artifact)
+        if verdict is not None:
+            return Choice(refused=(refused(artifact, verdict),))
+        if artifact not in view.kept:
+            return Choice(refused=(unknown,))
+        return Choice((Chosen(await self._found(feed, artifact)),))
+
+    async def solve(self, source: str, target: str, wanted: Wanted, place: Place) -> Choice:
+        feed, curated = self._feed(source), self._feed(target)
+        fitting = [
+            each.artifact for each in wanted.found if fits(await self._candidate(feed, each), *_of(place))
+        ]
+        if not wanted.specs and not fitting:
+            return Choice()
+        made = await self._solved(
+            Order(
+                platform=place.platform, python=place.python, source=await self._places(feed, place),
+                target=await self._places(curated, place), wanted=wanted.specs, exactly=tuple(fitting),
+            )
+        )  # fmt: skip
+        if "unsolvable" in made:
+            words = f"on {place.platform} for Python {place.python}: {made['unsolvable']}"
+            what = ", ".join((*wanted.specs, *fitting))
+            return Choice(refused=(Refused(what, "unsolvable", "dependencies", words, is_spec=not fitting),))
+        requested = [Chosen(await self._either(feed, curated, path)) for path in made["requested"]]
+        needed = [
+            Chosen(await self._either(feed, curated, path), f"needed by {by}")
+            for path, by in made["needed"].items()
+        ]
+        return Choice((*requested, *needed))
+
+    async def hashed(self, source: str, found: Found) -> Found:
+        feed = self._feed(source)
+        subdir, file = _parsed(found.artifact)
+        ref = (await feed.locate(subdir, file)).ref
+        try:
+            blob = await feed.blob(ref) or await self._keeper().arrived(ref)
+        except UpstreamError as error:
+            raise problem_for(error, source) from error
+        return Found(
+            found.artifact, found.name, found.version, blob.digest, blob.size, found.record, found.upstream,
+            found.origin_url,
+        )  # fmt: skip
+
+    async def hidden(self, target: str, found: Sequence[Found]) -> Mapping[str, Verdict]:
+        return {}
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    def _feed(self, name: str) -> CondaFeed:
+        feed = self._feeds(name)
+        if feed is None:
+            raise Problem("unknown", f"there is no conda feed {name}", feed=name)
+        return feed
+
+    async def _editions(self, feed: CondaFeed, platforms: Iterable[str]) -> list[Edition]:
+        """Return what the feed shows on the platforms and in noarch; without platforms in every subdir it has."""
+        subdirs = dict.fromkeys((NOARCH, *(platforms or feed.subdirs())))
+        editions = [await feed.channel.edition(subdir) for subdir in subdirs if is_subdir(subdir)]
+        return [edition for edition in editions if edition is not None]
+
+    async def _places(self, feed: CondaFeed, place: Place) -> tuple[tuple[str, str, str], ...]:
+        editions = await self._editions(feed, (place.platform,))
+        return tuple((each.subdir, str(each.folder), each.generation.stem) for each in editions)
+
+    async def _solved(self, order: Order) -> dict[str, Any]:
+        try:
+            made: dict[str, Any] = await run_in_child(
+                "proxy.feeds.conda.solve_job:run", {"order": msgspec.to_builtins(order)},
+                memory_bytes=_SOLVE_BYTES, timeout_s=_SOLVE_S,
+            )  # fmt: skip
+        except ChildFailed as failed:
+            raise busy(failed) from failed
+        if "damaged" in made:
+            raise Problem("busy", "an index was damaged and is made anew", retry_after_s=2)
+        return made
+
+    async def _candidate(self, feed: CondaFeed, found: Found) -> Any:
+        subdir, file = _parsed(found.artifact)
+        return shown(found.artifact, (await feed.locate(subdir, file)).record)
+
+    async def _either(self, source: CondaFeed, target: CondaFeed, path: str) -> Found:
+        """Return a file as the target has it, else as the source does."""
+        subdir, file = _parsed(path)
+        try:
+            _, view = await target.view(subdir, file.name)
+            return await self._found(target if path in view.kept else source, path)
+        except Problem as problem:
+            if problem.word != "unknown":
+                raise
+            return await self._found(source, path)
+
+    async def _found(self, feed: CondaFeed, path: str) -> Found:
+        subdir, file = _parsed(path)
+        located = await feed.locate(subdir, file)
+        edition = await feed.edition(subdir)
+        raw = await asyncio.to_thread(_raw, edition, file)
+        ref = located.ref
+        upstream = feed.origin_of(subdir, file, located)
+        return Found(path, file.name, located.record.version, ref.sha256, ref.size, raw, upstream, ref.url)
+
+
+def _raw(edition: Edition, file: FileName) -> bytes:
+    """Return a record's own bytes. Blocks."""
+    block = edition.generation.snapshot.block(file.name)
+    members = b"" if block is None else block.conda if file.section == "packages.conda" else block.tar
+    raw = raws_of(members).get(file.file)
+    if raw is None:
+        raise BadPack(f"{file.file} is not there any more")
+    return bytes(raw)
+
+
+def _names(spec: Spec, editions: Iterable[Edition]) -> list[str]:
+    """Return the names that a spec may mean. Blocks for a glob."""
+    if spec.name.is_exact:
+        return [spec.name.text]
+    known = {name for edition in editions for name in edition.generation.snapshot}
+    return sorted(name for name in known if spec.name.matches(name))
+
+
+def _parsed(path: str) -> tuple[str, FileName]:
+    subdir, _, name = path.partition("/")
+    file = parse_file(name)
+    assert file is not None, "a listed file has a file's name"
+    return subdir, file
+
+
+def _of(place: Place) -> tuple[str, str]:
+    return place.platform, place.python
+
+
+def _listed(editions: Iterable[Edition]) -> str:
+    return ", ".join(edition.subdir for edition in editions) or "no subdir"

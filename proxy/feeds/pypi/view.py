@@ -1,0 +1,170 @@
+"""The view of a PyPI project: what a feed shows of a shard, judged by the feed's policy at a tick. Pure.
+
+Hidden is what the shard hides already (drift, or a feed that is the upstream), what the origin has quarantined, and
+what the policy hides. A policy in audit mode hides nothing of its own: what a feed without a policy hides stays so.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from proxy.feeds.explained import ArtifactExplained
+from proxy.feeds.pypi.facts import facts_of
+from proxy.feeds.pypi.shard import Shard
+from proxy.feeds.view import View
+from proxy.model.digest import Sha256
+from proxy.model.verdict import ALLOWED, Outcome, Verdict
+from proxy.policy.facts import License
+from proxy.policy.judge import Judge
+from proxy.policy.judged import Judged
+from proxy.policy.tick import time_of
+from proxy.pypi.distribution import Distribution
+from proxy.pypi.project import Project
+
+#: The upstream of a name that nobody was asked for.
+NOBODY = ""
+#: So many files are judged at a time: other threads have their turn in between.
+_SLICE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class PypiView(View[Project, Distribution]):
+    """A project in a feed."""
+
+    #: Files whose licence is what their verdicts wait for.
+    wanted: tuple[Distribution, ...] = ()
+    #: How much was known of licences when this was judged (`Licenses.revision`).
+    learned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose view of what: the feed, the project, the upstream that owns it, the digest of its shard."""
+
+    feed: str
+    name: str
+    upstream: str
+    shard: Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a shard is judged by. `licenses` is None where no rule asks for any."""
+
+    judge: Judge
+    tick_ms: int
+    fingerprint: str
+    licenses: Mapping[str, License] | None = None
+    learned: int = 0
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """A shard's files by what becomes of them."""
+
+    kept: dict[str, Distribution] = field(default_factory=dict)
+    hidden: dict[str, Verdict] = field(default_factory=dict)
+    noted: dict[str, Verdict] = field(default_factory=dict)
+
+
+def view_of(place: Place, shard: Shard, ruling: Ruling | None = None) -> PypiView:
+    """Return what a feed shows of the shard; without a ruling all but what is hidden already and quarantine."""
+    if ruling is None:
+        return _open(place, shard)
+    judged = _judged(shard, ruling)
+    found = _sorted(shard.project.files, judged)
+    verdict = shard.verdict or judged.whole
+    if shard.project.status == "quarantined" and ruling.judge.policy.quarantined == "block":
+        if ruling.judge.policy.mode == "audit":
+            found = _Sorted(
+                hidden=dict.fromkeys((file.path for file in shard.project.files), _quarantine(shard))
+            )
+        verdict = verdict if found.kept else _quarantine(shard)
+    wanted = {facts.file for facts in judged.wanted}
+    return PypiView(
+        place.feed, place.name, place.upstream, place.shard, _listing(shard.project, found.kept), found.kept,
+        {**found.hidden, **shard.hidden}, verdict, policy=ruling.judge.policy.name, until=judged.until,
+        since=time_of(ruling.tick_ms), noted=found.noted, state=_state(ruling.fingerprint, found.hidden),
+        wanted=tuple(file for file in shard.project.files if file.filename in wanted) if wanted else (),
+        learned=ruling.learned,
+    )  # fmt: skip
+
+
+def explained_in(shard: Shard, view: PypiView, ruling: Ruling | None = None) -> list[ArtifactExplained]:
+    """Return each file that the view knows with its facts, and what every rule says of it."""
+    if ruling is None:
+        judged, verdicts = tuple(facts_of(shard)), dict[str, Verdict]()
+    else:
+        answers = _judged(shard, ruling)
+        judged, verdicts = tuple(answers.facts), dict(answers.by_artifact)
+    facts = {each.file: each for each in judged}
+    told = []
+    for path in (*view.kept, *view.hidden):
+        file = path.rpartition("/")[2]
+        verdict = view.hidden.get(path) or view.noted.get(path) or verdicts.get(file, ALLOWED)
+        known = facts.get(file)
+        findings = (
+            ruling.judge.findings(known, ruling.tick_ms) if ruling is not None and known is not None else ()
+        )
+        told.append(ArtifactExplained(file, verdict, known, findings))
+    return told
+
+
+def blocked_view(feed: str, name: str, policy: str, verdict: Verdict) -> PypiView:
+    """Return the view of a name that is hidden whatever is behind it: nobody was asked."""
+    state = f"nothing-of-{name}"
+    return PypiView(
+        feed, name, NOBODY, Sha256(""), Project(name), {}, verdict=verdict, policy=policy, state=state
+    )
+
+
+def _open(place: Place, shard: Shard) -> PypiView:
+    project, verdict = shard.project, shard.verdict
+    kept, hidden = {file.path: file for file in project.files}, dict(shard.hidden)
+    if project.status == "quarantined":
+        verdict = _quarantine(shard)
+        hidden |= dict.fromkeys(kept, verdict)
+        project, kept = msgspec.structs.replace(project, files=()), {}
+    return PypiView(
+        place.feed, place.name, place.upstream, place.shard, project, kept, hidden, verdict
+    )  # fmt: skip
+
+
+def _judged(shard: Shard, ruling: Ruling) -> Judged:
+    judging = ruling.judge.start(shard.project.name, ruling.tick_ms)
+    facts = list(facts_of(shard, ruling.licenses))
+    for at in range(0, len(facts), _SLICE):
+        judging.take(facts[at : at + _SLICE])
+    return judging.end()
+
+
+def _sorted(files: Iterable[Distribution], judged: Judged) -> _Sorted:
+    found = _Sorted()
+    for file, verdict in zip(files, judged.verdicts, strict=True):
+        if not verdict.is_visible:
+            found.hidden[file.path] = verdict
+            continue
+        found.kept[file.path] = file
+        if verdict.outcome is not Outcome.ALLOW:
+            found.noted[file.path] = verdict
+    return found
+
+
+def _listing(project: Project, kept: Mapping[str, Distribution]) -> Project:
+    if len(kept) == len(project.files):
+        return project
+    return msgspec.structs.replace(project, files=tuple(file for file in project.files if file.path in kept))
+
+
+def _quarantine(shard: Shard) -> Verdict:
+    why = f": {shard.project.status_reason}" if shard.project.status_reason else ""
+    return Verdict(
+        Outcome.BLOCK, "quarantine", f"the origin has quarantined this project{why}", "quarantined"
+    )
+
+
+def _state(fingerprint: str, hidden: Iterable[str]) -> str:
+    digest = hashlib.sha256("\n".join(sorted(hidden)).encode())
+    return f"{fingerprint[:16]}-{digest.hexdigest()[:32]}"

@@ -1,0 +1,133 @@
+"""Names that a policy hides whatever is behind them: nobody is asked, and the page is what the feed says it is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.policy.settings import Policy, PypiLists
+from tests.policies_pypi.roads import place
+from tests.support.gateway import Gateway, eventually, feed, upstream
+from tests.support.index import HTML, JSON, FakeIndex
+from tests.support.origin import Origin
+from tests.support.wheels import sdist, wheel
+
+WHEEL = "evil-1.0-py3-none-any.whl"
+
+
+def filled(index: FakeIndex) -> None:
+    index.add(wheel("demo", "1.0"), wheel("evil", "1.0"), wheel("other", "1.0"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "shown"),
+    [
+        (Policy("p", block=("evil",)), {"demo", "other"}),
+        (Policy("p", only=("demo",)), {"demo"}),
+        (Policy("p", block=("*",), allow=("demo",)), {"demo"}),
+        (Policy("p", block=("e*",)), {"demo", "other"}),
+        (Policy("p", pypi=PypiLists(pkg_list=("demo",), blocklist=("demo",))), {"demo"}),
+        (Policy("p", pypi=PypiLists(allowlist=("demo", "evil"), blocklist=("evil",))), {"demo"}),
+        (Policy("p", pypi=PypiLists(blocklist=("evil", "other"))), {"demo"}),
+    ],
+)
+async def test_names_outside_the_policy_are_listed_nowhere_and_never_asked_for(
+    origin: Origin, tmp_path: Path, index: FakeIndex, policy: Policy, shown: set[str]
+) -> None:
+    filled(index)
+    async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[policy]) as gateway:
+        for name in {"demo", "evil", "other"} - shown:
+            for path in (
+                f"/pypi/pypi/simple/{name}/", f"/pypi/pypi/pypi/{name}/json", f"/pypi/pypi/pypi/{name}/1.0/json",
+                place(index, f"{name}-1.0-py3-none-any.whl"),
+                place(index, f"{name}-1.0-py3-none-any.whl") + ".metadata",
+                f"/pypi/pypi/integrity/{name}/1.0/{name}-1.0-py3-none-any.whl/provenance",
+            ):  # fmt: skip
+                got = await gateway.get(path)
+                assert (got.status, got.json()["type"]) == (403, "urn:feedgate:blocked"), path
+        assert origin.requests == [], "names outside the policy were told to the origin"
+        for name in shown:
+            assert (await gateway.get(f"/pypi/pypi/simple/{name}/")).status == 200
+        listed = await eventually(lambda: gateway.get("/pypi/pypi/simple/", Accept=JSON))
+        assert {project["name"] for project in listed.json()["projects"]} == shown
+        html = await gateway.get("/pypi/pypi/simple/", Accept=HTML)
+        assert all(
+            (f'"{name}/"' in html.body.decode()) is (name in shown) for name in ("demo", "evil", "other")
+        )
+
+
+async def test_a_name_that_does_not_exist_cannot_be_told_from_a_blocked_one(
+    origin: Origin, tmp_path: Path, index: FakeIndex
+) -> None:
+    filled(index)
+    policy = Policy("p", only=("demo",))
+    async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[policy]) as gateway:
+        one = (await gateway.get("/pypi/pypi/simple/evil/")).json()
+        other = (await gateway.get("/pypi/pypi/simple/nope/")).json()
+        assert {key for key in one if one[key] != other[key]} == {"artifact", "explain"}
+        assert origin.requests == []
+
+
+@pytest.mark.parametrize("setting", ["403", "404", "empty"])
+@pytest.mark.parametrize(
+    "policy", [Policy("p", block=("evil",)), Policy("p", block=("evil <9",))], ids=["name", "files"]
+)
+async def test_the_page_of_a_blocked_project_is_what_the_feed_says(
+    tmp_path: Path, index: FakeIndex, setting: str, policy: Policy
+) -> None:
+    filled(index)
+    settings = feed(upstream(index.url), policy="p", blocked_project=setting)
+    async with Gateway(tmp_path, settings, policies=[policy]) as gateway:
+        for accept in (JSON, HTML):
+            got = await gateway.get("/pypi/pypi/simple/evil/", Accept=accept)
+            if setting == "empty":
+                assert (got.status, got.headers["content-type"].partition(";")[0]) == (200, accept)
+                assert b"evil-1.0" not in got.body
+                assert b'"1.0"' not in got.body
+            else:
+                word = "blocked" if setting == "403" else "unknown"
+                assert (got.status, got.json()["type"]) == (int(setting), f"urn:feedgate:{word}")
+        told = await gateway.get("/pypi/pypi/pypi/evil/json")
+        assert told.status == (404 if setting == "404" else 403)
+        assert (await gateway.get(place(index, WHEEL))).json()["rule"] == "block"
+
+
+async def test_two_blocked_projects_have_empty_pages_of_their_own(tmp_path: Path, index: FakeIndex) -> None:
+    filled(index)
+    policy = Policy("p", block=("evil", "other"))
+    settings = feed(upstream(index.url), policy="p", blocked_project="empty")
+    async with Gateway(tmp_path, settings, policies=[policy]) as gateway:
+        for name in ("evil", "other"):
+            assert (await gateway.get(f"/pypi/pypi/simple/{name}/", Accept=JSON)).json()["name"] == name
+
+
+async def test_a_file_whose_name_reads_as_a_blocked_project_s_too_is_judged_by_its_own(
+    tmp_path: Path, index: FakeIndex
+) -> None:
+    index.add(sdist("demo", "1.post1"))
+    file = index.file("demo-1.post1.tar.gz")
+    policy = Policy("p", block=("demo-1",))
+    async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[policy]) as gateway:
+        assert (await gateway.get(place(index, file.filename))).status == 200
+        assert (await gateway.get("/pypi/pypi/packages/aa/demo-1-2.tar.gz")).status == 403
+
+
+async def test_listings_tell_hidden_names_and_files_with_their_verdicts(
+    tmp_path: Path, index: FakeIndex
+) -> None:
+    filled(index)
+    index.add(wheel("demo", "2.0"))
+    policy = Policy("p", block=("evil", "demo ==1.0"))
+    async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[policy]) as gateway:
+        whole: dict[str, Any] = (await gateway.get("/api/v1/feeds/pypi/packages/evil")).json()
+        assert (whole["verdict"]["outcome"], whole["verdict"]["rule"]) == ("block", "block")
+        told = (await gateway.get("/api/v1/feeds/pypi/packages/demo")).json()
+        assert (told["files"], told["hidden"], told["verdict"]) == (1, 1, None)
+        by_name = {item["artifact"]: item for item in told["items"]}
+        hidden = by_name["demo-1.0-py3-none-any.whl"]
+        assert (hidden["verdict"]["outcome"], hidden["verdict"]["rule"]) == ("block", "block")
+        assert not {"size", "sha256"} & hidden.keys()
+        names = (await gateway.get("/api/v1/feeds/pypi/packages?state=hidden")).json()["items"]
+        assert [item["name"] for item in names] == ["demo"]
+        gateway.reload(policies=[Policy("p")])
+        assert (await gateway.get("/api/v1/feeds/pypi/packages?state=hidden")).json()["items"] == []
