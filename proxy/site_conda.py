@@ -16,6 +16,7 @@ from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.feed_subdir import FeedSubdir
 from proxy.feeds.conda.full_index import FullIndexes
 from proxy.feeds.conda.listing import CondaListing
+from proxy.feeds.conda.ruling import Ruling
 from proxy.feeds.conda.side_documents import SideDocuments
 from proxy.feeds.conda.subdir_catalog import SubdirCatalog
 from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
@@ -96,7 +97,7 @@ def _feed(
             upstream, subdir, folder, intake, base.notes, base.clock, base.tally, offline=feed.offline
         )
 
-    channel = _channel(feed, base, catalog_of)
+    channel = _channel(feed, policy, base, catalog_of)
     side = _side(feed, [upstream for upstream in feed.upstreams if upstream.feed is None], base)
     return CondaFeed(
         feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock), side,
@@ -120,7 +121,7 @@ def _curated(
         return catalog
 
     approvals = Upstream(id=f"approved_{feed.name}", private=True)
-    channel = _channel(replace(feed, upstreams=(approvals,)), base, catalog_of)
+    channel = _channel(replace(feed, upstreams=(approvals,)), policy, base, catalog_of)
     sources = {name: made[name] for name in feed.curated_from}
     return CuratedCondaFeed(
         feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock),
@@ -128,10 +129,15 @@ def _curated(
     )  # fmt: skip
 
 
-def _channel(feed: Feed, base: Base, catalog_of: Callable[[Upstream, str], Catalog]) -> Channel:
+def _channel(
+    feed: Feed, policy: Policy | None, base: Base, catalog_of: Callable[[Upstream, str], Catalog]
+) -> Channel:
     folder = base.conda_folder / f"feed-{feed.name}"
-    composer = Composer(feed.name, folder, base.owners, base.notes, base.clock, base.tally, base.conda_locks)
-    return Channel(feed, folder, catalog_of, composer, base.notes, base.tally)
+    ruling = Ruling(policy, base.clock, base.database.path) if policy is not None else None
+    composer = Composer(
+        feed.name, folder, base.owners, base.notes, base.clock, base.tally, base.conda_locks, ruling
+    )
+    return Channel(feed, folder, catalog_of, composer, base.notes, base.tally, ruling)
 
 
 def _side(feed: Feed, origins: Sequence[Upstream], base: Base) -> SideDocuments:

@@ -13,7 +13,6 @@ LEVELS = (
     {"__main__"},
     {"cli"},
     {"app"},
-    {"management"},
     {"site"},
     {"site_conda"},
     {"base"},

@@ -16,11 +16,12 @@ _BATCH_BYTES = 8 * 1024**2
 
 
 class _Waiting(NamedTuple):
-    """A name in the order of the pack: its block's digest, and its plain shard, None where it is copied."""
+    """A name in the order of the pack: its block's digest, and its plain shard, or the pack that it is copied from."""
 
     name: str
     source: bytes
-    plain: bytes | None
+    plain: bytes | None = None
+    pack: Pack | None = None
 
 
 class ShardPacker:
@@ -44,12 +45,16 @@ class ShardPacker:
         entry = self._previous.entries.get(name) if self._previous else None
         if entry is None or entry.source != source:
             return False
-        self._batch.append(_Waiting(name, source, None))
+        self._batch.append(_Waiting(name, source, pack=self._previous))
         return True
+
+    def take(self, name: str, pack: Pack) -> None:
+        """Take a name's shard over from any pack that has it."""
+        self._batch.append(_Waiting(name, pack.entries[name].source, pack=pack))
 
     def add(self, name: str, source: bytes, plain: bytes) -> None:
         """Take the plain shard of the block with the digest `source`."""
-        self._batch.append(_Waiting(name, source, plain))
+        self._batch.append(_Waiting(name, source, plain=plain))
         self._batch_bytes += len(plain)
         if self._batch_bytes >= _BATCH_BYTES:
             self._begin()
@@ -76,5 +81,5 @@ class ShardPacker:
         for each in batch:
             if each.plain is not None:
                 self._writer.add(each.name, (next(shards),), source=each.source)
-            elif self._previous is not None:
-                self._writer.copy(self._previous, each.name)
+            elif each.pack is not None:
+                self._writer.copy(each.pack, each.name)

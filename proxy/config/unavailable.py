@@ -35,11 +35,6 @@ SERVER: tuple[OfServer, ...] = (
 )
 FEEDS: tuple[OfFeed, ...] = (
     OfFeed("curated_from", lambda f: bool(f.curated_from), "curated feeds are not available yet"),
-    OfFeed(
-        "policy",
-        lambda f: f.policy is not None and f.kind == "conda",
-        "policies of conda feeds are not available yet",
-    ),
     OfFeed("anonymous", lambda f: not f.anonymous, "keys are not available yet, so no feed can be closed"),
 )
 

@@ -11,12 +11,13 @@ import asyncio
 import io
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from proxy.config.settings import Feed, Upstream
+from proxy.policy.settings import Policy
 from tests.conda_feed.readback import Form, read_back
 from tests.faults.turned_clock import TurnedClock
 from tests.support.channel import SHARD_INDEX, FakeChannel
@@ -54,11 +55,12 @@ class Stand:
         return Feed(name, "conda", upstreams or (self.upstream(**changes),), **of_feed)
 
     async def start(
-        self, *feeds: Feed, server: Mapping[str, Any] | None = None, settle: bool = True, **changes: Any
-    ) -> None:
+        self, *feeds: Feed, server: Mapping[str, Any] | None = None, settle: bool = True,
+        policies: Collection[Policy] = (), **changes: Any,
+    ) -> None:  # fmt: skip
         """Start, and wait until what is fetched of itself is there."""
         wanted = feeds or (self.feed(**changes),)
-        self.gateway = Gateway(self.folder, *wanted, clock=self.clock, **(server or {}))
+        self.gateway = Gateway(self.folder, *wanted, clock=self.clock, policies=policies, **(server or {}))
         logging.getLogger().addHandler(self.log)
         await self.gateway.start()
         self._is_started = True

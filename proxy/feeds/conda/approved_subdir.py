@@ -27,9 +27,10 @@ from proxy.feeds.conda import approved_job
 from proxy.feeds.conda.approved import Approved
 from proxy.feeds.conda.approved_job import Change, Order
 from proxy.feeds.conda.draft import unfinished_removed
+from proxy.feeds.conda.edition import HeldSubdir
 from proxy.feeds.conda.folder_locks import FolderLocks
+from proxy.feeds.conda.lineage import Lineage
 from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
-from proxy.feeds.conda.subdir_catalog import HeldSubdir
 from proxy.feeds.keeper import How
 from proxy.feeds.waiting import outcome
 from proxy.model.approval import Approval
@@ -38,6 +39,8 @@ from proxy.model.clock import Clock
 _LOG = logging.getLogger("feedgate.conda")
 #: With more names than this a child does the work: a serving process never holds its interpreter for long.
 _MOST_HERE = 1500
+#: A reviewer has looked at it: it is as old as its record says.
+_LINEAGE = Lineage(has_sights=False)
 
 
 class ApprovedSubdir:
@@ -94,7 +97,7 @@ class ApprovedSubdir:
         return self._revision is not None and self._approved.is_unchanged(self._subdir, self._revision)
 
     def _held(self) -> HeldSubdir:
-        return HeldSubdir(self._generation, self.folder, How.HIT, 0.0, 0.0)
+        return HeldSubdir(self._generation, self.folder, How.HIT, 0.0, 0.0, _LINEAGE)
 
     def _update(self) -> "asyncio.Task[None]":
         if self._updating is None:

@@ -1,8 +1,8 @@
 """A conda feed's channel on the keeper's side: its upstreams' catalogs, and one generation for each of its subdirs.
 
-With one upstream that may have every name, the feed's generation is that upstream's, as it is. Otherwise a child
-composes one from the upstreams' generations, again only when one of them has changed. A subdir that nobody has is
-absent; `noarch` always is, if only empty.
+With one upstream that may have every name, and no policy, the feed's generation is that upstream's, as it is.
+Otherwise a child composes one from the upstreams' generations, again only when one of them has changed, or a verdict
+of the policy. A subdir that nobody has is absent; `noarch` always is there, if only empty.
 """
 
 import asyncio
@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from proxy.artifacts.notes import Notes
 from proxy.conda.names import KNOWN_SUBDIRS
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.conda.compose_job import Part
-from proxy.feeds.conda.composer import Composer, DamagedPart
+from proxy.feeds.conda.composer import Composed, Composer, DamagedPart, Inputs
+from proxy.feeds.conda.edition import Edition, HeldSubdir
+from proxy.feeds.conda.lineage import Lineage
 from proxy.feeds.conda.packs import Generation, make_empty
-from proxy.feeds.conda.subdir_catalog import HeldSubdir
+from proxy.feeds.conda.ruling import Ruling
 from proxy.feeds.conda.trouble import told
 from proxy.feeds.keeper import How
 from proxy.model.problem import Problem
@@ -27,6 +31,8 @@ from proxy.model.tally import Tally
 from proxy.upstream.errors import UpstreamError, problem_for
 
 _LOG = logging.getLogger("feedgate.conda")
+_HOWS = list(How)
+_PLACE = msgspec.msgpack.Decoder(tuple[str, str])
 NOARCH = "noarch"
 #: Anybody may ask for subdirs that nobody has; of so many it is remembered that they are absent.
 MOST_ABSENT = 256
@@ -48,26 +54,16 @@ class Catalog(Protocol):
     async def close(self) -> None: ...
 
 
+Stems = list[tuple[tuple[str, str], str]]
+
+
 @dataclass(frozen=True, slots=True)
-class Edition:
-    """What the feed shows in one subdir now."""
+class _MadeOf:
+    """A composed generation, what was held everywhere when it was made, and the catalogs of its subdir."""
 
-    subdir: str
-    generation: Generation
-    folder: Path
-    #: Upstream ids by the place that a composed generation notes with its names; one for a generation as it came.
-    upstreams: tuple[str, ...]
-    how: How
-    age_s: float
-    fresh_for_s: float
-
-    def upstream_of(self, name: str) -> str:
-        """Return the id of the upstream that owns a name of the generation."""
-        return self.upstreams[self.place_of(name)]
-
-    def place_of(self, name: str) -> int:
-        """Return the owner's place among the upstreams."""
-        return 0 if len(self.upstreams) == 1 else self.generation.snapshot.pack.entries[name].source[0]
+    composed: Composed
+    stems: Stems
+    catalogs: tuple[Catalog, ...]
 
 
 class Channel:
@@ -75,14 +71,15 @@ class Channel:
 
     def __init__(
         self, feed: Feed, folder: Path, catalog_of: Callable[[Upstream, str], Catalog], composer: Composer,
-        notes: Notes, tally: Tally,
+        notes: Notes, tally: Tally, ruling: Ruling | None = None,
     ) -> None:  # fmt: skip
         self.feed = feed
+        self.ruling = ruling
         self._folder = folder
         self._catalog_of = catalog_of
         self._composer = composer
         self._notes = notes
-        self._tally = tally
+        self.tally = tally
         self._catalogs: dict[tuple[str, str], Catalog] = {}
         self._editions: dict[str, Edition] = {}
         #: The subdirs that were not found, the last one at the end.
@@ -94,9 +91,17 @@ class Channel:
         #: The subdirs that were ever shown (noted); None: not read yet.
         self._shown: frozenset[str] | None = None
         one = feed.upstreams[0] if len(feed.upstreams) == 1 else None
-        self._is_plain = one is not None and not (
+        #: Whether one upstream has every name, so that nobody has to ask whose a name is.
+        self._is_one = one is not None and not (
             one.only or one.except_ or (feed.reserved and not one.private)
         )
+        self._is_plain = self._is_one and ruling is None
+        #: Whether what is shown in a subdir hangs on the others even so: a dependency may lie in any.
+        self._needs_all = ruling is not None and ruling.policy.include_dependencies
+        self._upstreams = tuple(upstream.id for upstream in feed.upstreams)
+        #: What the composed editions were made of, by subdir.
+        self._made_of: dict[str, _MadeOf] = {}
+        self._plain_places: dict[str, tuple[str, str]] = {}
 
     def serves(self, subdir: str) -> bool:
         """Tell whether the settings let the feed have the subdir."""
@@ -104,10 +109,28 @@ class Channel:
 
     def peek(self, subdir: str) -> Edition | None:
         """Return the edition if it is in memory and needs no asking."""
-        if not self._is_plain or (catalog := self._catalogs.get((self.feed.upstreams[0].id, subdir))) is None:
+        if not self._is_plain:
+            return self._peek_composed(subdir)
+        if (catalog := self._catalogs.get((self.feed.upstreams[0].id, subdir))) is None:
             return None
         held = catalog.peek()
         return None if held is None or held.generation is None else self._plain(subdir, held)
+
+    def _peek_composed(self, subdir: str) -> Edition | None:
+        known = self._made_of.get(subdir)
+        if known is None or known.stems != self._stems() or self._composer.is_over(known.composed):
+            return None
+        held = [catalog.peek() for catalog in known.catalogs]
+        present = [each for each in held if each is not None]
+        return self._composed(subdir, known.composed, present) if len(present) == len(held) else None
+
+    def _stems(self) -> Stems:
+        """Return what is held of every subdir of every upstream: all that an edition may be made of."""
+        return [
+            (key, last.generation.stem)
+            for key, catalog in self._catalogs.items()
+            if (last := catalog.last()) is not None and last.generation is not None
+        ]
 
     async def edition(self, subdir: str, *, offline: bool = False) -> Edition | None:
         """Return what the feed has in the subdir, None where nobody has it. Raises Problem.
@@ -151,7 +174,30 @@ class Channel:
             if self._empty is None:
                 self._empty = await asyncio.to_thread(make_empty, folder, subdir)
             generation = self._empty
-        return Edition(subdir, generation, folder, (self.feed.upstreams[0].id,), How.HIT, 0.0, 60.0)
+        return Edition(
+            subdir, generation, folder, (self.feed.upstreams[0].id,), How.HIT, 0.0, 60.0, ruling=self.ruling
+        )
+
+    async def unmade(self, subdir: str, *, offline: bool = False) -> HeldSubdir | None:
+        """Return what the feed's one upstream has, while the generation that a policy makes of it is not there yet.
+
+        None where the edition is to be asked: there is one, or what it shows hangs on more than one name's records.
+        Raises Problem.
+        """
+        if not self._is_one or self.ruling is None or self._needs_all or not self.serves(subdir):
+            return None
+        upstream = self.feed.upstreams[0]
+        try:
+            with told(self.feed.name):
+                held = await self._catalog(upstream, subdir).find(offline=offline or self.feed.offline)
+        except UpstreamError as error:
+            raise problem_for(error, self.feed.name) from error
+        finally:
+            self._bound(subdir, is_there=True)
+        if held.generation is None:
+            return None
+        inputs = await self._inputs(subdir, [held], offline)
+        return held if self._composer.current(subdir, inputs) is None else None
 
     def known(self) -> Sequence[Edition]:
         """Return the editions that have been made in this process, however old."""
@@ -163,7 +209,7 @@ class Channel:
 
     def damaged(self, edition: Edition) -> None:
         """Forget a generation whose files were found damaged."""
-        self._tally.count("packs", "damaged")
+        self.tally.count("packs", "damaged")
         self.damaged_stem(edition.subdir, edition.generation.stem)
 
     def damaged_stem(self, subdir: str, stem: str) -> None:
@@ -182,6 +228,7 @@ class Channel:
         else:
             self._cured[subdir] = stem
         self._composer.forget(subdir)
+        self._made_of.pop(subdir, None)
         if self._empty is not None and self._empty.stem == stem:
             self._empty = None
 
@@ -201,43 +248,64 @@ class Channel:
     async def _first(self, subdir: str, offline: bool) -> Edition | None:
         catalog = self._catalog(self.feed.upstreams[0], subdir)
         held = await catalog.find(offline=offline)
-        return self._plain(subdir, held) if held.generation is not None else None
+        if held.generation is None:
+            return None
+        await self._note_plain(subdir, held)
+        return self._plain(subdir, held)
 
     def _plain(self, subdir: str, held: HeldSubdir) -> Edition:
         assert held.generation is not None
         upstreams = (self.feed.upstreams[0].id,)
+        until_ms = held.edition.until_ms if held.edition is not None else None
         return Edition(
-            subdir, held.generation, held.folder, upstreams, held.how, held.age_s, held.fresh_for_s
-        )
+            subdir, held.generation, held.folder, upstreams, held.how, held.age_s, held.fresh_for_s, held.lineage,
+            (held,), until_ms=until_ms,
+        )  # fmt: skip
 
     async def _compose(self, subdir: str, offline: bool) -> Edition | None:
-        held = {
-            upstream.id: await self._catalog(upstream, subdir).find(offline=offline)
-            for upstream in self.feed.upstreams
-        }
-        if all(each.generation is None for each in held.values()):
+        # Looked at first: what changes meanwhile is seen by the next who asks.
+        stems = self._stems()
+        catalogs = [self._catalog(upstream, subdir) for upstream in self.feed.upstreams]
+        held = [await catalog.find(offline=offline) for catalog in catalogs]
+        if all(each.generation is None for each in held):
             return None
-        parts = [
-            await self._part(upstream, subdir, held[upstream.id], offline) for upstream in self.feed.upstreams
-        ]
-        # What an upstream happens to hold says nothing about what it lacks.
-        is_complete = bool(self.feed.subdirs) and not offline
+        inputs = await self._inputs(subdir, held, offline)
         try:
-            generation = await self._composer.compose(subdir, tuple(parts), is_complete=is_complete)
+            composed = await self._composer.compose(subdir, inputs)
         except DamagedPart as damage:
             for catalog in self._catalogs.values():
                 catalog.damaged(str(damage))
-            self._tally.count("packs", "damaged")
+            self.tally.count("packs", "damaged")
             raise Problem(
                 "busy", f"what is held of {subdir} is damaged and is fetched anew", retry_after_s=2
             ) from damage
-        await self._note_shown(subdir)
-        hows = [each.how for each in held.values()]
-        how = How.STALE if How.STALE in hows else max(hows, key=list(How).index)
+        if subdir not in self._made_of:
+            await self._note_shown(subdir)
+            await self._notes.delete(self._note_of("plain", subdir))
+        self._made_of[subdir] = _MadeOf(composed, stems, tuple(catalogs))
+        return self._composed(subdir, composed, held)
+
+    def _composed(self, subdir: str, composed: Composed, held: Sequence[HeldSubdir]) -> Edition:
+        hows = [each.how for each in held]
+        how = How.STALE if How.STALE in hows else max(hows, key=_HOWS.index)
+        fresh_for_s = min(each.fresh_for_s for each in held)
+        until_ms = composed.until_ms
+        if until_ms is not None and self.ruling is not None:
+            fresh_for_s = min(fresh_for_s, (until_ms - self.ruling.now_ms) / 1000)
         return Edition(
-            subdir, generation, self._folder / subdir, tuple(upstream.id for upstream in self.feed.upstreams), how,
-            max(each.age_s for each in held.values()), min(each.fresh_for_s for each in held.values()),
+            subdir, composed.generation, self._folder / subdir, self._upstreams, how,
+            max(each.age_s for each in held), fresh_for_s, Lineage(parts=tuple(each.lineage for each in held)),
+            tuple(held), self.ruling, until_ms, composed.counts,
         )  # fmt: skip
+
+    async def _inputs(self, subdir: str, held: Sequence[HeldSubdir], offline: bool) -> Inputs:
+        parts = [
+            await self._part(upstream, subdir, each, offline)
+            for upstream, each in zip(self.feed.upstreams, held, strict=True)
+        ]
+        before = await self._shown_plain(subdir) if subdir not in self._made_of else ()
+        # What an upstream happens to hold says nothing about what it lacks.
+        return Inputs(tuple(parts), bool(self.feed.subdirs) and not offline, before)
 
     async def _part(self, upstream: Upstream, subdir: str, held: HeldSubdir, offline: bool) -> Part:
         """Return what the upstream brings. A name has one owner over all subdirs, so the others are looked at too:
@@ -245,6 +313,8 @@ class Channel:
         those that every client reads or the settings name; where these name none, those that were ever shown, and those
         of which an upstream's index is held.
         """
+        if self._is_one and not self._needs_all:
+            return Part(upstream.id, _place(held), lineage=held.lineage)
         elsewhere = []
         held_of = {each for (_, each), catalog in self._catalogs.items() if _has_any(catalog)}
         for other in sorted({NOARCH, *self.feed.subdirs, *await self._ever_shown(), *held_of} - {subdir}):
@@ -252,11 +322,15 @@ class Channel:
             elsewhere.append(_place(catalog.last() or await catalog.find(offline=offline)))
         withheld = () if upstream.private else self.feed.reserved
         known = tuple(place for place in elsewhere if place is not None)
-        return Part(upstream.id, _place(held), known, upstream.only, (*upstream.except_, *withheld))
+        return Part(
+            upstream.id, _place(held), known, upstream.only, (*upstream.except_, *withheld), held.lineage
+        )
+
+    # -- what is remembered of it --------------------------------------------------------------------------
 
     async def _ever_shown(self) -> frozenset[str]:
         if self._shown is None:
-            data = await self._notes.get(self._note())
+            data = await self._notes.get(f"shown/{self.feed.name}")
             self._shown = frozenset(data.decode("ascii").split()) if data is not None else frozenset()
         return frozenset(subdir for subdir in self._shown if self.serves(subdir))
 
@@ -264,10 +338,24 @@ class Channel:
         shown = await self._ever_shown()
         if subdir not in shown:
             self._shown = shown | {subdir}
-            await self._notes.set(self._note(), " ".join(sorted(self._shown)).encode("ascii"))
+            await self._notes.set(f"shown/{self.feed.name}", " ".join(sorted(self._shown)).encode("ascii"))
 
-    def _note(self) -> str:
-        return f"shown/{self.feed.name}"
+    async def _note_plain(self, subdir: str, held: HeldSubdir) -> None:
+        """Note what is shown as it is: clients go on to ask for its shards when the feed gets a policy."""
+        place = _place(held)
+        if place is not None and self._plain_places.get(subdir) != place:
+            self._plain_places[subdir] = place
+            await self._notes.set(self._note_of("plain", subdir), msgspec.msgpack.encode(place))
+
+    async def _shown_plain(self, subdir: str) -> tuple[tuple[str, str], ...]:
+        data = await self._notes.get(self._note_of("plain", subdir))
+        try:
+            return (_PLACE.decode(data),) if data else ()
+        except msgspec.DecodeError:
+            return ()
+
+    def _note_of(self, what: str, subdir: str) -> str:
+        return f"{what}/{self.feed.name}/{subdir}"
 
 
 def _has_any(catalog: Catalog) -> bool:

@@ -1,38 +1,34 @@
-"""The child's part of a feed with several upstreams, or with names withheld: one generation out of theirs.
+"""The child's part of a feed that shows something else than one upstream's generation: one generation out of theirs.
 
-Whole names are taken over, records and shards as they are, each from the upstream that owns the name (contract,
-section 1: the first that has it and may have it, over all subdirs of the feed; remembered; a change is held). The
-first byte of an entry's source tells which upstream that is.
+That is a feed with several upstreams, with names withheld, or with a policy. Whole names are taken over, records and
+shards as they are, each from the upstream that owns the name (contract, section 1: the first that has it and may have
+it, over all subdirs of the feed; remembered; a change is held). Ownership is decided before policy, so a name of
+which a policy hides everything stays in the generation, with nothing under it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from proxy.conda.names import parse_file
-from proxy.conda.pack import BadPack, Pack
-from proxy.conda.pack_writer import PackWriter
-from proxy.conda.shard_render import index_of
-from proxy.conda.shards import FORM
-from proxy.conda.snapshot import Top, pack_top
-from proxy.feeds.conda.packs import (
-    BUFFER_BYTES,
-    Generation,
-    index_path,
-    open_files,
-    open_generation,
-    records_path,
-    shards_path,
-    sweep_generations,
-    write_index,
-)
-from proxy.feeds.conda.superseded import prune_superseded, write_superseded
+from proxy.conda.pack import BadPack
+from proxy.conda.snapshot import FORM, Top
+from proxy.feeds.conda.compose_judge import Judging, Totals
+from proxy.feeds.conda.compose_write import Writing
+from proxy.feeds.conda.draft import drafting
+from proxy.feeds.conda.lineage import Lineage, Noted, pack_noted
+from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
+from proxy.feeds.conda.publishing import publish
+from proxy.feeds.conda.ruling import Place, facts_of_block
 from proxy.feeds.ownership import matches
+from proxy.policy.closure import NeededRecords, needed_records
+from proxy.policy.facts import Facts
+from proxy.policy.judge import Judge
+from proxy.policy.settings import Policy
 
 #: A file's reason begins with the rule that holds it.
 OWNER_GONE = (
@@ -49,6 +45,22 @@ class Part(msgspec.Struct, frozen=True):
     elsewhere: tuple[tuple[str, str], ...] = ()
     only: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
+    lineage: Lineage = Lineage()
+
+    @property
+    def stem(self) -> str:
+        """The generation's name, if there is one."""
+        return self.here[1] if self.here is not None else ""
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """The policy that judges, and the tick; `state` tells first sights."""
+
+    policy: Policy
+    tick_ms: int
+    state: str
+    #: Whether the generation before was judged by the same policy over the same upstreams, at an earlier tick.
+    is_known: bool = False
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +75,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     #: before a name's owner lack it, and the owner is remembered. The first of those who may have it always is.
     is_complete: bool = False
     previous: str | None = None
+    #: Generations that the feed showed as they were, and whose shards clients may still ask for.
+    shown_before: tuple[tuple[str, str], ...] = ()
+    rules: Rules | None = None
 
 
 class _Damaged(Exception):
@@ -88,9 +103,9 @@ class _Upstream:
     def __init__(self, part: Part) -> None:
         self.part = part
         self.here = _opened(part.here) if part.here is not None else None
-        self.names = set(self.here.snapshot.pack.entries) if self.here is not None else set()
-        for place in part.elsewhere:
-            self.names |= _opened(place).snapshot.pack.entries.keys()
+        elsewhere = [_opened(place) for place in part.elsewhere]
+        self.generations = [self.here, *elsewhere] if self.here is not None else elsewhere
+        self.names = set[str]().union(*(each.snapshot.pack.entries for each in self.generations))
 
     @property
     def held(self) -> Mapping[str, str]:
@@ -113,7 +128,8 @@ class _Upstream:
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
-    """Make the generation; return {"stem", "names", "learned": {name: upstream}, "held": [name…], "rivals": [name…]}.
+    """Make the generation; return {"stem", "names", "learned": {name: upstream}, "held": [name…], "rivals": [name…],
+    "counts": {"outcome rule": files}, "until_ms": the tick at which a verdict may change or 0, "judged": names}.
 
     `{"damaged": stem}` is returned where an upstream's generation cannot be read.
     """
@@ -128,10 +144,10 @@ def _made(asked: Order) -> dict[str, Any]:
     remembered = msgspec.msgpack.decode(Path(asked.remembered).read_bytes(), type=dict[str, str])
     upstreams = [_Upstream(part) for part in asked.parts]
     decided = _decided(upstreams, remembered, is_complete=asked.is_complete)
-    stem = _written(asked, upstreams, decided)
+    stem, totals = _written(asked, upstreams, decided)
     return {
         "stem": stem, "names": len(decided.chosen), "learned": decided.learned, "held": decided.held,
-        "rivals": decided.rivals,
+        "rivals": decided.rivals, "counts": totals.counts, "until_ms": totals.until_ms, "judged": totals.judged,
     }  # fmt: skip
 
 
@@ -141,6 +157,8 @@ class _Decided:
 
     #: name -> place of its owner among the upstreams, of the names that are shown in the subdir.
     chosen: dict[str, int] = field(default_factory=dict)
+    #: The same of all subdirs.
+    owners: dict[str, int] = field(default_factory=dict)
     #: name -> upstream, of the owners that are new.
     learned: dict[str, str] = field(default_factory=dict)
     #: Names that their owner has no more, and another upstream has.
@@ -166,8 +184,10 @@ def _decided(upstreams: Sequence[_Upstream], remembered: Mapping[str, str], *, i
             decided.held.append(name)
         elif having[0] != owner:
             decided.rivals.append(name)
-        if owner in having and upstreams[owner].has_here(name):
-            decided.chosen[name] = owner
+        if owner in having:
+            decided.owners[name] = owner
+            if upstreams[owner].has_here(name):
+                decided.chosen[name] = owner
     return decided
 
 
@@ -190,46 +210,84 @@ def _bases(upstreams: Sequence[_Upstream]) -> dict[int, str]:
     return {place: top.bases[0] for place, top in tops.items() if 0 in top.bases}
 
 
-def _written(order: Order, upstreams: Sequence[_Upstream], decided: _Decided) -> str:
+def _written(order: Order, upstreams: Sequence[_Upstream], decided: _Decided) -> tuple[str, Totals]:
     folder = Path(order.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    records, shards = folder / f".{order.now_ms}.records", folder / f".{order.now_ms}.shards"
-    with ExitStack() as stack:
-        top = Top(order.subdir, held=_held(upstreams, decided), bases=_bases(upstreams))
-        writer = PackWriter(stack.enter_context(records.open("wb", BUFFER_BYTES)), pack_top(top))
-        packer = PackWriter(stack.enter_context(shards.open("wb", BUFFER_BYTES)), FORM.encode())
-        for name, place in decided.chosen.items():
-            here = upstreams[place].here
-            assert here is not None
-            writer.copy(here.snapshot.pack, name, source=bytes([place]))
-            if name in here.shards.entries:
-                packer.copy(here.shards, name)
-        writer.finish()
-        packer.finish()
-    return publish(folder, records, shards, order)
+    previous = _previous(order)
+    judging = _judging(order, upstreams, decided, previous)
+    top = Top(order.subdir, held=_held(upstreams, decided), bases=_bases(upstreams))
+    with drafting(folder, order.now_ms, previous) as draft:
+        with Writing(draft, top, previous) as writing:
+            for name, place in decided.chosen.items():
+                with _reading(order.parts[place].stem):
+                    _write(writing, name, place, upstreams[place], judging, previous)
+        stem = publish(draft, folder, order.now_ms, previous, order.shown_before)
+    sweep_generations(folder, stem, order.previous)
+    return stem, judging.totals if judging is not None else Totals()
 
 
-def publish(folder: Path, records: Path, shards: Path, order: Order) -> str:
-    """Give the files their names, the records last: they make the generation."""
-    made = open_files(records, shards)
-    if made.stem == order.previous:
-        records.unlink()
-        shards.unlink()
-        return made.stem
-    created_at = datetime.fromtimestamp(order.now_ms / 1000, UTC).isoformat()
-    write_index(index_path(folder, made.stem), index_of(made.shards, order.subdir, created_at))
-    shards.rename(shards_path(folder, made.stem))
-    records.rename(records_path(folder, made.stem))
-    if order.previous is not None:
-        _keep_superseded(folder, order.previous, made.shards, order.now_ms)
-    prune_superseded(folder, order.now_ms)
-    sweep_generations(folder, made.stem, order.previous)
-    return made.stem
-
-
-def _keep_superseded(folder: Path, previous: str, shards: Pack, now_ms: int) -> None:
+def _previous(order: Order) -> Generation | None:
+    """Return the generation before, if it can be read and was written as this one is."""
+    if order.previous is None:
+        return None
     try:
-        before: Generation = open_generation(folder, previous)
+        found = open_generation(Path(order.folder), order.previous)
     except (OSError, BadPack):
+        return None
+    return found if found.snapshot.top.form == FORM else None
+
+
+def _write(
+    writing: Writing, name: str, place: int, upstream: _Upstream, judging: Judging | None,
+    previous: Generation | None,
+) -> None:  # fmt: skip
+    here, lineage = upstream.here, upstream.part.lineage
+    assert here is not None, "only names that are here are chosen"
+    entry = here.snapshot.pack.entries[name]
+    way = bytes([place]) + lineage.way_of(entry.source)
+    if judging is None:
+        writing.whole(name, here, pack_noted(Noted(way)))
         return
-    write_superseded(folder, before.shards, shards, now_ms)
+    kept = judging.of(name, entry, here, way, lineage.origin_of(entry.source))
+    if kept.is_known and previous is not None:
+        writing.again(name, previous)
+    elif kept.block is None:
+        writing.whole(name, here, pack_noted(kept.noted))
+    else:
+        writing.part(kept.block, pack_noted(kept.noted))
+
+
+# -- judging ---------------------------------------------------------------------------------------------------
+
+
+def _judging(
+    order: Order, upstreams: Sequence[_Upstream], decided: _Decided, previous: Generation | None
+) -> Judging | None:
+    if order.rules is None:
+        return None
+    policy = order.rules.policy
+    needed = _needed(policy, upstreams, decided) if policy.include_dependencies else None
+    return Judging(
+        policy, order.rules.tick_ms, order.subdir, Path(order.rules.state), needed,
+        previous if order.rules.is_known else None,
+    )  # fmt: skip
+
+
+def _needed(policy: Policy, upstreams: Sequence[_Upstream], decided: _Decided) -> NeededRecords:
+    """Return what the policy's list needs, over all subdirs and from each name's owner."""
+
+    def records_of(name: str) -> list[Facts]:
+        place = decided.owners.get(name)
+        return list(_all_facts(upstreams[place], name)) if place is not None else []
+
+    return needed_records(Judge(policy, "conda"), decided.owners, records_of)
+
+
+def _all_facts(upstream: _Upstream, name: str) -> Iterator[Facts]:
+    for generation in upstream.generations:
+        entry = generation.snapshot.pack.entries.get(name)
+        with _reading(generation.stem):
+            block = generation.snapshot.block(name)
+        if entry is not None and block is not None:
+            place = Place(generation.snapshot.top.subdir, upstream.part.lineage.origin_of(entry.source))
+            yield from facts_of_block(block, place, None, {})

@@ -1,12 +1,14 @@
-"""Generations of a feed with several upstreams, or with names withheld: made by a child, once for the same inputs.
+"""Generations of a feed with several upstreams, names withheld or a policy: made by a child, once for the same inputs.
 
-The rule of ownership is the child's (`compose_job`); here is remembered what it decided, and told what it held.
+The rules of ownership and judging are the child's (`compose_job`); here is remembered what it decided, and for how
+long: a generation that was judged is over with the first tick at which a verdict may change.
 """
 
 import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,12 +18,16 @@ from proxy.artifacts.notes import Notes
 from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.pack import BadPack
-from proxy.feeds.conda.compose_job import Order, Part
+from proxy.feeds.conda.compose_job import Order, Part, Rules
 from proxy.feeds.conda.draft import unfinished_removed
 from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.packs import Generation, open_generation
+from proxy.feeds.conda.ruling import Ruling
 from proxy.model.clock import Clock
 from proxy.model.tally import Tally
+
+#: Raised when the same inputs make another generation.
+_FORM = 2
 
 _LOG = logging.getLogger("feedgate.conda")
 
@@ -38,12 +44,57 @@ class Register(Protocol):
     async def learn(self, feed: str, names: dict[str, str]) -> None: ...
 
 
-class _Composed(msgspec.Struct, frozen=True, array_like=True):
+class _Note(msgspec.Struct, frozen=True, array_like=True):
+    """What is noted of a generation that was made."""
+
     inputs: str
     stem: str
+    #: Of a generation that was judged: by what, at which tick, until which (0: for good), and with what outcome.
+    rules: str = ""
+    tick_ms: int = 0
+    until_ms: int = 0
+    counts: dict[str, int] = {}
+
+    def is_of(self, inputs: str, tick_ms: int) -> bool:
+        """Tell whether it is what these inputs make at a tick. A clock that went back makes it anew."""
+        is_now = self.tick_ms <= tick_ms and (not self.until_ms or tick_ms < self.until_ms)
+        return self.inputs == inputs and is_now
 
 
-_COMPOSED = msgspec.msgpack.Decoder(_Composed)
+_NOTE = msgspec.msgpack.Decoder(_Note)
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A generation, and what came of judging it."""
+
+    generation: Generation
+    note: _Note
+
+    @property
+    def until_ms(self) -> int | None:
+        """The first tick at which it is over."""
+        return self.note.until_ms or None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """ "outcome rule" -> files."""
+        return self.note.counts
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a generation is made of. `is_complete`: the parts tell of all subdirs there can be."""
+
+    parts: tuple[Part, ...]
+    is_complete: bool
+    #: Generations that the feed showed as they were.
+    shown_before: tuple[tuple[str, str], ...] = ()
+
+    def key(self, rules: str) -> str:
+        """Return the name of these inputs."""
+        text = msgspec.msgpack.encode((_FORM, self.parts, self.is_complete, rules))
+        return hashlib.sha256(text).hexdigest()
 
 
 class Composer:
@@ -51,7 +102,7 @@ class Composer:
 
     def __init__(
         self, feed: str, folder: Path, register: Register, notes: Notes, clock: Clock, tally: Tally,
-        locks: FolderLocks,
+        locks: FolderLocks, ruling: Ruling | None = None,
     ) -> None:  # fmt: skip
         self._feed = feed
         self._folder = folder
@@ -59,48 +110,74 @@ class Composer:
         self._notes = notes
         self._clock = clock
         self._tally = tally
-        self._composed: dict[str, tuple[_Composed, Generation]] = {}
+        self._ruling = ruling
+        self._composed: dict[str, Composed] = {}
         self._forgotten: set[str] = set()
         self._locks = locks
         #: What has been told already: (what is wrong, name).
         self._told: set[tuple[str, str]] = set()
 
-    async def compose(self, subdir: str, parts: tuple[Part, ...], *, is_complete: bool) -> Generation:
-        """Return the generation that these upstreams make; `is_complete`: they tell of all subdirs there can be.
-
-        Raises Problem, DamagedPart.
-        """
-        inputs = hashlib.sha256(msgspec.msgpack.encode((parts, is_complete))).hexdigest()
+    def current(self, subdir: str, inputs: Inputs) -> Composed | None:
+        """Return the generation that these inputs make now, if it is in memory."""
         known = self._composed.get(subdir)
-        if known is not None and known[0].inputs == inputs:
-            return known[1]
+        return known if known is not None and self._is_now(known, inputs.key(self._rules_key)) else None
+
+    async def compose(self, subdir: str, inputs: Inputs) -> Composed:
+        """Return the generation that these inputs make. Raises Problem, DamagedPart."""
+        known = self.current(subdir, inputs)
+        if known is not None:
+            return known
         async with self._locks.of(self._folder / subdir):
-            return await self._current(subdir, parts, inputs, is_complete=is_complete)
+            return await self._current(subdir, inputs)
+
+    def is_over(self, composed: Composed) -> bool:
+        """Tell whether a verdict may have changed since it was made."""
+        return not composed.note.is_of(composed.note.inputs, self._tick_ms)
 
     def forget(self, subdir: str) -> None:
         """Make the subdir's generation anew: its files were found damaged."""
         self._composed.pop(subdir, None)
         self._forgotten.add(subdir)
 
-    async def _current(
-        self, subdir: str, parts: tuple[Part, ...], inputs: str, *, is_complete: bool
-    ) -> Generation:
+    @property
+    def _rules_key(self) -> str:
+        return self._ruling.fingerprint if self._ruling is not None else ""
+
+    @property
+    def _tick_ms(self) -> int:
+        return self._ruling.tick_ms if self._ruling is not None else 0
+
+    def _is_now(self, known: Composed, key: str) -> bool:
+        return known.note.is_of(key, self._tick_ms)
+
+    async def _current(self, subdir: str, inputs: Inputs) -> Composed:
+        key, tick_ms = inputs.key(self._rules_key), self._tick_ms
         known = self._composed.get(subdir)
         if known is None and subdir not in self._forgotten:
             known = await self._recall(subdir)
-        if known is not None and known[0].inputs == inputs:
-            return known[1]
+        if known is not None and known.note.is_of(key, tick_ms):
+            return known
+        sources = _sources_key(inputs.parts, self._rules_key)
         order = Order(
-            folder=str(self._folder / subdir), subdir=subdir, parts=parts, remembered="", is_complete=is_complete,
-            now_ms=int(self._clock.now().timestamp() * 1000), previous=known[1].stem if known is not None else None,
+            folder=str(self._folder / subdir), subdir=subdir, parts=inputs.parts, remembered="",
+            is_complete=inputs.is_complete, now_ms=int(self._clock.now().timestamp() * 1000),
+            previous=known.note.stem if known is not None else None,
+            shown_before=inputs.shown_before if known is None else (),
+            rules=self._rules(known, sources, tick_ms),
         )  # fmt: skip
         made = await self._made(order)
-        composed = _Composed(inputs, made["stem"])
-        generation = await asyncio.to_thread(open_generation, self._folder / subdir, composed.stem)
-        self._composed[subdir] = (composed, generation)
+        note = _Note(key, made["stem"], sources, tick_ms, made["until_ms"], made["counts"])
+        generation = await asyncio.to_thread(open_generation, self._folder / subdir, note.stem)
+        composed = self._composed[subdir] = Composed(generation, note)
         self._forgotten.discard(subdir)
-        await self._notes.set(self._note(subdir), msgspec.msgpack.encode(composed))
-        return generation
+        await self._notes.set(self._note(subdir), msgspec.msgpack.encode(note))
+        return composed
+
+    def _rules(self, known: Composed | None, sources: str, tick_ms: int) -> Rules | None:
+        if self._ruling is None:
+            return None
+        is_known = known is not None and known.note.rules == sources and known.note.tick_ms <= tick_ms
+        return Rules(self._ruling.policy, tick_ms, str(self._ruling.state), is_known=is_known)
 
     async def _made(self, order: Order) -> Mapping[str, Any]:
         remembered = await self._register.all(self._feed)
@@ -111,8 +188,8 @@ class Composer:
             try:
                 async with unfinished_removed(Path(order.folder), order.now_ms):
                     made: dict[str, Any] = await run_in_child(
-                        "proxy.feeds.conda.compose_job:run", {"order": msgspec.to_builtins(order)}
-                    )
+                        "proxy.feeds.conda.compose_job:run", {"order": msgspec.to_builtins(order)},
+                    )  # fmt: skip
             except ChildFailed as failed:
                 raise busy(failed) from failed
         if "damaged" in made:
@@ -130,17 +207,23 @@ class Composer:
         self._tally.count("owner_changes_held", self._feed, len(news))
         _LOG.error("%s names of %s %s, such as %s", len(news), self._feed, what, ", ".join(news[:20]))
 
-    async def _recall(self, subdir: str) -> tuple[_Composed, Generation] | None:
+    async def _recall(self, subdir: str) -> Composed | None:
         data = await self._notes.get(self._note(subdir))
         try:
             if data is None:
                 return None
-            composed = _COMPOSED.decode(data)
-            generation = await asyncio.to_thread(open_generation, self._folder / subdir, composed.stem)
+            note = _NOTE.decode(data)
+            generation = await asyncio.to_thread(open_generation, self._folder / subdir, note.stem)
         except (msgspec.DecodeError, OSError, BadPack):
             return None
-        self._composed[subdir] = (composed, generation)
+        self._composed[subdir] = Composed(generation, note)
         return self._composed[subdir]
 
     def _note(self, subdir: str) -> str:
         return f"composed/{self._feed}/{subdir}"
+
+
+def _sources_key(parts: tuple[Part, ...], rules: str) -> str:
+    """Return the name of what verdicts hang on beside the records: the policy, and whose the upstreams are."""
+    text = msgspec.msgpack.encode((_FORM, [(part.upstream, part.lineage) for part in parts], rules))
+    return hashlib.sha256(text).hexdigest()

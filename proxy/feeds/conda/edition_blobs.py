@@ -3,7 +3,7 @@
 import hashlib
 
 from proxy.artifacts.blob import Blob
-from proxy.feeds.conda.channel import Edition
+from proxy.feeds.conda.edition import Edition
 from proxy.feeds.conda.packs import index_path, read_index
 from proxy.model.digest import Sha256
 

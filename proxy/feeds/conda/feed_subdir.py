@@ -3,8 +3,8 @@
 Loops of feeds are a configuration error, so the chain ends.
 """
 
-from proxy.feeds.conda.channel import Channel, Edition
-from proxy.feeds.conda.subdir_catalog import HeldSubdir
+from proxy.feeds.conda.channel import Channel
+from proxy.feeds.conda.edition import Edition, HeldSubdir
 
 
 class FeedSubdir:
@@ -37,6 +37,7 @@ class FeedSubdir:
 
     def _kept(self, edition: Edition) -> HeldSubdir:
         self._last = HeldSubdir(
-            edition.generation, edition.folder, edition.how, edition.age_s, edition.fresh_for_s
-        )
+            edition.generation, edition.folder, edition.how, edition.age_s, edition.fresh_for_s, edition.lineage,
+            edition,
+        )  # fmt: skip
         return self._last

@@ -2,7 +2,8 @@
 
 After a change clients of a large index get the former document for the moment the next one takes, if there is one and
 it is not older than the contract allows (section 3: the gate changes at once, full documents of more than 50,000
-records within eight seconds). Whoever waits longer than a client has patience for is told to come back.
+records within eight seconds), and no verdict in it has changed with time: such a change reaches every form at the same
+tick. Whoever waits longer than a client has patience for is told to come back.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from proxy.artifacts.store import BlobStore
 from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.pack import BadPack
 from proxy.conda.repodata import FORM
-from proxy.feeds.conda.channel import Edition
+from proxy.feeds.conda.edition import Edition
 from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import parse_sha256, read_sha256
@@ -34,6 +35,8 @@ _LARGE_BYTES = 15 * 1000**2
 class _Served:
     stem: str
     blob: Blob
+    #: When a verdict in it may change by itself.
+    until_ms: int | None
 
 
 class FullIndexes:
@@ -80,6 +83,8 @@ class FullIndexes:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _may_stand_in(self, key: tuple[str, str], served: _Served, task: "asyncio.Task[Blob]") -> bool:
+        if served.until_ms is not None and self._clock.now().timestamp() * 1000 >= served.until_ms:
+            return False
         since = self._since.setdefault(key, self._clock.monotonic())
         if (
             self._clock.monotonic() - since >= _STANDS_IN_S
@@ -111,7 +116,7 @@ class FullIndexes:
             blob = await self._render(edition, form)
             await self._notes.set(note, blob.digest.encode("ascii"))
         key = (edition.subdir, form)
-        self._served[key] = _Served(edition.generation.stem, blob)
+        self._served[key] = _Served(edition.generation.stem, blob, edition.until_ms)
         self._since.pop(key, None)
         return blob
 

@@ -6,7 +6,7 @@ for, and those that are held from before. Nothing else can be listed, because a 
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import TypeVar
 from proxy.conda.names import is_name, is_subdir, parse_file
 from proxy.conda.pack import BadPack
 from proxy.conda.record import Facts
-from proxy.feeds.conda.channel import NOARCH, Edition
+from proxy.feeds.conda.channel import NOARCH
+from proxy.feeds.conda.edition import Edition, hidden_files
 from proxy.feeds.conda.feed import CondaFeed
-from proxy.feeds.conda.view import CondaView, view_of
+from proxy.feeds.conda.view import CondaView, Explained, explained_of, view_of
 from proxy.feeds.explained import ArtifactExplained, NameExplained
 from proxy.feeds.listing import (
     ArtifactItem,
@@ -79,8 +80,8 @@ class CondaListing:
     async def explained(self, name: str) -> NameExplained:
         name = name.lower()
         editions = await self._editions()
-        views = await self._read(lambda: self._views(editions, name))
-        found = [each for view in views for each in _explained(view)]
+        views, facts = await self._read(lambda: self._explained(editions, name))
+        found = [each for view in views for each in _explained(view, facts)]
         if not found:
             raise self._unknown(name, editions)
         upstream = next(view.upstream for view in views if view.kept or view.hidden)
@@ -134,6 +135,14 @@ class CondaListing:
                 raise _Damaged(edition) from damage
         return views
 
+    def _explained(
+        self, editions: Sequence[Edition], name: str
+    ) -> tuple[Sequence[CondaView], Mapping[str, Explained]]:
+        views = self._views(editions, name)
+        return views, {
+            path: each for edition in editions for path, each in explained_of(edition, name).items()
+        }
+
     async def _read(self, read: Callable[[], T]) -> T:
         """Read views off the loop."""
         try:
@@ -165,8 +174,25 @@ def _sorted_names(editions: Iterable[Edition]) -> tuple[str, ...]:
 
 def _hiding(editions: Iterable[Edition]) -> set[str]:
     """Return the names of which the editions hide something."""
+    editions = [each for edition in editions for each in (edition, *_below(edition))]
     held = chain.from_iterable(edition.generation.snapshot.top.held for edition in editions)
-    return {parsed.name for file in held if (parsed := parse_file(file)) is not None}
+    judged = chain.from_iterable(_judged_away(edition) for edition in editions if edition.ruling)
+    return {parsed.name for file in held if (parsed := parse_file(file)) is not None}.union(judged)
+
+
+def _below(edition: Edition) -> Iterator[Edition]:
+    """Yield the editions of the feeds of this server that an edition is made of."""
+    for held in edition.below:
+        if held.edition is not None:
+            yield held.edition
+            yield from _below(held.edition)
+
+
+def _judged_away(edition: Edition) -> Iterator[str]:
+    """Yield the names of which a policy hides something."""
+    for name in edition.generation.snapshot:
+        if hidden_files(edition.noted(name).counts):
+            yield name
 
 
 def _hidden(view: CondaView) -> dict[str, Verdict]:
@@ -177,9 +203,12 @@ def _hidden(view: CondaView) -> dict[str, Verdict]:
     }
 
 
-def _explained(view: CondaView) -> list[ArtifactExplained]:
-    shown = [ArtifactExplained(path, ALLOWED) for path in view.kept]
-    return [*shown, *(ArtifactExplained(path, verdict) for path, verdict in _hidden(view).items())]
+def _explained(view: CondaView, known: Mapping[str, Explained]) -> list[ArtifactExplained]:
+    shown = {path: view.noted.get(path, ALLOWED) for path in view.kept}
+    return [
+        ArtifactExplained(path, verdict, *known.get(path, (None, ())))
+        for path, verdict in (shown | _hidden(view)).items()
+    ]
 
 
 def _counted(name: str, views: Sequence[CondaView]) -> NameItem:
@@ -196,13 +225,9 @@ def _told(name: str, views: Sequence[CondaView]) -> tuple[NameItem, list[Artifac
 
 
 def _artifacts(view: CondaView) -> list[ArtifactItem]:
-    shown = [_shown(path, facts) for path, facts in view.kept.items()]
+    shown = [_item(path, view.noted.get(path, ALLOWED), facts) for path, facts in view.kept.items()]
     hidden = [_item(path, verdict) for path, verdict in _hidden(view).items()]
     return sorted([*shown, *hidden], key=lambda item: item.artifact)
-
-
-def _shown(path: str, facts: Facts) -> ArtifactItem:
-    return _item(path, ALLOWED, facts)
 
 
 def _item(path: str, verdict: Verdict, facts: Facts | None = None) -> ArtifactItem:

@@ -7,7 +7,7 @@ no credential, and private addresses are refused unless the upstream is configur
 from urllib.parse import quote, urljoin
 
 from proxy.conda.names import FileName
-from proxy.feeds.conda.channel import Edition
+from proxy.feeds.conda.edition import Edition
 
 
 def package_url(channel: str, edition: Edition, file: FileName) -> str:

@@ -4,17 +4,21 @@ The shard index first, the records last: they make the generation. Shards that i
 yesterday's index.
 """
 
+import contextlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from proxy.conda.pack import BadPack
 from proxy.conda.shard_render import index_of
 from proxy.feeds.conda.draft import Draft
 from proxy.feeds.conda.packs import (
     Generation,
     index_path,
     open_files,
+    open_generation,
     records_path,
     shards_path,
     sizes_path,
@@ -23,8 +27,17 @@ from proxy.feeds.conda.packs import (
 from proxy.feeds.conda.superseded import prune_superseded, write_superseded
 
 
-def publish(draft: Draft, folder: Path, now_ms: int, previous: Generation | None) -> str:
-    """Publish a finished draft and return its stem; one that says what `previous` says is dropped. Blocks."""
+def publish(
+    draft: Draft,
+    folder: Path,
+    now_ms: int,
+    previous: Generation | None,
+    others: Iterable[tuple[str, str]] = (),
+) -> str:
+    """Publish a finished draft and return its stem; one that says what `previous` says is dropped. Blocks.
+
+    `others` are generations (folder, stem) elsewhere whose shards clients may still ask for here.
+    """
     made = open_files(*draft.paths)
     stem = made.stem
     if previous is not None and _is_same(previous, made):
@@ -37,6 +50,10 @@ def publish(draft: Draft, folder: Path, now_ms: int, previous: Generation | None
     draft.paths[0].rename(records_path(folder, stem))
     if previous is not None:
         write_superseded(folder, previous.shards, made.shards, now_ms)
+    for number, (other, its_stem) in enumerate(others, 1):
+        with contextlib.suppress(OSError, BadPack):
+            former = open_generation(Path(other), its_stem)
+            write_superseded(folder, former.shards, made.shards, now_ms + number)
     prune_superseded(folder, now_ms)
     return stem
 

@@ -15,7 +15,8 @@ from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.names import FileName, is_subdir, parse_file
 from proxy.conda.pack import BadPack
 from proxy.conda.record import raws_of
-from proxy.feeds.conda.channel import NOARCH, Edition
+from proxy.feeds.conda.channel import NOARCH
+from proxy.feeds.conda.edition import Edition
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.meaning import chosen, fits, means, shown, verdicts_on
 from proxy.feeds.conda.solve_job import Order

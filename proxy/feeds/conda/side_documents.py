@@ -16,7 +16,7 @@ from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.notices import hidden_notice, render_notices
 from proxy.conda.pack import BadPack
 from proxy.conda.reading import BadStream, Packing, read
-from proxy.feeds.conda.channel import Edition
+from proxy.feeds.conda.edition import Edition
 from proxy.feeds.conda.rendered import Rendered
 from proxy.feeds.origin_documents import OriginDocuments
 from proxy.model.clock import Clock
@@ -58,7 +58,8 @@ class SideDocuments:
 
     def notices(self, editions: Mapping[str, Edition], ask: str, now: datetime) -> bytes:
         """Return notices.json: how much is hidden, and where to ask. The day is the notice's, so it is shown once."""
-        hidden = sum(len(edition.generation.snapshot.top.held) for edition in editions.values())
+        known = editions.values()
+        hidden = sum(len(edition.generation.snapshot.top.held) + edition.hides for edition in known)
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         notice = hidden_notice(self._feed, hidden, ask, day)
         return render_notices([notice] if notice is not None else [])

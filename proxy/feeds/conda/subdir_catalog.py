@@ -7,7 +7,6 @@ is no index, or has shrunk to nothing, leaves the generation before in force, ma
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -17,6 +16,8 @@ from proxy.conda.names import KNOWN_SUBDIRS
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
 from proxy.feeds.conda.channel_intake import ChannelIntake, Held, Taken
+from proxy.feeds.conda.edition import HeldSubdir
+from proxy.feeds.conda.lineage import Lineage
 from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
 from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide, rest_s
 from proxy.feeds.keeper import How
@@ -47,17 +48,6 @@ class SubdirFacts(msgspec.Struct, frozen=True, array_like=True):
 _DECODER = msgspec.msgpack.Decoder(SubdirFacts)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldSubdir:
-    """The catalog's answer; `generation` None: the origin has no such subdir. Its files lie in `folder`."""
-
-    generation: Generation | None
-    folder: Path
-    how: How
-    age_s: float
-    fresh_for_s: float
-
-
 class SubdirCatalog:
     """One upstream, one subdir."""
 
@@ -68,6 +58,7 @@ class SubdirCatalog:
         self._upstream = upstream
         self._subdir = subdir
         self.folder = folder
+        self._lineage = Lineage(upstream.id, str(upstream.urls[0]).rstrip("/"))
         self._intake = intake
         self._notes = notes
         self._clock = clock
@@ -143,8 +134,9 @@ class SubdirCatalog:
         fresh_for = decided.fresh_for_s if isinstance(decided, Fresh) else 0.0
         age = age_s(facts.checked_at_ms, self._now_ms()) or 0.0
         return HeldSubdir(
-            self._generation if facts.stem is not None else None, self.folder, how, age, fresh_for
-        )
+            self._generation if facts.stem is not None else None, self.folder, how, age, fresh_for,
+            self._lineage,
+        )  # fmt: skip
 
     def _now(self, how: How) -> HeldSubdir:
         assert self._facts is not None

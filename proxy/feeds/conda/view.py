@@ -1,31 +1,146 @@
-"""The view of a conda name: what an edition of a subdir shows of it, and what it hides."""
+"""The view of a conda name: what an edition of a subdir shows of it, what it hides, and why.
 
+What a policy hides is worked out when somebody asks for the name: the generation holds only what is shown, and lists
+of what is hidden would be as long as the channel.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from proxy.conda.block import Block
 from proxy.conda.names import parse_file
 from proxy.conda.record import Facts
-from proxy.feeds.conda.channel import Edition
-from proxy.feeds.view import View
+from proxy.feeds.conda.edition import Edition, HeldSubdir
+from proxy.feeds.conda.ruling import Place, Ruling
+from proxy.feeds.view import WITHOUT_POLICY, View
 from proxy.model.digest import Sha256
-from proxy.model.verdict import Outcome, Verdict
+from proxy.model.verdict import ALLOWED, Outcome, Verdict
+from proxy.policy.facts import Facts as Judgeable
+from proxy.policy.facts import moment
+from proxy.policy.judged import Judged
 
 CondaView = View[None, Facts]
 
+#: What a policy lets through and the generation does not have: a doubt, so it is hidden.
+_DOUBTFUL = Verdict(Outcome.HOLD, "policy", "the index that would show it is being made", "held")
+
+
+class Explained(NamedTuple):
+    """A file as a feed's policy judges it: the facts, and what every rule has to say."""
+
+    facts: Judgeable
+    findings: tuple[Verdict, ...]
+
 
 def view_of(feed: str, edition: Edition, name: str) -> CondaView:
-    """Return what the edition shows of a name: its records, and those of its files that are held. May read the disk."""
-    generation = edition.generation
+    """Return what the edition shows of a name: its records, and why others are hidden. May read disk and state."""
+    generation, ruling = edition.generation, edition.ruling
     block = generation.snapshot.block(name)
     records = block.facts() if block is not None else {}
     kept = {f"{edition.subdir}/{file}": facts for file, facts in records.items()}
-    hidden = {
-        f"{edition.subdir}/{file}": _held(why)
-        for file, why in generation.snapshot.top.held.items()
+    below = edition.below[edition.place_of(name)] if block is not None and edition.below else None
+    hidden = _held(edition.subdir, generation.snapshot.top.held, name)
+    hidden |= _hidden_below(feed, below, name)
+    verdicts: Mapping[str, Verdict] = {}
+    if below is not None and ruling is not None:
+        verdicts = _judged(ruling, edition.subdir, below, name, _needed(edition, name, records)).by_artifact
+        refused = {path: verdict for path, verdict in verdicts.items() if path not in kept}
+        hidden |= {path: each if not each.is_visible else _DOUBTFUL for path, each in refused.items()}
+    return View(
+        feed, name, edition.upstream_of(name) if block is not None else "", Sha256(generation.stem), None, kept,
+        hidden, noted=_noted(verdicts, kept), policy=_name_of(ruling), until=moment(edition.until_ms),
+    )  # fmt: skip
+
+
+def judged_view(
+    feed: str, subdir: str, upstream: str, held: HeldSubdir, ruling: Ruling, name: str
+) -> CondaView:
+    """Return the view that the next generation will have, while it is being made: of a feed with one upstream.
+
+    What is allowed here the generation shows, because both are judged by the same rules on the same records.
+    """
+    generation = held.generation
+    assert generation is not None
+    block = generation.snapshot.block(name)
+    judged = _judged(ruling, subdir, held, name, {})
+    verdicts = judged.by_artifact
+    records = {
+        f"{subdir}/{file}": facts for file, facts in (block.facts() if block is not None else {}).items()
+    }
+    kept = {path: facts for path, facts in records.items() if verdicts[path].is_visible}
+    hidden = _held(subdir, generation.snapshot.top.held, name)
+    hidden |= _hidden_below(feed, held if block is not None else None, name)
+    hidden |= {path: verdict for path, verdict in verdicts.items() if path not in kept}
+    return View(
+        feed, name, upstream if block is not None else "", Sha256(generation.stem), None, kept, hidden,
+        noted=_noted(verdicts, kept), policy=_name_of(ruling), until=judged.until,
+    )  # fmt: skip
+
+
+def explained_of(edition: Edition, name: str) -> Mapping[str, Explained]:
+    """Return the facts of a name's files that the edition's policy judges, and what each of its rules says."""
+    entries = edition.generation.snapshot.pack.entries
+    if edition.ruling is None or not edition.below or name not in entries:
+        return {}
+    below = edition.below[edition.place_of(name)]
+    block = edition.generation.snapshot.block(name)
+    needed = _needed(edition, name, block.facts() if block is not None else {})
+    found = edition.ruling.findings(*_below(below, name, edition.subdir), needed)
+    return {facts.artifact: Explained(facts, findings) for facts, findings in found}
+
+
+# -- parts -----------------------------------------------------------------------------------------------------
+
+
+def _hidden_below(feed: str, below: HeldSubdir | None, name: str) -> dict[str, Verdict]:
+    """Return what a feed of this server that is the name's upstream hides; its verdicts name its policy."""
+    if below is None or below.edition is None:
+        return {}
+    found = view_of(feed, below.edition, name)
+    return {path: _signed(verdict, found.policy) for path, verdict in found.hidden.items()}
+
+
+def _signed(verdict: Verdict, policy: str | None) -> Verdict:
+    is_signed = verdict.policy is not None or verdict.rule in WITHOUT_POLICY
+    return verdict if is_signed else replace(verdict, policy=policy)
+
+
+def _needed(edition: Edition, name: str, shown: Mapping[str, Facts]) -> Mapping[str, str]:
+    """Return the files that a package list needs -> by what: what is shown is named by it or needed."""
+    return edition.noted(name).needed | dict.fromkeys(shown, "the package list")
+
+
+def _judged(ruling: Ruling, subdir: str, below: HeldSubdir, name: str, needed: Mapping[str, str]) -> Judged:
+    return ruling.judged(*_below(below, name, subdir), needed)
+
+
+def _below(below: HeldSubdir, name: str, subdir: str) -> tuple[Block, Place]:
+    generation = below.generation
+    block = generation.snapshot.block(name) if generation is not None else None
+    if generation is None or block is None:
+        return Block(name), Place(subdir, below.lineage)
+    source = generation.snapshot.pack.entries[name].source
+    return block, Place(subdir, below.lineage.origin_of(source))
+
+
+def _noted(verdicts: Mapping[str, Verdict], kept: Mapping[str, Facts]) -> Mapping[str, Verdict]:
+    return {path: verdict for path, verdict in verdicts.items() if path in kept and verdict is not ALLOWED}
+
+
+def _name_of(ruling: Ruling | None) -> str | None:
+    return ruling.policy.name if ruling is not None else None
+
+
+def _held(subdir: str, held: Mapping[str, str], name: str) -> dict[str, Verdict]:
+    return {
+        f"{subdir}/{file}": _verdict(why)
+        for file, why in held.items()
         if (parsed := parse_file(file)) is not None and parsed.name == name
     }
-    upstream = edition.upstream_of(name) if block is not None else ""
-    return View(feed, name, upstream, Sha256(generation.stem), None, kept, hidden)
 
 
-def _held(why: str) -> Verdict:
+def _verdict(why: str) -> Verdict:
     """Return the verdict of a held file; its reason begins with the rule."""
     rule, _, reason = why.partition(": ")
     return Verdict(Outcome.HOLD, rule, reason, "held")

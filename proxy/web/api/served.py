@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from proxy.config.settings import Feed, Settings
 from proxy.feeds.listing import Listing
 from proxy.model.problem import Problem
-from proxy.upstream.door import Door
 from proxy.upstream.health import RemoteHealth
 from proxy.web.inbound import Inbound
 
@@ -15,12 +14,11 @@ class Served:
 
     def __init__(
         self, settings: Callable[[], Settings], listings: Callable[[], Mapping[str, Listing]],
-        door: Door,
+        health: Callable[[], Mapping[str, RemoteHealth]],
     ) -> None:  # fmt: skip
         self._settings = settings
         self._listings = listings
-        #: Every way out of this server.
-        self.door = door
+        self._health = health
 
     @property
     def settings(self) -> Settings:
@@ -29,7 +27,7 @@ class Served:
     @property
     def health(self) -> Mapping[str, RemoteHealth]:
         """What is known of each upstream, by its id."""
-        return self.door.health()
+        return self._health()
 
     def feed(self, request: Inbound) -> Feed:
         """Return the feed that the path names, by name or alias. Raises Problem."""

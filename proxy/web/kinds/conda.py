@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from proxy.artifacts.blob import Blob
 from proxy.conda import urls
-from proxy.feeds.conda.channel import Edition
+from proxy.feeds.conda.edition import Edition
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.trouble import told
 from proxy.feeds.keeper import ArtifactRef, How, Keeper
