@@ -11,6 +11,7 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TextIO
 
 from proxy.base import Base, make_base
@@ -18,12 +19,16 @@ from proxy.config.changes import applied, changes
 from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded
 from proxy.config.settings import Settings
+from proxy.management import Management, in_words
+from proxy.model.actor import SYSTEM
 from proxy.model.clock import Clock
+from proxy.model.problem import Problem
 from proxy.scarcity import Complaints, raise_limit
 from proxy.site import Site, build_site
 from proxy.state.audit_trail import AuditTrail
 from proxy.state.errors import StateError
 from proxy.state.running import write_reloaded, write_running
+from proxy.state.seal import Seal
 from proxy.upstream.authorities import Authorities
 from proxy.upstream.errors import UpstreamError
 from proxy.web.access import AccessLog
@@ -49,6 +54,15 @@ from proxy.web.verdicts import Verdicts
 _LOG = logging.getLogger("feedgate")
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The site of changed settings; `changed` are the keys that it changes."""
+
+    site: Site
+    changed: tuple[str, ...]
+    restart: tuple[str, ...]
+
+
 class App:
     """One server, from `start` to `stop`."""
 
@@ -59,6 +73,7 @@ class App:
         *,
         clock: Clock | None = None,
         out: TextIO = sys.stdout,
+        loaded: Loaded | None = None,
     ) -> None:
         self.settings = settings
         self.base: Base = make_base(settings, environ, clock)
@@ -71,8 +86,11 @@ class App:
         self._looking: asyncio.Task[None] | None = None
         self._prefetching: asyncio.Task[None] | None = None
         self._retired: set[asyncio.Task[None]] = set()
+        self.management = Management(
+            self, self.base.database, Seal(settings.server.state_dir), self.base.clock, loaded
+        )
         self.api = api_routes(
-            Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door.health),
+            Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door),
             AuditTrail(self.base.database),
         )
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
@@ -139,10 +157,27 @@ class App:
 
         Raises UpstreamError for an upstream that cannot be used, and then nothing has changed.
         """
+        prepared = self.prepare(settings)
+        self.put_in_force(prepared)
+        return prepared.restart
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Build the site of changed settings. Raises UpstreamError; nothing is in force before `put_in_force`."""
         differing = changes(self.settings, settings)
         settings = applied(self.settings, settings)
-        site = build_site(settings, self.base, self.site)
-        retired, self.site, self.settings = self.site, site, settings
+        restart = tuple(
+            f"{key} needs a restart; the former value stays in force" for key in differing.needs_restart
+        )
+        return Prepared(build_site(settings, self.base, self.site), differing.applicable, restart)
+
+    def discard(self, prepared: Prepared) -> None:
+        """Let go of a site that is not to be."""
+        self._retire(asyncio.create_task(prepared.site.close(self.site), name="discard site"))
+
+    def put_in_force(self, prepared: Prepared) -> None:
+        """Swap in a site, which is the only one that was prepared since the last swap."""
+        site = prepared.site
+        retired, self.site, self.settings = self.site, site, site.settings
         self._retire(asyncio.create_task(retired.close(site), name="retire site"))
         if self._prefetching is not None:
             self._prefetching.cancel()
@@ -150,9 +185,6 @@ class App:
             self._prefetching = asyncio.create_task(site.prefetch(), name="prefetch")
         if self._looking is not None:
             self._look()
-        return tuple(
-            f"{key} needs a restart; the former value stays in force" for key in differing.needs_restart
-        )
 
     def _look(self) -> None:
         """Begin (anew, after a reload) to watch what the routes trust."""
@@ -181,7 +213,7 @@ class App:
 
 
 async def _serve(settings: Settings, loaded: Loaded) -> int:
-    app = App(settings, loaded.request.environ)
+    app = App(settings, loaded.request.environ, loaded=loaded)
     stopping = asyncio.Event()
     reloading = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -195,7 +227,6 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
             write_running, settings.server.state_dir, app.url, loaded.path, app.base.clock.now()
         )
         print(banner(settings, app.url), flush=True)
-        current = loaded
         while not stopping.is_set():
             waits = {asyncio.create_task(stopping.wait()), asyncio.create_task(reloading.wait())}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -203,38 +234,33 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
                 wait.cancel()
             if reloading.is_set():
                 reloading.clear()
-                current = await reload(app, current)
+                await reload(app)
     finally:
         _LOG.info("stopping")
         await app.stop()
     return 0
 
 
-async def reload(app: App, current: Loaded) -> Loaded:
-    """Apply the file anew, or say why not, for `feedgate reload` and in the log; return what is in force now.
+async def reload(app: App) -> None:
+    """Apply the file anew, or say why not, for `feedgate reload` and in the log.
 
     Raises nothing: whatever goes wrong, the server lives on with the settings that it has.
     """
     is_ok = False
     try:
-        loaded = await asyncio.to_thread(current.again)
-        restart = app.apply(loaded.settings)
-    except ConfigError as error:
-        messages = tuple(str(fault) for fault in error.faults)
-    except UpstreamError as error:
-        messages = (str(error),)
+        messages = await app.management.reload(SYSTEM)
+    except (ConfigError, UpstreamError, Problem) as error:
+        messages = in_words(error)
     except Exception as error:  # noqa: BLE001 - a mistake of ours in new settings must not end a server that works
         _LOG.exception("the changed settings could not be applied")
-        messages = (f"the changed settings could not be applied: {type(error).__name__}; see the log",)
+        messages = in_words(error)
     else:
-        current, is_ok = loaded, True
-        messages = ("the changed settings are in force", *restart, *loaded.notes)
+        is_ok = True
     if is_ok:
         _LOG.info("; ".join(messages))
     else:
         _LOG.error("the changed settings have errors; the former stay in force: %s", "; ".join(messages))
     await _tell(app, is_ok, messages)
-    return current
 
 
 async def _tell(app: App, is_ok: bool, messages: tuple[str, ...]) -> None:

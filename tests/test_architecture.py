@@ -13,6 +13,7 @@ LEVELS = (
     {"__main__"},
     {"cli"},
     {"app"},
+    {"management"},
     {"site"},
     {"site_conda"},
     {"base"},

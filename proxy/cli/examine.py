@@ -10,27 +10,16 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import proxy
 from proxy.cli import running
 from proxy.config.settings import GIB, MIB, Settings
 from proxy.config.units import format_size
 from proxy.model.clock import Clock
+from proxy.model.finding import Finding
 
-Outcome = Literal["ok", "warning", "failed"]
 _DAY_S = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    outcome: Outcome
-    detail: str
 
 
 def machine(settings: Settings, clock: Clock) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ def way_to(loaded: Loaded) -> Iterator[tuple[Send, Callable[[float], None]]]:
 
 async def _opened(loaded: Loaded) -> App:
     try:
-        app = App(loaded.settings, loaded.request.environ)
+        app = App(loaded.settings, loaded.request.environ, loaded=loaded)
     except UpstreamError as err:
         raise AskFailed(f"an upstream cannot be used: {err}") from err
     try:

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from proxy.cli.output import print_notes, refuse
+from proxy.cli.output import fail, print_notes, refuse
 from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded, Request, load
+from proxy.state.declared import read_stored
+from proxy.state.errors import StateError
 
 ConfigFile = Annotated[
     str | None,
@@ -36,9 +38,11 @@ def load_or_exit(
     """Return the settings; print every fault and leave with status 2 if there are any."""
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     try:
-        loaded = load(Request.here(asked_file(context, config), given))
+        loaded = load(Request.here(asked_file(context, config), given, stored=read_stored))
     except ConfigError as err:
         raise typer.Exit(refuse(err, as_json=as_json)) from err
+    except StateError as err:
+        raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if with_notes and not as_json:
         print_notes(loaded.notes)
     return loaded

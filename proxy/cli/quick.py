@@ -7,7 +7,7 @@ understand is not an error here: the full program (`serve.py`) explains it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from proxy.cli.output import print_notes, refuse
+from proxy.cli.output import fail, print_notes, refuse
 
 #: Option -> the setting that it overrides.
 OPTIONS: Mapping[str, str] = {
@@ -55,11 +55,15 @@ def serve(call: Call) -> int:
     """Load the settings and run the server until it is told to stop."""
     from proxy.config.faults import ConfigError
     from proxy.config.load import Request, load
+    from proxy.state.declared import read_stored
+    from proxy.state.errors import StateError
 
     try:
-        config = load(Request.here(call.config, call.overrides))
+        config = load(Request.here(call.config, call.overrides, stored=read_stored))
     except ConfigError as err:
         return refuse(err, as_json=call.as_json)
+    except StateError as err:
+        return fail(str(err), as_json=call.as_json)
     print_notes(config.notes)
     from proxy.app import run
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from proxy.config.faults import Fault, RefusedError, describe
 
 PREFIX = "feedgate__"
+#: The source of what was stored through the API.
+API = "API"
 _LARGEST_FILE = 4 * 1024**2
 _LARGEST_VALUE = 64 * 1024
 #: Tables of named tables: the second word of the path is a name that the user chose.

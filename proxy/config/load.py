@@ -21,6 +21,7 @@ from proxy.config.policies import read_policies
 from proxy.config.routes import read_routes
 from proxy.config.schema import Key, Reader
 from proxy.config.settings import Cache, Log, Server, Settings, State, Upstream
+from proxy.config.stored import NOTHING, Stored, StoredAt, lay_stored, nothing_stored
 
 DEFAULT_FILE = "config.toml"
 COMMAND_LINE = "command line"
@@ -38,11 +39,16 @@ class Request:
     environ: Mapping[str, str] = field(repr=False)
     cwd: Path
     overrides: Mapping[str, str] = field(default_factory=dict)
+    #: Tells what was made through the API; may raise errors of its own.
+    stored: StoredAt = field(default=nothing_stored, repr=False)
 
     @classmethod
-    def here(cls, path: str | None = None, overrides: Mapping[str, str] | None = None) -> "Request":
+    def here(
+        cls, path: str | None = None, overrides: Mapping[str, str] | None = None, *,
+        stored: StoredAt = nothing_stored,
+    ) -> "Request":  # fmt: skip
         """Return a request in this process's environment and folder."""
-        return cls(path, dict(os.environ), Path.cwd(), dict(overrides or {}))
+        return cls(path, dict(os.environ), Path.cwd(), dict(overrides or {}), stored)
 
     @property
     def named(self) -> str | None:
@@ -66,6 +72,18 @@ class Loaded:
     path: Path | None
     notes: tuple[str, ...]
     request: Request = field(repr=False)
+    #: The layers without what was made through the API.
+    layers: Table = field(default_factory=Table, repr=False)
+    stored: Stored = field(default_factory=lambda: NOTHING, repr=False)
+
+    def declares(self, noun: str, name: str) -> bool:
+        """Tell whether a feed, policy or route is the file's or the environment's."""
+        group = self.layers.entries.get(noun)
+        return isinstance(group, Table) and name in group.entries
+
+    def with_stored(self, stored: Stored) -> "Loaded":
+        """Return the settings with other things of the API, and the file as it was read; raise ConfigError."""
+        return _settled(self.request, Reader(self.request.environ), self.layers, stored)
 
     def again(self) -> "Loaded":
         """Load anew from the same file, environment and command line; raise ConfigError.
@@ -85,7 +103,21 @@ def load(request: Request) -> Loaded:
     """Return the effective settings; raise ConfigError with every fault there is."""
     reader = Reader(request.environ)
     tree = _layers(request, reader)
-    base = request.file[0].parent if request.file else request.cwd
+    # Only where the state lies is asked here; what is wrong with these tables is told below.
+    scratch = Reader(request.environ)
+    state = _one(scratch, tree, "state", schema.STATE)
+    stored = request.stored(_server(scratch, tree, _base(request)).state_dir, state.get("url"))
+    return _settled(request, reader, tree, stored)
+
+
+def _base(request: Request) -> Path:
+    """Return the folder that relative paths count from where no file names them."""
+    return request.file[0].parent if request.file else request.cwd
+
+
+def _settled(request: Request, reader: Reader, layers: Table, stored: Stored) -> Loaded:
+    base = _base(request)
+    tree = lay_stored(reader, layers, stored, base)
     pip = lru_cache(maxsize=1)(lambda: follow(request.environ, request.cwd))
     settings, policy_notes = _settings(reader, tree, base, pip)
     faults = [
@@ -99,7 +131,8 @@ def load(request: Request) -> Loaded:
     notes = [*validate.notes(settings), *policy_notes]
     if any(source.startswith("pip:") or source == "default" for source in _index_sources(settings)):
         notes += pip().notes
-    return Loaded(settings, request.file[0] if request.file else None, tuple(notes), request)
+    path = request.file[0] if request.file else None
+    return Loaded(settings, path, tuple(notes), request, layers, stored)
 
 
 def _index_sources(settings: Settings) -> list[str]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from proxy.config.faults import RefusedError, describe, nearest
 from proxy.config.hosts import why_unusable
-from proxy.config.layers import Given, text_of
+from proxy.config.layers import API, Given, text_of
 from proxy.model.redact import Secret, SecretUrl
 
 #: The outbound door asks for none above 8,000, and names are added below a base.
@@ -20,6 +20,8 @@ _FORMS = 'a string, { env = "NAME" } or { file = "path" }'
 
 def read_secret_text(given: Given, environ: Mapping[str, str]) -> str:
     """Return the bare text of a secret for the caller to wrap at once; raise RefusedError."""
+    if isinstance(given.value, dict) and given.source == API:
+        raise RefusedError.because("must be a string: only config.toml may refer to variables and files")
     if isinstance(given.value, dict):
         text = _read_reference(given, given.value, environ)
     elif isinstance(given.value, str):

@@ -28,12 +28,9 @@ class Certificate:
     issuer: str
     not_before: datetime
     not_after: datetime
+    #: Whether it names itself as its signer, as roots do (the signature is not looked at).
+    is_self_signed: bool
     der: bytes
-
-    @property
-    def is_self_signed(self) -> bool:
-        """Whether it names itself as its signer, as roots do (the signature is not looked at)."""
-        return self.subject == self.issuer
 
 
 def certificates_in(data: bytes) -> list[Certificate]:
@@ -74,10 +71,13 @@ def _parsed(der: bytes) -> Certificate:
         signed.skip()
     signed.skip()  # the serial number
     signed.skip()  # the algorithm
-    issuer = _name(signed.enter(_SEQUENCE))
+    _, issuer = signed.take()
     validity = signed.enter(_SEQUENCE)
     not_before, not_after = _time(*validity.take()), _time(*validity.take())
-    return Certificate(_name(signed.enter(_SEQUENCE)), issuer, not_before, not_after, der)
+    _, subject = signed.take()
+    return Certificate(
+        _name(_Reader(subject)), _name(_Reader(issuer)), not_before, not_after, subject == issuer, der
+    )
 
 
 class _Reader:

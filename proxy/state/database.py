@@ -27,7 +27,7 @@ class Database:
     """The SQLite file below `<data>/state`, for one process."""
 
     def __init__(self, folder: Path, clock: Clock, *, url: str | None = None) -> None:
-        self._file = StateFile(_path(folder, url))
+        self._file = StateFile(database_path(folder, url))
         self._lock = StateLock(folder)
         self._clock = clock
         self._rows: Rows | None = None
@@ -110,7 +110,7 @@ def _load(path: Path) -> "Rows":
     return Rows(path)
 
 
-def _path(folder: Path, url: str | None) -> Path:
+def database_path(folder: Path, url: str | None) -> Path:
     """Return where the file lies: `sqlite:///path`, or `state.sqlite` in the folder."""
     if url is None or url == "sqlite":
         return folder / "state.sqlite"

@@ -82,7 +82,7 @@ class StateFile:
             self._refuse_foreign()
             revision = self._read_revision()
         except sqlite3.DatabaseError as err:
-            raise self._translated(err) from err
+            raise self.translated(err) from err
         if revision not in REVISIONS:
             raise StateError(
                 f"the state database {self.path} has schema {revision!r}; this program knows up to {HEAD!r}",
@@ -133,7 +133,7 @@ class StateFile:
             isolation_level=None,
         )
 
-    def _translated(self, error: sqlite3.DatabaseError) -> StateError:
+    def translated(self, error: sqlite3.DatabaseError) -> StateError:
         code = getattr(error, "sqlite_errorname", "") or ""
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StateError(

@@ -46,6 +46,11 @@ class Door:
         self._replaced: list[Way] = []
 
     @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment that the remotes look at."""
+        return self._environ
+
+    @property
     def via(self) -> str:
         """The `Via` value on every request that leaves."""
         return f"1.1 {self.via_token}"

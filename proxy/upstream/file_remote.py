@@ -19,8 +19,10 @@ from proxy.upstream.file_answer import FileAsk, fields, judge
 from proxy.upstream.file_body import FileBody
 from proxy.upstream.folder import ORIGIN, Folder, Held, names_below
 from proxy.upstream.health import RemoteHealth
+from proxy.upstream.hop import Hop
+from proxy.upstream.looks import HEAD_BYTES
 from proxy.upstream.pace import Bandwidth
-from proxy.upstream.probe import Hop
+from proxy.upstream.probe import Judge, content_hop
 from proxy.upstream.rests import Rests
 from proxy.upstream.slots import Rank, Slots
 from proxy.upstream.stream import OriginStream, Span
@@ -91,7 +93,9 @@ class FileRemote:
         """Leave a file alone whose bytes were wrong twice."""
         self._rests.strike(self._absolute(url), seconds)
 
-    async def probe(self, url: str | None = None) -> list[Hop]:
+    async def probe(
+        self, url: str | None = None, *, mirror: int = 0, judge: Judge | None = None
+    ) -> list[Hop]:
         """Tell whether the folder is there, and the file, if one is named."""
         try:
             await self._threads.call(self._folder.check)
@@ -99,6 +103,8 @@ class FileRemote:
             if url is not None:
                 status = (await self.head(url)).status
                 hops.append(Hop("origin", status == 200, f"answered {status}"))
+                if status == 200 and judge is not None:
+                    hops.append(await self._content(url, judge))
         except UpstreamError as error:
             return [Hop("folder", False, f"{self._path}: {error.detail}")]
         return hops
@@ -115,6 +121,10 @@ class FileRemote:
         self._threads.close()
 
     # -- parts
+
+    async def _content(self, url: str, judge: Judge) -> Hop:
+        async with await self.open(url, start=0, stop=HEAD_BYTES) as stream:
+            return content_hop(judge(b"".join([chunk async for chunk in stream.chunks()])))
 
     async def _whole(self, url: str, rank: Rank, ask: FileAsk) -> Answer:
         async with await self._stream(url, rank, ask) as stream:

@@ -1,91 +1,101 @@
 """The probe: the way to an upstream hop by hop, for `feedgate doctor`.
 
-It walks the way on connections of its own (name, TCP, the outbound proxy's answer to CONNECT, TLS), so that
-it can say which step fails, and ends with a real request. It changes no breaker and no health. An https
-outbound proxy is only walked to its TCP connection; the real request tells the rest.
+It walks the way on connections of its own (name, TCP, the outbound proxy's answer to CONNECT and its authentication,
+TLS and who signed it), so that it can say which step fails, and ends with a real request, whose answer tells whether
+an index is there and what time it is. It changes no breaker and no health.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from proxy.config.settings import Upstream
+from proxy.model.certificate import Certificate
+from proxy.model.clock import Clock
+from proxy.upstream import chains_seen, tunnel
+from proxy.upstream.authorities import authorities_of
 from proxy.upstream.connector import Attempt
-from proxy.upstream.errors import UpstreamError
+from proxy.upstream.errors import ProxyAuthRefused, UpstreamError
 from proxy.upstream.guard import check_target, is_literal, refusal
+from proxy.upstream.hop import Hop, HopStep, StepFailed
+from proxy.upstream.looks import DOUBT
 from proxy.upstream.names import Names
 from proxy.upstream.reach import Reach
 from proxy.upstream.route import OutboundProxy
+from proxy.upstream.sight import Sight, clock_hop
 from proxy.upstream.target import Target
-from proxy.upstream.translate import translate
+from proxy.upstream.translate import translate, unwrapped
 from proxy.upstream.wire import Wire
 
-_MAX_HEAD_BYTES = 16 * 1024
+#: X509_V_ERR_HOSTNAME_MISMATCH, …EMAIL…, …IP_ADDRESS…
+_OTHER_NAME = frozenset({62, 63, 64})
 
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Look = Callable[[Target], Awaitable[Sight]]
+#: Why the first bytes of an answer cannot be what is looked for, or None.
+Judge = Callable[[bytes], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """One step of the way: 'route', 'name', 'tcp', 'proxy', 'tls' or 'origin'."""
+class _Line:
+    """A connection on its way."""
 
-    name: str
-    ok: bool
-    detail: str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
 
-
-class _Failed(Exception):
-    """A step failed, and with it the walk."""
-
-    def __init__(self, name: str, detail: str) -> None:
-        super().__init__(name)
-        self.hop = Hop(name, False, detail)
+    def drop(self) -> None:
+        self.writer.transport.abort()
 
 
 class Probe:
     """The walks to one upstream."""
 
-    def __init__(self, upstream: Upstream, names: Names, wire: Wire) -> None:
+    def __init__(self, upstream: Upstream, names: Names, wire: Wire, clock: Clock) -> None:
         self._upstream = upstream
         self._reach = Reach(upstream)
         self._names = names
         self._wire = wire
+        self._clock = clock
 
-    async def walk(self, target: Target, status_of: Callable[[Target], Awaitable[int]]) -> list[Hop]:
+    async def walk(self, target: Target, look: Look, judge: Judge | None = None) -> list[Hop]:
         """Return the steps up to the first that fails. Raises nothing of the network's."""
         hops: list[Hop] = []
         try:
-            async for hop in self._steps(target, status_of):
+            async for hop in self._steps(target):
                 hops.append(hop)
-        except _Failed as failed:
+            async for hop in self._ends(target, look, judge):
+                hops.append(hop)
+        except StepFailed as failed:
             hops.append(failed.hop)
         return hops
 
-    async def _steps(
-        self, target: Target, status_of: Callable[[Target], Awaitable[int]]
-    ) -> AsyncIterator[Hop]:
+    async def _steps(self, target: Target) -> AsyncIterator[Hop]:
         proxy = self._route(target)
         yield Hop("route", True, "direct" if proxy is None else f"through {proxy.url}")
         first = target if proxy is None else proxy.target
         addresses = await self._addresses(first, is_proxy=proxy is not None)
         yield Hop("name", True, f"{first.host} is {', '.join(addresses)}")
-        reader, writer = await self._connect(first, addresses)
+        line = await self._connect(first, addresses, is_proxy=proxy is not None)
         try:
             yield Hop("tcp", True, f"connected to port {first.port}")
-            if target.scheme == "https" and (proxy is None or proxy.target.scheme == "http"):
+            if proxy is not None and proxy.target.scheme == "https":
+                yield await self._agree(line, "proxy tls", proxy.target, proxy, target, addresses)
+            if target.scheme == "https":
                 if proxy is not None:
-                    yield Hop("proxy", True, await self._tunnel(reader, writer, proxy, target))
-                yield Hop("tls", True, await self._handshake(writer, target, is_proxied=proxy is not None))
+                    for hop in await self._tunnel(line, proxy, target):
+                        yield hop
+                yield await self._agree(line, "tls", target, proxy, target, addresses)
         finally:
-            writer.transport.abort()
-        yield await self._status(target, status_of)
+            line.drop()
+
+    # -- the way to a connection
 
     def _route(self, target: Target) -> OutboundProxy | None:
         try:
             check_target(target, allow_private=self._reach.is_private_allowed(target.host))
             return self._wire.proxy_for(target)
         except UpstreamError as error:
-            failed = _Failed("route", error.detail)
+            failed = StepFailed("route", error.detail)
         raise failed
 
     async def _addresses(self, first: Target, *, is_proxy: bool) -> Sequence[str]:
@@ -97,60 +107,146 @@ class Probe:
         except (OSError, UnicodeError):
             found = []
         if not found:
-            raise _Failed("name", f"{first.host} cannot be resolved")
+            whose = "the outbound proxy's name" if is_proxy else "this name"
+            raise StepFailed("name", f"{first.host} cannot be resolved ({whose})")
         why = (
             None if is_proxy else refusal(found[0], allow_private=self._reach.is_private_allowed(first.host))
         )
         if why is not None:
-            raise _Failed("name", f"{first.host} is {why}")
+            raise StepFailed("name", f"{first.host} is {why}")
         return found
 
-    async def _connect(self, first: Target, addresses: Sequence[str]) -> Connection:
+    async def _connect(self, first: Target, addresses: Sequence[str], *, is_proxy: bool) -> _Line:
         try:
             async with asyncio.timeout(self._upstream.connect_timeout_s):
-                return await asyncio.open_connection(addresses[0], first.port)
+                return _Line(*await asyncio.open_connection(addresses[0], first.port))
         except OSError as error:
-            failed = _Failed("tcp", _told(error, first))
+            advice = "check the outbound proxy's address, and that it runs" if is_proxy else ""
+            failed = StepFailed("tcp", f"{first.host}, port {first.port}: {_told(error, first)}", advice)
         raise failed
 
-    async def _tunnel(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, proxy: OutboundProxy, target: Target
-    ) -> str:
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        lines = [f"CONNECT {host}:{target.port} HTTP/1.1", f"Host: {host}:{target.port}"]
-        if proxy.authorization is not None:
-            lines.append(f"Proxy-Authorization: {proxy.authorization.reveal()}")
+    async def _tunnel(self, line: _Line, proxy: OutboundProxy, target: Target) -> list[Hop]:
+        asked = tunnel.request(target, proxy)
+        answer = b""
         try:
             async with asyncio.timeout(self._upstream.connect_timeout_s):
-                writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-                answer = await reader.readuntil(b"\r\n\r\n")
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                line.writer.write(asked)
+                answer = await line.reader.readuntil(b"\r\n\r\n")
+        except TimeoutError:
+            raise StepFailed(
+                "proxy", f"{proxy.url} took the connection and did not answer CONNECT in time"
+            ) from None
+        except asyncio.IncompleteReadError as error:
+            answer = error.partial
+        except (OSError, asyncio.LimitOverrunError):
             answer = b""
-        code = answer[:_MAX_HEAD_BYTES].split(b"\r\n")[0].split(b" ")[1:2]
-        if code != [b"200"]:
-            told = code[0].decode("ascii", "replace")[:3] if code else "nothing"
-            raise _Failed("proxy", f"the outbound proxy answered {told} to CONNECT")
-        return "the outbound proxy opened a tunnel"
+        return tunnel.hops(answer, proxy, target)
 
-    async def _handshake(self, writer: asyncio.StreamWriter, target: Target, *, is_proxied: bool) -> str:
+    # -- TLS
+
+    async def _agree(
+        self, line: _Line, step: HopStep, other: Target, proxy: OutboundProxy | None, target: Target,
+        addresses: Sequence[str],
+    ) -> Hop:  # fmt: skip
+        """Agree on TLS with the proxy or the origin, and say who signed its certificate."""
         try:
-            context = await self._wire.context_for(is_own=True)
-            async with asyncio.timeout(self._upstream.connect_timeout_s):
-                await writer.start_tls(context, server_hostname=target.host)
+            context = await self._wire.context_for(is_own=step == "tls")
+            await self._start_tls(line, context, other)
         except UpstreamError as error:
-            failed = _Failed("tls", error.detail)
-        except OSError as error:
-            failed = _Failed("tls", translate(error, Attempt(is_proxied, "tcp"), target.origin).detail)
+            failed = StepFailed(step, error.detail)
+        except (OSError, TypeError) as error:
+            attempt = Attempt(proxy is not None, "tcp", is_at_proxy=step == "proxy tls")
+            told = translate(error, attempt, other.origin).detail
+            failed = await self._refused(step, told, unwrapped(error), proxy, target, addresses)
         else:
-            return f"{writer.get_extra_info('ssl_object').version()}, certificate accepted"
+            return await self._accepted(line, step)
         raise failed
 
-    async def _status(self, target: Target, status_of: Callable[[Target], Awaitable[int]]) -> Hop:
+    async def _accepted(self, line: _Line, step: HopStep) -> Hop:
+        tls: ssl.SSLObject = line.writer.get_extra_info("ssl_object")
+        if not self._upstream.route.verify:
+            advice = "set verify = true, and name the CA in ca_files of the route"
+            return Hop(
+                step, True, f"{tls.version()}; any certificate is taken (verify = false)", advice, True
+            )
+        own = await asyncio.to_thread(authorities_of, self._upstream.route)
+        told = chains_seen.accepted(chains_seen.verified(tls), own, self._clock.now())
+        return Hop(step, True, f"{tls.version()}, {told}")
+
+    async def _refused(
+        self, step: HopStep, told: str, error: BaseException, proxy: OutboundProxy | None, target: Target,
+        addresses: Sequence[str],
+    ) -> StepFailed:  # fmt: skip
+        """Return the failure; for a refused certificate with who signed it, from a second look that trusts anybody."""
+        if not isinstance(error, ssl.SSLCertVerificationError):
+            return StepFailed(step, told)
+        if error.verify_code in _OTHER_NAME:
+            return StepFailed(step, told, "check the host name in the url: the certificate is another's")
         try:
-            status = await status_of(target)
-        except UpstreamError as error:
-            return Hop(error.hop, False, error.detail)
-        return Hop("origin", status < 400, f"answered {status}")
+            chain = await self._seen(step, proxy, target, addresses)
+        except (OSError, StepFailed, UpstreamError):
+            chain = []
+        detail, advice = chains_seen.refused(chain, self._clock.now())
+        return StepFailed(step, f"{told}; {detail}" if detail else told, advice)
+
+    async def _seen(
+        self, step: HopStep, proxy: OutboundProxy | None, target: Target, addresses: Sequence[str]
+    ) -> list[Certificate]:
+        """Return what the other side shows; nothing is sent to it."""
+        anybody = ssl.create_default_context()
+        anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+        first = target if proxy is None else proxy.target
+        line = await self._connect(first, addresses, is_proxy=proxy is not None)
+        try:
+            if proxy is not None and step == "tls":
+                if proxy.target.scheme == "https":
+                    await self._start_tls(line, await self._wire.context_for(is_own=False), proxy.target)
+                await self._tunnel(line, proxy, target)
+            other = target if proxy is None or step == "tls" else proxy.target
+            await self._start_tls(line, anybody, other)
+            return chains_seen.shown(line.writer.get_extra_info("ssl_object"))
+        finally:
+            line.drop()
+
+    async def _start_tls(self, line: _Line, context: ssl.SSLContext, other: Target) -> None:
+        async with asyncio.timeout(self._upstream.connect_timeout_s):
+            await line.writer.start_tls(context, server_hostname=other.host)
+
+    # -- the answer
+
+    async def _ends(self, target: Target, look: Look, judge: Judge | None) -> AsyncIterator[Hop]:
+        sight = await _saw(target, look)
+        if sight.is_proxy_refusal:
+            raise StepFailed("proxy authentication", tunnel.refusal(sight.challenge, self._route(target)))
+        yield sight.origin_hop()
+        if sight.status < 400 and judge is not None:
+            yield content_hop(judge(sight.head))
+        clock = clock_hop(sight, self._clock.now())
+        if clock is not None:
+            yield clock
+
+
+def content_hop(why: str | None) -> Hop:
+    """Return the step that a judge's word makes."""
+    return Hop("content", why in (None, DOUBT), why or "looks like an index", is_warning=why is not None)
+
+
+async def _saw(target: Target, look: Look) -> Sight:
+    try:
+        return await look(target)
+    except ProxyAuthRefused as error:
+        failed = StepFailed("proxy authentication", error.detail)
+    except UpstreamError as error:
+        failed = StepFailed(_step_of(error), error.detail)
+    raise failed
+
+
+def _step_of(error: UpstreamError) -> HopStep:
+    match error.hop:
+        case "guard":
+            return "origin"
+        case step:
+            return step
 
 
 def _told(error: OSError, first: Target) -> str:

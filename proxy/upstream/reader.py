@@ -14,7 +14,9 @@ from proxy.upstream.decode import decode
 from proxy.upstream.errors import BadAnswer, UpstreamError
 from proxy.upstream.exchange import Exchange
 from proxy.upstream.headers import length, passed
+from proxy.upstream.looks import HEAD_BYTES
 from proxy.upstream.pace import Bandwidth
+from proxy.upstream.sight import Sight
 from proxy.upstream.stream import OriginStream, Span, span_of
 from proxy.upstream.walk import Landed
 
@@ -76,6 +78,19 @@ class Reader:
         response.close()
         exchange.succeed()
         return OriginStream(response.status, span, headers, None, exchange, asked=asked)
+
+    async def sight(self, landed: Landed) -> Sight:
+        """Return what the beginning of an answer shows, however large it is (doctor)."""
+        response, head = landed.response, b""
+        if response.status < 400:
+            body = self._body(landed, None, None)
+            async for chunk in body.chunks():
+                head += chunk
+                if len(head) >= HEAD_BYTES:
+                    break
+        is_refusal = response.status == 407 and landed.is_proxied and landed.target.scheme == "http"
+        challenge = ", ".join(response.headers.getall("Proxy-Authenticate", ())) if is_refusal else ""
+        return Sight(response.status, head, response.headers.get("Date"), is_refusal, challenge)
 
     def _body(self, landed: Landed, expected: int | None, max_bytes: int | None) -> Body:
         return Body(

@@ -22,10 +22,12 @@ from proxy.upstream.errors import BadAnswer, BreakerOpen, UpstreamError
 from proxy.upstream.exchange import Exchange
 from proxy.upstream.headers import passed, strong_etag
 from proxy.upstream.health import RemoteHealth
+from proxy.upstream.hop import Hop
 from proxy.upstream.names import Names
-from proxy.upstream.probe import Hop, Probe
+from proxy.upstream.probe import Judge, Probe
 from proxy.upstream.reader import GONE, Reader, place
 from proxy.upstream.retry import Plan
+from proxy.upstream.sight import Sight
 from proxy.upstream.slots import Rank, Slots
 from proxy.upstream.sources import Source, Sources
 from proxy.upstream.stream import OriginStream, range_field
@@ -65,7 +67,7 @@ class Remote:
             allowed_hosts=upstream.redirect_hosts,
             own_hosts=self._sources.own_hosts,
         )
-        self._probe = Probe(upstream, names, self._wire)
+        self._probe = Probe(upstream, names, self._wire, clock)
         self._health = RemoteHealth(upstream.id)
 
     # -- what is asked
@@ -162,11 +164,12 @@ class Remote:
         """
         self._sources.rest(url, seconds)
 
-    async def probe(self, url: str | None = None) -> list[Hop]:
-        """Walk the way to a URL (default: the upstream's first) and tell how far it goes (doctor)."""
-        return await self._probe.walk(
-            self._sources.of("" if url is None else url)[0].target, self._answer_status
-        )
+    async def probe(
+        self, url: str | None = None, *, mirror: int = 0, judge: Judge | None = None
+    ) -> list[Hop]:
+        """Walk the way to a URL (default: the upstream's first) at one of its mirrors, and tell how far it goes."""
+        target = self._sources.at("" if url is None else url, mirror)
+        return await self._probe.walk(target, self._sight, judge)
 
     @property
     def health(self) -> RemoteHealth:
@@ -237,17 +240,14 @@ class Remote:
         """Return the fields of every request; `Via` names also the servers through which its cause came."""
         return {**self._fields, "Via": via.through(self._fields["Via"])}
 
-    async def _answer_status(self, target: Target) -> int:
-        """Return the status of a real request, whatever it is (doctor); an index may be large, so HEAD comes first."""
-        headers = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, **self._said()}
-        status = 0
-        for method in ("HEAD", "GET"):
-            landed = await self._walk.to(Ask(method, target, headers, True))
+    async def _sight(self, target: Target) -> Sight:
+        """Return what a real request shows of its answer, whatever the status (doctor)."""
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._said()}
+        landed = await self._walk.to(Ask("GET", target, headers, True))
+        try:
+            return await self._reader.sight(landed)
+        finally:
             landed.response.close()
-            status = landed.response.status
-            if status < 400:
-                break
-        return status
 
 
 def _refuse(source: Source, wait_s: float, reason: str) -> None:

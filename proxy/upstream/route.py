@@ -28,6 +28,7 @@ class OutboundProxy:
 
     target: Target
     authorization: Secret | None = None
+    user: str | None = None
 
     @property
     def url(self) -> str:
@@ -35,26 +36,49 @@ class OutboundProxy:
         return self.target.origin
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which way, and whose words decided: a key of the route, or a variable of the environment."""
+
+    proxy: OutboundProxy | None
+    #: 'route.proxy', 'route.no_proxy', 'nothing' (the route names no proxy), or the variable's name.
+    decided_by: str
+    #: The entry of no_proxy or NO_PROXY that covers the target.
+    entry: str | None = None
+
+
 def choose(route: Route, environ: Mapping[str, str], target: Target) -> OutboundProxy | None:
-    """Return the proxy for the target, or None for a direct connection.
+    """Return the proxy for the target, or None for a direct connection. Raises as `decide` does."""
+    return decide(route, environ, target).proxy
+
+
+def decide(route: Route, environ: Mapping[str, str], target: Target) -> Choice:
+    """Return the way to the target and why.
 
     Raises BadAnswer (hop 'proxy') when the words that apply name a proxy that cannot be used: going out
     directly instead would be a surprise.
     """
-    if excluded(target, route.no_proxy):
-        return None
+    entry = covering(target, route.no_proxy)
+    if entry is not None:
+        return Choice(None, "route.no_proxy", entry)
     if route.proxy is not None:
         user, password = route.username, route.password
-        return _proxy(route.proxy.reveal(), user, None if password is None else password.reveal())
-    if not route.use_environment or excluded(target, _words(_variable(environ, "NO_PROXY"))):
-        return None
-    named = _variable(environ, f"{target.scheme.upper()}_PROXY") or _variable(environ, "ALL_PROXY")
-    return _proxy(named, route.username, _revealed(route.password)) if named else None
+        return Choice(_proxy(route.proxy.reveal(), user, _revealed(password)), "route.proxy")
+    if not route.use_environment:
+        return Choice(None, "nothing")
+    name, named = _first(environ, f"{target.scheme.upper()}_PROXY", "ALL_PROXY")
+    if not named:
+        return Choice(None, "nothing")
+    exceptions, words = _variable(environ, "NO_PROXY")
+    entry = covering(target, _words(words))
+    if entry is not None:
+        return Choice(None, exceptions, entry)
+    return Choice(_proxy(named, route.username, _revealed(route.password)), name)
 
 
-def excluded(target: Target, no_proxy: Iterable[str]) -> bool:
-    """Tell whether an entry of NO_PROXY covers the target."""
-    return any(_covers(entry.strip().lower(), target) for entry in no_proxy)
+def covering(target: Target, no_proxy: Iterable[str]) -> str | None:
+    """Return the first entry of NO_PROXY that covers the target."""
+    return next((entry for entry in no_proxy if _covers(entry.strip().lower(), target)), None)
 
 
 def _covers(entry: str, target: Target) -> bool:
@@ -113,15 +137,21 @@ def _proxy(named: str, username: str | None, password: str | None) -> OutboundPr
             username, password = unquote(parts.username), unquote(parts.password or "")
     except (AddressRefused, ValueError):
         raise BadAnswer("proxy", "the outbound proxy's URL cannot be read") from None
-    return OutboundProxy(target, None if username is None else _basic(username, password or ""))
+    return OutboundProxy(target, None if username is None else _basic(username, password or ""), username)
 
 
 def _basic(username: str, password: str) -> Secret:
     return Secret("Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii"))
 
 
-def _variable(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name.lower(), environ.get(name, "")).strip()
+def _first(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
+    """Return the first variable that says something, as it is spelled, and its value; else ('', '')."""
+    return next((found for name in names if (found := _variable(environ, name))[1]), ("", ""))
+
+
+def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str]:
+    spelled = name.lower() if name.lower() in environ else name
+    return spelled, environ.get(spelled, "").strip()
 
 
 def _words(text: str) -> list[str]:

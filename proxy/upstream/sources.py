@@ -48,16 +48,16 @@ class Sources:
 
     def of(self, url: str) -> list[Source]:
         """Return the sources of a URL (relative to the first of `urls`, or absolute), rested ones last."""
-        if _ABSOLUTE.match(url):
-            target = parse_target(url)
-        else:
-            if not self._bases:
-                raise BadAnswer("guard", "a relative URL for an upstream without urls")
-            target = parse_target(join(self._bases[0].url, url))
+        target = self._asked(url)
         mirrors = self._mirrors(target)
         if not mirrors:
             return [Source(target.origin, target)]
         return sorted(mirrors, key=lambda source: self._rests.left_s(source.key))
+
+    def at(self, url: str, mirror: int) -> Target:
+        """Return the URL's target at the mirror of that number (doctor), whoever rests."""
+        target = self._asked(url)
+        return next((s.target for n, s in enumerate(self._mirrors(target)) if n == mirror), target)
 
     def breaker(self, key: str) -> Breaker:
         """Return the memory of a source; the table is bounded, the least used are forgotten."""
@@ -85,6 +85,13 @@ class Sources:
     def resting_s(self, source: Source) -> float:
         """Return how long this very URL is still left alone."""
         return self._rests.left_s(source.target.url)
+
+    def _asked(self, url: str) -> Target:
+        if _ABSOLUTE.match(url):
+            return parse_target(url)
+        if not self._bases:
+            raise BadAnswer("guard", "a relative URL for an upstream without urls")
+        return parse_target(join(self._bases[0].url, url))
 
     def _mirrors(self, target: Target) -> list[Source]:
         """Return where each mirror has the target; nothing if it belongs to none of them."""

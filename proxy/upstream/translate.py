@@ -32,6 +32,7 @@ def translate(error: BaseException, attempt: Attempt, origin: str) -> UpstreamEr
     """Return our error for one that was raised before the header was there."""
     if attempt.refused is not None:
         return AddressRefused("guard", attempt.refused, origin=origin)
+    error = unwrapped(error)
     match error:
         case aiohttp.ClientHttpProxyError():
             return _connect_refused(error.status, origin)
@@ -57,6 +58,17 @@ def translate(error: BaseException, attempt: Attempt, origin: str) -> UpstreamEr
             return BadAnswer("guard", "a request that cannot be written", origin=origin)
         case _:
             return Unreachable("tcp", "no usable connection", origin=origin)
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """Return the TLS error behind one of asyncio's own.
+
+    Of TLS inside TLS, Python 3.11 drops a refused certificate over a TypeError in its own clearing up.
+    """
+    inner = error.__cause__ if isinstance(error, aiohttp.ClientConnectionError) else error
+    while inner is not None and not isinstance(inner, ssl.SSLError):
+        inner = inner.__context__ if isinstance(inner, TypeError) else None
+    return inner or error
 
 
 def translate_body(error: BaseException, origin: str) -> UpstreamError:

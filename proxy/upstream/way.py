@@ -9,7 +9,8 @@ from typing import Protocol
 from proxy.config.settings import Upstream
 from proxy.upstream.answer import Answer, Validators
 from proxy.upstream.health import RemoteHealth
-from proxy.upstream.probe import Hop
+from proxy.upstream.hop import Hop
+from proxy.upstream.probe import Judge
 from proxy.upstream.stream import OriginStream
 
 
@@ -53,8 +54,10 @@ class Way(Protocol):
         """Leave a source alone that sent wrong bytes."""
         ...
 
-    async def probe(self, url: str | None = None) -> list[Hop]:
-        """Walk the way to a URL and tell how far it goes (doctor). Raises nothing."""
+    async def probe(
+        self, url: str | None = None, *, mirror: int = 0, judge: Judge | None = None
+    ) -> list[Hop]:
+        """Walk the way to a URL at a mirror and tell how far it goes (doctor). Raises nothing."""
         ...
 
     @property

@@ -1,7 +1,7 @@
 """A reload applies a changed file whole or not at all, and never ends the server."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import proxy.app
 from proxy.app import App, reload
 from proxy.config.load import Loaded
+from proxy.config.settings import Feed
 from proxy.upstream.errors import AddressRefused
 from tests.config.loading import loads
 
@@ -31,10 +32,16 @@ def loaded(tmp_path: Path) -> Loaded:
 
 @pytest.fixture
 async def app(loaded: Loaded) -> AsyncIterator[App]:
-    app = App(loaded.settings, {})
+    app = App(loaded.settings, {}, loaded=loaded)
     await app.start()
     yield app
     await app.stop()
+
+
+def in_force(app: App) -> Mapping[str, Feed]:
+    """Return the feeds that the next reload or change would begin with."""
+    assert app.management.current is not None
+    return app.management.current.settings.feeds
 
 
 def told(app: App) -> dict[str, Any]:
@@ -44,14 +51,15 @@ def told(app: App) -> dict[str, Any]:
 
 async def test_a_changed_file_is_in_force(app: App, loaded: Loaded, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(MORE)
-    current = await reload(app, loaded)
-    assert set(current.settings.feeds) == set(app.settings.feeds) == {"one", "two"}
+    await reload(app)
+    assert set(in_force(app)) == set(app.settings.feeds) == {"one", "two"}
     assert told(app)["ok"] is True
 
 
 async def test_a_file_that_is_gone_leaves_the_feeds_alone(app: App, loaded: Loaded, tmp_path: Path) -> None:
     (tmp_path / "config.toml").unlink()
-    assert await reload(app, loaded) is loaded
+    await reload(app)
+    assert app.management.current is loaded
     assert set(app.settings.feeds) == {"one"}
     assert told(app)["ok"] is False
     assert told(app)["messages"] == ["config.toml: the file is gone; the former settings stay in force"]
@@ -74,12 +82,14 @@ async def test_a_site_that_cannot_be_built_leaves_the_settings_alone(
     site = app.site
     with monkeypatch.context() as patch:
         patch.setattr(proxy.app, "build_site", build)
-        assert await reload(app, loaded) is loaded
+        await reload(app)
+        assert app.management.current is loaded
     assert app.site is site
     assert set(app.settings.feeds) == {"one"}
     assert told(app)["ok"] is False
     assert words in told(app)["messages"][0]
-    assert set((await reload(app, loaded)).settings.feeds) == {"one", "two"}
+    await reload(app)
+    assert set(in_force(app)) == {"one", "two"}
 
 
 async def test_a_mistake_of_ours_is_in_the_log_with_its_traceback(
@@ -90,7 +100,7 @@ async def test_a_mistake_of_ours_is_in_the_log_with_its_traceback(
 
     monkeypatch.setattr(proxy.app, "build_site", build)
     with caplog.at_level(logging.ERROR, "feedgate"):
-        await reload(app, loaded)
+        await reload(app)
     assert any(record.exc_info for record in caplog.records)
 
 
@@ -99,4 +109,5 @@ async def test_an_answer_that_cannot_be_written_does_not_end_the_server(
 ) -> None:
     (app.settings.server.state_dir / ".reload.json.new").mkdir()
     (tmp_path / "config.toml").write_text(MORE)
-    assert set((await reload(app, loaded)).settings.feeds) == {"one", "two"}
+    await reload(app)
+    assert set(in_force(app)) == {"one", "two"}

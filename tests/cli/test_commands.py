@@ -95,6 +95,22 @@ def test_check_config_notes_what_is_probably_not_meant(place: Place) -> None:
     assert "no feed is configured" in str(place.json("check-config")["notes"])
 
 
+def test_check_config_tells_how_requests_leave(place: Place) -> None:
+    route = '{ proxy = "http://me:hunter2@p.example:8" }'
+    upstream = f'{{ url = "https://h.example/", route = {route} }}'
+    place.write(f'[feeds.pypi]\nkind = "pypi"\nupstreams = [{upstream}]\n')
+    lines = place.call("check-config").stdout.splitlines()
+    assert lines[lines.index("# how requests leave") :] == [
+        "# how requests leave",
+        "# feeds.pypi.upstreams[0]: route inline (feeds.pypi.upstreams[0].route, config.toml)",
+        "#     https://h.example: through http://p.example:8 as user me"
+        " (feeds.pypi.upstreams[0].route.proxy, config.toml)",
+    ]
+    chains = place.json("check-config")["chains"]
+    assert isinstance(chains, dict)
+    assert chains["feeds.pypi.upstreams[0]"]["legs"][0]["proxy"] == "http://p.example:8"
+
+
 def test_check_config_masks_secrets(place: Place) -> None:
     route = '{ proxy = "http://u:hunter2@p" }'
     upstream = f'{{ url = "https://u:hunter2@h/", route = {route} }}'

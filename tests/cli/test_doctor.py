@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from proxy.cli import examine
-from proxy.cli.doctor import judge_hop
 from proxy.config.settings import GIB, MIB, Cache, Server, Settings
-from proxy.upstream.probe import Hop
+from proxy.model.finding import Finding
+from proxy.upstream.doctor import judge_hop
+from proxy.upstream.hop import Hop, HopStep
 from tests.cli.calling import Place
 from tests.support.clock import FakeClock
 from tests.support.origin import Origin
@@ -26,7 +28,7 @@ def listener() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-def findings(folder: Path, host: str = "127.0.0.1", port: int = 0) -> dict[str, examine.Finding]:
+def findings(folder: Path, host: str = "127.0.0.1", port: int = 0) -> dict[str, Finding]:
     settings = Settings(server=Server(host=host, port=port, data_dir=folder / "data"), cache=Cache(MIB))
     return {finding.name: finding for finding in examine.machine(settings, FakeClock())}
 
@@ -53,10 +55,13 @@ def conda(url: str) -> str:
     return config(url).replace("feeds.pypi", "feeds.forge").replace("'pypi'", "'conda'")
 
 
-@pytest.mark.parametrize("index", ["repodata.json.zst", "repodata.json"])
+INDEXES = {"repodata.json.zst": zstandard.compress(b"{}"), "repodata.json": b'{"packages": {}}'}
+
+
+@pytest.mark.parametrize("index", INDEXES)
 async def test_a_channel_is_walked_to_its_noarch_index(place: Place, index: str) -> None:
     async with Origin() as origin:
-        origin.add(f"/t/hunter2/team/noarch/{index}", b"x")
+        origin.add(f"/t/hunter2/team/noarch/{index}", INDEXES[index])
         place.write(conda(f"{origin.url}/t/hunter2/team"))
         result = await asyncio.to_thread(place.call, "doctor")
     assert result.exit_code == 0, result.output
@@ -107,10 +112,17 @@ def test_notes_of_the_settings_are_warnings(place: Place) -> None:
     assert "WARNING configuration: no feed is configured" in result.stdout
 
 
-@pytest.mark.parametrize(
-    ("hop", "word"), [("name", "resolver"), ("tcp", "firewall"), ("proxy", "user"), ("tls", "ca_files")]
-)
-def test_every_failed_hop_says_what_to_do(hop: str, word: str) -> None:
+WORDS: dict[HopStep, str] = {
+    "name": "resolver",
+    "tcp": "firewall",
+    "proxy": "lets through",
+    "proxy authentication": "password",
+    "tls": "ca_files",
+}
+
+
+@pytest.mark.parametrize(("hop", "word"), WORDS.items())
+def test_every_failed_hop_says_what_to_do(hop: HopStep, word: str) -> None:
     finding = judge_hop("feed x", Hop(hop, False, "broken"))
     assert finding.outcome == "failed"
     assert finding.detail.startswith("broken; ")

@@ -58,7 +58,7 @@ def test_names_and_times_are_those_of_the_reference(
         reference.not_valid_before_utc,
         reference.not_valid_after_utc,
     )
-    assert found.is_self_signed == (printable == found.issuer)
+    assert found.is_self_signed == (subject == issuer)
 
 
 def test_common_name_is_told_first() -> None:

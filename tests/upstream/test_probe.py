@@ -8,6 +8,8 @@ import trustme
 
 from proxy.config.settings import Route
 from proxy.model.redact import Secret, SecretUrl
+from proxy.upstream.looks import HEAD_BYTES
+from tests.support.answers import Pattern
 from tests.support.faults import Fault
 from tests.support.origin import Origin
 from tests.support.outproxy import OutboundProxy
@@ -38,9 +40,11 @@ async def test_way_to_a_plain_origin_is_told_hop_by_hop(dial: Dial) -> None:
         origin.add("/simple/", b"x")
         remote = dial(f"http://pub.example:{origin.port}/simple/", resolver=Answering(["127.0.0.1"]))
         hops = await remote.probe()
-    assert [(hop.name, hop.ok) for hop in hops] == [(n, True) for n in ("route", "name", "tcp", "origin")]
+    assert [(hop.name, hop.ok) for hop in hops] == [
+        (n, True) for n in ("route", "name", "tcp", "origin", "clock")
+    ]
     assert hops[1].detail == "pub.example is 127.0.0.1"
-    assert hops[-1].detail == "answered 200"
+    assert hops[-2].detail == "answered 200"
 
 
 async def test_way_through_a_proxy_and_tls_is_told_hop_by_hop(
@@ -57,7 +61,9 @@ async def test_way_through_a_proxy_and_tls_is_told_hop_by_hop(
             ca_files=(ca_file,),
         )
         hops = await dial("https://pub.example", route=route).probe()
-    assert [hop.name for hop in hops] == ["route", "name", "tcp", "proxy", "tls", "origin"]
+    assert [hop.name for hop in hops] == [
+        "route", "name", "tcp", "proxy", "proxy authentication", "tls", "origin", "clock",
+    ]  # fmt: skip
     assert all(hop.ok for hop in hops)
 
 
@@ -71,7 +77,7 @@ async def test_first_step_that_fails_ends_the_walk(dial: Dial, authority: trustm
             (dial("http://a.example", resolver=Answering([])), "name"),
             (dial("http://a.example", resolver=here, allow_private=False), "name"),
             (dial("http://a.example:1", resolver=here), "tcp"),
-            (dial("https://pub.example", route=through), "proxy"),
+            (dial("https://pub.example", route=through), "proxy authentication"),
             (dial(f"https://pub.example:{origin.port}", resolver=here), "tls"),
         ]
         for remote, name in cases:
@@ -80,16 +86,25 @@ async def test_first_step_that_fails_ends_the_walk(dial: Dial, authority: trustm
             assert last.detail
 
 
-async def test_an_index_is_asked_for_its_header_only(dial: Dial) -> None:
+async def test_of_a_large_index_only_the_beginning_is_read(dial: Dial) -> None:
+    large = Pattern(100 * 1024 * 1024)
+    seen: list[bytes] = []
     async with Origin() as origin:
-        origin.add("/channel/noarch/repodata.json.zst", b"x" * 1000)
-        hops = await dial(f"{origin.url}/channel").probe("noarch/repodata.json.zst")
-    assert (hops[-1].name, hops[-1].detail) == ("origin", "answered 200")
-    assert [request.method for request in origin.requests if request.method] == ["HEAD"]
+        origin.add("/channel/noarch/repodata.json.zst", large)
+        remote = dial(f"{origin.url}/channel")
+        hops = await remote.probe("noarch/repodata.json.zst", judge=lambda head: seen.append(head))
+        assert [(hop.name, hop.ok) for hop in hops[-3:]] == [
+            ("origin", True),
+            ("content", True),
+            ("clock", True),
+        ]
+        assert seen[0] == large[: len(seen[0])]
+        assert HEAD_BYTES <= len(seen[0]) < 16 * HEAD_BYTES
+        assert origin.hits() == 1
 
 
-async def test_status_of_the_origin_is_the_last_step(dial: Dial) -> None:
+async def test_status_of_the_origin_is_a_step_of_its_own(dial: Dial) -> None:
     async with Origin() as origin:
         origin.always("*", Fault(status=503))
-        last = (await dial(origin.url).probe())[-1]
+        last = (await dial(origin.url).probe())[-2]
     assert (last.name, last.ok, last.detail) == ("origin", False, "answered 503")

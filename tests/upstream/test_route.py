@@ -7,7 +7,7 @@ import pytest
 from proxy.config.settings import Route
 from proxy.model.redact import Secret, SecretUrl
 from proxy.upstream.errors import BadAnswer
-from proxy.upstream.route import choose, excluded
+from proxy.upstream.route import choose, covering
 from proxy.upstream.target import parse_target
 
 ENVIRONMENT = Route()
@@ -70,7 +70,7 @@ def test_environment_is_read_as_other_tools_read_it(
     ],
 )
 def test_no_proxy_covers(entry: str, url: str, expected: bool) -> None:
-    assert excluded(parse_target(url), [entry]) is expected
+    assert covering(parse_target(url), ["other.test", entry]) == (entry if expected else None)
 
 
 def test_own_proxy_wins_over_the_environment() -> None:

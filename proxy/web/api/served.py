@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from proxy.config.settings import Feed, Settings
 from proxy.feeds.listing import Listing
 from proxy.model.problem import Problem
+from proxy.upstream.door import Door
 from proxy.upstream.health import RemoteHealth
 from proxy.web.inbound import Inbound
 
@@ -14,11 +15,12 @@ class Served:
 
     def __init__(
         self, settings: Callable[[], Settings], listings: Callable[[], Mapping[str, Listing]],
-        health: Callable[[], Mapping[str, RemoteHealth]],
+        door: Door,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._listings = listings
-        self._health = health
+        #: Every way out of this server.
+        self.door = door
 
     @property
     def settings(self) -> Settings:
@@ -27,7 +29,7 @@ class Served:
     @property
     def health(self) -> Mapping[str, RemoteHealth]:
         """What is known of each upstream, by its id."""
-        return self._health()
+        return self.door.health()
 
     def feed(self, request: Inbound) -> Feed:
         """Return the feed that the path names, by name or alias. Raises Problem."""

@@ -2,6 +2,7 @@
 
 from proxy.state.audit_trail import AuditTrail
 from proxy.web.api.audit import AuditApi
+from proxy.web.api.doctor import DoctorApi
 from proxy.web.api.explain import ExplainApi
 from proxy.web.api.feeds import FeedsApi
 from proxy.web.api.packages import PackagesApi
@@ -20,5 +21,6 @@ def api_routes(served: Served, trail: AuditTrail) -> tuple[Route, ...]:
         ExplainApi(served),
         PoliciesApi(served),
         AuditApi(trail),
+        DoctorApi(served),
     )
     return tuple(route for noun in nouns for route in noun.routes())

@@ -3,13 +3,14 @@
 How they do is known from the requests that were made anyway; nothing is asked for an answer.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
 from proxy.config.settings import Feed, Upstream
+from proxy.upstream.chain import Chain, chain_of
 from proxy.upstream.health import RemoteHealth
+from proxy.web.api.served import Served
 from proxy.web.text import escape_line
 
 
@@ -31,17 +32,26 @@ class UpstreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
     feed: str | None
     private: bool
     health: UpstreamHealth
+    #: How its requests leave, and which setting or variable decided each part; null where nothing leaves.
+    chain: Chain | None
 
 
-def upstreams_of(feed: Feed, known: Mapping[str, RemoteHealth]) -> list[UpstreamAnswer]:
-    """Return the upstreams of a feed in their order."""
+def upstreams_of(feed: Feed, served: Served, *, is_manager: bool) -> list[UpstreamAnswer]:
+    """Return the upstreams of a feed in their order; who does not manage it is told no proxy's user and no path."""
+    known = served.health
     return [
         UpstreamAnswer(
             id=upstream.id, urls=[str(url) for url in upstream.urls], feed=upstream.feed, private=upstream.private,
-            health=_health(feed, upstream, known.get(upstream.id)),
+            health=_health(feed, upstream, known.get(upstream.id)), chain=_chain(feed, number, served, is_manager),
         )
-        for upstream in feed.upstreams
+        for number, upstream in enumerate(feed.upstreams)
     ]  # fmt: skip
+
+
+def _chain(feed: Feed, number: int, served: Served, is_manager: bool) -> Chain | None:
+    place = f"feeds.{feed.name}.upstreams[{number}]"
+    chain = chain_of(served.settings, feed.upstreams[number], place, served.door.environ)
+    return chain if chain is None or is_manager else chain.for_readers()
 
 
 def _health(feed: Feed, upstream: Upstream, known: RemoteHealth | None) -> UpstreamHealth:

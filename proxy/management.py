@@ -1,0 +1,188 @@
+"""Settings that change while the server runs: by the API, one thing at a time, or by a reload of the file.
+
+Each change is the whole of it or nothing: the new settings are checked as at a start, the site is built, the change and
+its audit entry are put on disk in one transaction, and only then is the site swapped in. Changes come one after
+the other; a change of the API never brings in what somebody is just writing into the file.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from proxy.config.faults import ConfigError
+from proxy.config.load import Loaded
+from proxy.config.masks import masked
+from proxy.config.settings import Settings
+from proxy.config.stored import NOTHING, Declared, Stored
+from proxy.model.actor import Actor
+from proxy.model.audit_entry import AuditEntry
+from proxy.model.clock import Clock
+from proxy.model.problem import Problem
+from proxy.state.database import Database
+from proxy.state.declared import remove, sealed, write
+from proxy.state.errors import StateError
+from proxy.state.seal import Seal
+from proxy.upstream.errors import UpstreamError
+
+_LOG = logging.getLogger("feedgate")
+_SINGULAR = {"feeds": "feed", "policies": "policy", "routes": "route"}
+
+
+class Prepared(Protocol):
+    """Settings that could be put in force at once, and what of them needs a restart, in words."""
+
+    @property
+    def changed(self) -> tuple[str, ...]: ...
+    @property
+    def restart(self) -> tuple[str, ...]: ...
+
+
+class Running(Protocol):
+    """The server, as it is changed."""
+
+    def prepare(self, settings: Settings) -> Any:
+        """Build what the settings need (a Prepared), changing nothing. Raises UpstreamError."""
+        ...
+
+    def put_in_force(self, prepared: Any) -> None: ...
+
+    def discard(self, prepared: Any) -> None: ...
+
+
+#: From what is stored to what is to be stored (None: nothing). Raises Problem where the change may not be.
+Make = Callable[[Declared | None], Mapping[str, Any] | None]
+
+
+class Management:
+    """The one who changes settings. `current` is None for a server that was given settings without a file."""
+
+    def __init__(
+        self, running: Running, database: Database, seal: Seal, clock: Clock, current: Loaded | None
+    ) -> None:
+        self._running = running
+        self._database = database
+        self._seal = seal
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self.current = current
+
+    @property
+    def stored(self) -> Stored:
+        return self.current.stored if self.current is not None else NOTHING
+
+    def declared(self, noun: str, name: str) -> Declared | None:
+        """Return a thing that was made through the API."""
+        return self.stored.get(noun, {}).get(name)
+
+    async def change(
+        self, noun: str, name: str, make: Make, actor: Actor, request_id: str = ""
+    ) -> Declared | None:
+        """Make, change or remove a thing; return what is stored now. Raises Problem, and nothing has changed then.
+
+        Raises ConfigError where the settings with it would be impossible.
+        """
+        async with self._turn:
+            current = self._changeable(noun, name)
+            before = self.declared(noun, name)
+            document = make(before)
+            if document is None and before is None:
+                return None
+            after = Declared(document, secrets.token_hex(16)) if document is not None else None
+            loaded = await asyncio.to_thread(current.with_stored, _with(current.stored, noun, name, after))
+            entry = _entry(noun, name, before, after, actor, request_id)
+            prepared = self._prepared(loaded.settings)
+            try:
+                await self._keep(noun, name, after, entry)
+            except BaseException:
+                self._running.discard(prepared)
+                raise
+            self._running.put_in_force(prepared)
+            self.current = loaded
+            return after
+
+    async def reload(self, actor: Actor, request_id: str = "") -> tuple[str, ...]:
+        """Apply the file anew; return what came of it, in words. Raises ConfigError, UpstreamError, Problem."""
+        async with self._turn:
+            current = self.current
+            if current is None:
+                raise Problem("conflict", "this server was started without a file")
+            stored = current.stored
+            again = replace(current, request=replace(current.request, stored=lambda _folder, _url: stored))
+            loaded = await asyncio.to_thread(again.again)
+            prepared = self._running.prepare(loaded.settings)
+            detail = ", ".join(prepared.changed) or "nothing changed"
+            entry = AuditEntry(
+                actor, "settings.reload", str(loaded.path or ""), detail=detail, request_id=request_id
+            )
+            try:
+                async with self._database.change(entry):
+                    pass
+            except BaseException:
+                self._running.discard(prepared)
+                raise
+            self._running.put_in_force(prepared)
+            self.current = loaded
+            return ("the changed settings are in force", *prepared.restart, *loaded.notes)
+
+    def _changeable(self, noun: str, name: str) -> Loaded:
+        if self.current is None:
+            raise Problem(
+                "conflict", "this server was started without a file, so its settings stay as they are"
+            )
+        if self.current.declares(noun, name):
+            raise Problem(
+                "conflict", f"the {_SINGULAR[noun]} {name} is declared in config.toml: change it there"
+            )
+        return self.current
+
+    def _prepared(self, settings: Settings) -> Any:
+        try:
+            return self._running.prepare(settings)
+        except UpstreamError as err:
+            raise Problem("unprocessable", f"an upstream cannot be used: {err}") from err
+
+    async def _keep(self, noun: str, name: str, thing: Declared | None, entry: AuditEntry) -> None:
+        try:
+            row = (
+                await asyncio.to_thread(sealed, self._seal, noun, name, thing) if thing is not None else None
+            )
+        except StateError as err:
+            _LOG.error("%s", err)
+            raise Problem("disk-full", err.what) from err
+        async with self._database.change(entry) as connection:
+            if row is None:
+                await remove(connection, noun, name)
+            else:
+                await write(connection, noun, name, row, round(self._clock.now().timestamp() * 1000))
+
+
+def _with(stored: Stored, noun: str, name: str, thing: Declared | None) -> Stored:
+    things = {
+        other: known for other, known in stored.get(noun, {}).items() if other != name or thing is not None
+    }
+    return {**stored, noun: things | ({name: thing} if thing is not None else {})}
+
+
+def _entry(
+    noun: str, name: str, before: Declared | None, after: Declared | None, actor: Actor, request_id: str
+) -> AuditEntry:
+    verb = "create" if before is None else "delete" if after is None else "edit"
+    return AuditEntry(
+        actor, f"{_SINGULAR[noun]}.{verb}", name, feed=name if noun == "feeds" else None, request_id=request_id,
+        before=masked(noun, before.document) if before is not None else None,
+        after=masked(noun, after.document) if after is not None else None,
+    )  # fmt: skip
+
+
+def in_words(error: Exception) -> tuple[str, ...]:
+    """Return why changed settings are not in force, a line for each fault."""
+    match error:
+        case ConfigError():
+            return tuple(str(fault) for fault in error.faults)
+        case UpstreamError() | Problem():
+            return (str(error),)
+        case _:
+            return (f"the changed settings could not be applied: {type(error).__name__}; see the log",)
