@@ -10,7 +10,7 @@ import asyncio
 import io
 import shutil
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from proxy.app import App
 from proxy.config.settings import Cache, Feed, Route, Server, Settings, Upstream
 from proxy.model.clock import Clock
 from proxy.model.redact import Secret, SecretUrl
+from proxy.policy.settings import Policy
 
 DIRECT = Route("direct", use_environment=False)
 _READ_S = 2.0
@@ -49,13 +50,14 @@ class Gateway:
     def __init__(
         self, folder: Path, *feeds: Feed, clock: Clock | None = None, cache: Cache | None = None,
         environ: Mapping[str, str] | None = None, trust: ssl.SSLContext | None = None, admin_key: str | None = None,
-        **server: Any,
+        policies: Collection[Policy] = (), **server: Any,
     ) -> None:  # fmt: skip
         facts: dict[str, Any] = {"port": 0, "data_dir": folder / "data", "stop_timeout_s": 2.0}
         self.settings = Settings(
             server=Server(**(facts | server)),
             cache=cache or Cache(),
             feeds={each.name: each for each in feeds},
+            policies={each.name: each for each in policies},
             admin_key=Secret(admin_key) if admin_key is not None else None,
         )
         self._clock = clock
@@ -89,9 +91,12 @@ class Gateway:
         assert port is not None
         self.settings = replace(self.settings, server=replace(self.settings.server, port=port))
 
-    def reload(self, *feeds: Feed) -> None:
-        """Put other feeds in force."""
-        self.settings = replace(self.settings, feeds={each.name: each for each in feeds})
+    def reload(self, *feeds: Feed, policies: Collection[Policy] | None = None) -> None:
+        """Put other feeds, or other policies, in force; what is not given stays."""
+        if feeds:
+            self.settings = replace(self.settings, feeds={each.name: each for each in feeds})
+        if policies is not None:
+            self.settings = replace(self.settings, policies={each.name: each for each in policies})
         self.app.apply(self.settings)
 
     async def __aenter__(self) -> Self:
