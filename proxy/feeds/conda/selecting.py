@@ -18,7 +18,7 @@ from proxy.conda.record import raws_of
 from proxy.feeds.conda.channel import NOARCH
 from proxy.feeds.conda.edition import Edition
 from proxy.feeds.conda.feed import CondaFeed
-from proxy.feeds.conda.meaning import chosen, fits, means, shown, verdicts_on
+from proxy.feeds.conda.meaning import Candidate, chosen, fits, means, shown, verdicts_on
 from proxy.feeds.conda.solve_job import Order
 from proxy.feeds.local_keeper import LocalKeeper
 from proxy.feeds.promotion.selecting import Choice, Chosen, Found, Place, Refused, Sought, Wanted, refused
@@ -46,21 +46,19 @@ class CondaSelecting:
         return None
 
     async def select(self, source: str, spec: str, sought: Sought) -> Choice:
-        feed, asked = self._feed(source), parse_spec("conda", spec)
+        feed = self._feed(source)
         editions = await self._editions(feed, sought.platforms)
-        found: list[Chosen] = []
+        asked, names = await asyncio.to_thread(_asked, spec, editions)
+        kept: dict[str, list[Candidate]] = {}
         hiding: dict[str, Verdict] = {}
-        for name in await asyncio.to_thread(_names, asked, editions):
-            kept = []
+        for name in names:
             for edition in editions:
                 _, view = await feed.view(edition.subdir, name)
-                kept += [shown(path, record) for path, record in view.kept.items()]
+                kept.setdefault(name, []).extend(shown(*each) for each in view.kept.items())
                 hiding |= view.hidden
-            meant = [each for each in kept if means(asked, each)]
-            found += [Chosen(await self._found(feed, each.path)) for each in chosen(meant, sought)]
-        if found:
-            return Choice(tuple(found))
-        whys = verdicts_on(asked, hiding, sought)
+        paths, whys = await asyncio.to_thread(_meant, asked, kept, hiding, sought)
+        if paths:
+            return Choice(tuple([Chosen(await self._found(feed, path)) for path in paths]))
         if whys:
             return Choice(refused=tuple(refused(path, why) for path, why in whys.items()))
         reason = f"nothing that {source} shows fits it; looked at: {_listed(editions)}"
@@ -88,9 +86,10 @@ class CondaSelecting:
 
     async def solve(self, source: str, target: str, wanted: Wanted, place: Place) -> Choice:
         feed, curated = self._feed(source), self._feed(target)
-        fitting = [
-            each.artifact for each in wanted.found if fits(await self._candidate(feed, each), *_of(place))
-        ]
+        candidates = [await self._candidate(feed, each) for each in wanted.found]
+        fitting = await asyncio.to_thread(
+            lambda: [each.path for each in candidates if fits(each, place.platform, place.python)]
+        )
         if not wanted.specs and not fitting:
             return Choice()
         made = await self._solved(
@@ -156,7 +155,7 @@ class CondaSelecting:
             raise Problem("busy", "an index was damaged and is made anew", retry_after_s=2)
         return made
 
-    async def _candidate(self, feed: CondaFeed, found: Found) -> Any:
+    async def _candidate(self, feed: CondaFeed, found: Found) -> Candidate:
         subdir, file = _parsed(found.artifact)
         return shown(found.artifact, (await feed.locate(subdir, file)).record)
 
@@ -191,12 +190,25 @@ def _raw(edition: Edition, file: FileName) -> bytes:
     return bytes(raw)
 
 
-def _names(spec: Spec, editions: Iterable[Edition]) -> list[str]:
-    """Return the names that a spec may mean. Blocks for a glob."""
+def _asked(text: str, editions: Iterable[Edition]) -> tuple[Spec, list[str]]:
+    """Return a spec, and the names that it may mean. Blocks: the first version that is read loads py-rattler."""
+    spec = parse_spec("conda", text)
     if spec.name.is_exact:
-        return [spec.name.text]
+        return spec, [spec.name.text]
     known = {name for edition in editions for name in edition.generation.snapshot}
-    return sorted(name for name in known if spec.name.matches(name))
+    return spec, sorted(name for name in known if spec.name.matches(name))
+
+
+def _meant(
+    spec: Spec, kept: Mapping[str, Sequence[Candidate]], hiding: Mapping[str, Verdict], sought: Sought
+) -> tuple[list[str], dict[str, Verdict]]:
+    """Return the paths that a spec means, else why what it means is hidden. Blocks."""
+    meant = [
+        each.path
+        for of_name in kept.values()
+        for each in chosen([one for one in of_name if means(spec, one)], sought)
+    ]
+    return meant, {} if meant else verdicts_on(spec, hiding, sought)
 
 
 def _parsed(path: str) -> tuple[str, FileName]:
@@ -204,10 +216,6 @@ def _parsed(path: str) -> tuple[str, FileName]:
     file = parse_file(name)
     assert file is not None, "a listed file has a file's name"
     return subdir, file
-
-
-def _of(place: Place) -> tuple[str, str]:
-    return place.platform, place.python
 
 
 def _listed(editions: Iterable[Edition]) -> str:

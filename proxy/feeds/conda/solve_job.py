@@ -10,6 +10,7 @@ driver where the old one is not enough.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +26,11 @@ from proxy.conda.pack import BadPack
 from proxy.conda.record import Facts, joined
 from proxy.conda.snapshot import Snapshot
 from proxy.feeds.conda.machines import AGES, Age, virtual_packages
+from proxy.feeds.conda.meaning import chosen, means, shown
 from proxy.feeds.conda.packs import open_generation
+from proxy.feeds.promotion.selecting import Sought
 from proxy.policy.conda_version import BadVersion, spec_parts, version_key
+from proxy.policy.spec import parse_spec
 
 if TYPE_CHECKING:
     from rattler import GenericVirtualPackage, RepoDataRecord
@@ -126,30 +130,45 @@ class _Solver:
         self._has_pip = catalog.has("pip")
 
     def run(self) -> dict[str, Any]:
+        """Solve everything together first; then each file that another one of its name kept out."""
         solved: dict[str, list[str]] = {}
+
+        def solve(specs: Sequence[str]) -> None:
+            names = {spec_parts(spec)[0] for spec in specs}
+            for path, by in self._explained(self._solve(specs), names).items():
+                solved.setdefault(path, []).append(by)
+
+        groups: dict[str, list[str]] = {}
+        for path in self._asked.exactly:
+            groups.setdefault(_name_of(path), []).append(path)
         try:
-            for specs, names in self._problems():
-                for path, by in self._explained(self._solve(specs), names).items():
-                    solved.setdefault(path, []).append(by)
+            solve([*self._asked.wanted, *(self._exact(paths[0]) for paths in groups.values())])
+            for path in [path for paths in groups.values() for path in paths[1:]]:
+                solve([self._exact(path)])
         except _Unsolvable as words:
             return {"unsolvable": str(words)[:_MOST_TOLD]}
+        for path in self._other_builds(tuple(solved)):
+            with contextlib.suppress(_Unsolvable):  # such as a build for hardware that this platform has not
+                solve([self._exact(path)])
         requested = [path for path, by in solved.items() if "" in by]
         needed = {path: by[0] for path, by in solved.items() if "" not in by}
         return {"requested": requested, "needed": needed}
 
-    def _problems(self) -> Iterator[tuple[list[str], set[str]]]:
-        """Yield the specs of each solve, and the names that are requested in it.
-
-        Everything together first; then each file that another one of its name kept out.
-        """
-        groups: dict[str, list[str]] = {}
-        for path in self._asked.exactly:
-            groups.setdefault(_name_of(path), []).append(path)
-        first = [*self._asked.wanted, *(self._exact(paths[0]) for paths in groups.values())]
-        yield first, {spec_parts(spec)[0] for spec in first}
-        for name, paths in groups.items():
-            for path in paths[1:]:
-                yield [self._exact(path)], {name}
+    def _other_builds(self, solved: Sequence[str]) -> list[str]:
+        """Return the other builds of the versions that the specs came to: all of them are meant."""
+        candidates = {path: shown(path, facts) for path, facts in self._catalog.facts.items()}
+        found: list[str] = []
+        for text in self._asked.wanted:
+            spec = parse_spec("conda", text)
+            versions = {(c.facts.name, c.facts.version) for p in solved if means(spec, c := candidates[p])}
+            meant = [
+                each
+                for each in candidates.values()
+                if (each.facts.name, each.facts.version) in versions and means(spec, each)
+            ]
+            sought = Sought(every=True, platforms=(self._asked.platform,), pythons=(self._asked.python,))
+            found += [each.path for each in chosen(meant, sought) if each.path not in solved]
+        return found
 
     def _exact(self, path: str) -> str:
         facts = self._catalog.facts.get(path)
