@@ -10,7 +10,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -25,6 +25,7 @@ from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.scarcity import Complaints, raise_limit
 from proxy.site import Site, build_site
+from proxy.state.admin_key import NAME as ADMIN_KEY_FILE
 from proxy.state.audit_trail import AuditTrail
 from proxy.state.errors import StateError
 from proxy.state.running import write_reloaded, write_running
@@ -42,11 +43,12 @@ from proxy.web.kinds.pypi import PypiEndpoints
 from proxy.web.log import LogPipe, is_json
 from proxy.web.metrics import Metrics
 from proxy.web.respond import Responder
-from proxy.web.routes import Routes
+from proxy.web.rights import shown_to
+from proxy.web.routes import Route, Routes
 from proxy.web.server import WebServer
 from proxy.web.showcase import banner, feed_cards
 from proxy.web.signposts import Signposts
-from proxy.web.telemetry import register, register_authorities, watch_authorities, watch_loop
+from proxy.web.telemetry import readiness, register, register_authorities, watch_authorities, watch_loop
 from proxy.web.trust import Trust
 from proxy.web.variants import Variants
 from proxy.web.verdicts import Verdicts
@@ -92,25 +94,30 @@ class App:
         self.api = api_routes(
             Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door),
             AuditTrail(self.base.database),
+            self.base.keys,
         )
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
+        self._guard = Guard(lambda: self.site.settings, self.base.keys, self.base.clock)
         self._web = self._web_server(settings)
 
     def _web_server(self, settings: Settings) -> WebServer:
         base, metrics = self.base, self.metrics
-        health = Health(self._readiness, lambda url: feed_cards(self.site.settings, url), metrics)
+        health = Health(
+            self._readiness, lambda url: feed_cards(self.site.settings, url), metrics,
+            lambda actor: shown_to(actor, self.site.settings),
+        )  # fmt: skip
         verdicts = Verdicts(metrics)
         pypi = PypiEndpoints(lambda name: self.site.pypi_feed(name), lambda: self.site.keeper, verdicts)
         conda = CondaEndpoints(lambda name: self.site.conda_feed(name), lambda: self.site.keeper, verdicts)
         signposts = Signposts(lambda: self.site.settings)
         table = (*health.routes(), *self.api, *pypi.routes(), *conda.routes(), *signposts.routes())
+        self.routes: tuple[Route, ...] = table
         routes = Routes(table, settings.server.path_prefix)
         trust = Trust(settings.server)
         responder = Responder(Variants(), base.clock)
-        guard = Guard(lambda: self.site.settings)
         door = Door(
             routes, responder, trust, self._access, metrics, base.clock,
-            via_token=base.door.via_token, admit=guard.admit,
+            via_token=base.door.via_token, admit=self._guard.admit,
         )  # fmt: skip
         return WebServer(settings.server, door, responder, trust, metrics, base.clock)
 
@@ -126,6 +133,8 @@ class App:
         """
         try:
             await self.base.start()
+            if self.base.admin_key is not None:
+                self._guard.trust_admin(self.base.admin_key)
             register(self.metrics, self.base.store, self.base.flights, self.base.door, self.base.tally)
             self._watching = asyncio.create_task(watch_loop(self.metrics, self.base.clock), name="loop lag")
             register_authorities(self.metrics, self._authorities)
@@ -149,6 +158,7 @@ class App:
         for retiring in self._retired:
             retiring.cancel()
         await asyncio.gather(*self._retired, return_exceptions=True)
+        await self._guard.close()
         await self.base.close()
         await self._access.close()
 
@@ -199,17 +209,7 @@ class App:
         task.add_done_callback(self._retired.discard)
 
     def _readiness(self) -> Readiness:
-        missing = () if self._is_ready else ("starting or stopping",)
-        return Readiness(self._is_ready, missing, tuple(self._degraded()))
-
-    def _degraded(self) -> Iterator[str]:
-        """Yield what goes on working only in part: stored files without a disk, pages without an origin."""
-        trouble = self.base.store.stats().degraded
-        if trouble is not None:
-            yield f"the disk takes no writes ({trouble}); files are passed through"
-        for name, health in self.base.door.health().items():
-            if health.breakers:
-                yield f"upstream {name} fails and is left alone ({health.last_error}); what is held is served"
+        return readiness(self._is_ready, self.base.store.stats(), self.settings, self.base.door.health())
 
 
 async def _serve(settings: Settings, loaded: Loaded) -> int:
@@ -226,7 +226,8 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
         await asyncio.to_thread(
             write_running, settings.server.state_dir, app.url, loaded.path, app.base.clock.now()
         )
-        print(banner(settings, app.url), flush=True)
+        made = app.base.state_folder / ADMIN_KEY_FILE if app.base.is_admin_key_new else None
+        print(banner(settings, app.url, made), flush=True)
         while not stopping.is_set():
             waits = {asyncio.create_task(stopping.wait()), asyncio.create_task(reloading.wait())}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -17,9 +17,12 @@ from proxy.feeds.documents import Documents
 from proxy.feeds.pypi.view import PypiView
 from proxy.feeds.views import Views
 from proxy.model.clock import Clock, SystemClock
+from proxy.model.redact import Secret
 from proxy.model.tally import Tally
+from proxy.state.admin_key import read_or_make
 from proxy.state.approvals import Approvals
 from proxy.state.database import Database
+from proxy.state.keys import Keys
 from proxy.state.owners import Owners
 from proxy.state.sightings import Sightings
 from proxy.upstream.door import Door
@@ -47,6 +50,8 @@ class Base:
     sightings: Sightings
     owners: Owners
     approvals: Approvals
+    keys: Keys
+    state_folder: Path
     door: Door
     documents: Documents
     pypi_views: Views[PypiView]
@@ -54,6 +59,10 @@ class Base:
     #: Generations of conda subdirs lie here; like all of the cache it may be wiped while the server is stopped.
     conda_folder: Path
     conda_locks: FolderLocks = field(default_factory=FolderLocks)
+    #: The first admin's key: the environment's, else that of `state/admin.key` once this has started.
+    admin_key: Secret | None = None
+    #: Whether the file was made at this start.
+    is_admin_key_new: bool = False
     _warming: "asyncio.Task[None] | None" = field(default=None)
 
     async def start(self) -> None:
@@ -61,6 +70,10 @@ class Base:
         await self.database.open()
         await self.approvals.load()
         await self.vault.start()
+        await self.keys.load()
+        if self.admin_key is None:
+            self.admin_key, self.is_admin_key_new = await asyncio.to_thread(read_or_make, self.state_folder)
+        self.keys.start()
         await self.store.start()
         await asyncio.to_thread(sweep_leftovers, self.conda_folder)
         self._warming = asyncio.create_task(self.database.warm(), name="warm database")
@@ -69,6 +82,7 @@ class Base:
         """Close everything, what others stand on last."""
         if self._warming is not None:
             await asyncio.gather(self._warming, return_exceptions=True)
+        await self.keys.close()
         await self.flights.close()
         await self.vault_flights.close()
         await self.arrivals.close()
@@ -106,6 +120,8 @@ def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | Non
         arrivals=Arrivals(notes), database=database, sightings=Sightings(database),
         owners=Owners(database, clock),
         approvals=approvals, door=Door(clock, environ=environ),
+        admin_key=settings.admin_key,
+        keys=Keys(database, clock), state_folder=settings.server.state_dir,
         documents=Documents(store, notes, max_bytes=_DOCUMENT_BYTES), pypi_views=Views(max_records=_VIEW_RECORDS),
         conda_views=Views(max_records=_VIEW_RECORDS), conda_folder=cache / "conda",
     )  # fmt: skip

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.config import certificates, schema, unavailable, validate
+from proxy.config.admin_key import read_admin_key
 from proxy.config.faults import ConfigError, Fault, RefusedError
 from proxy.config.feeds import Surroundings, read_feeds
 from proxy.config.layers import Given, Table, lay_environment, lay_text, read_file
@@ -120,6 +121,11 @@ def _settled(request: Request, reader: Reader, layers: Table, stored: Stored) ->
     tree = lay_stored(reader, layers, stored, base)
     pip = lru_cache(maxsize=1)(lambda: follow(request.environ, request.cwd))
     settings, policy_notes = _settings(reader, tree, base, pip)
+    admin_key = read_admin_key(request.environ, request.cwd)
+    if isinstance(admin_key, Fault):
+        reader.faults.append(admin_key)
+    else:
+        settings = replace(settings, admin_key=admin_key)
     faults = [
         *reader.faults,
         *validate.faults(settings),

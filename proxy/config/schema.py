@@ -13,6 +13,7 @@ from typing import Any
 from proxy.conda.names import is_subdir
 from proxy.config import kinds
 from proxy.config.faults import Fault, RefusedError, describe, quote
+from proxy.config.grants import GRANTS
 from proxy.config.kinds import Kind, integer, list_of, secret_url
 from proxy.config.layers import Given, Table
 from proxy.config.secrets import check_url, read_secret_text
@@ -127,6 +128,7 @@ FEED = (
     Key("policy", "policy", kinds.TEXT),
     Key("reserved", "reserved", list_of(kinds.GLOB)),
     Key("anonymous", "anonymous", kinds.BOOLEAN),
+    Key("grants", "grants", GRANTS),
     Key("offline", "offline", kinds.BOOLEAN),
     Key("aliases", "aliases", list_of(kinds.NAME)),
     Key("blocked_project", "blocked_project", kinds.choice("403", "404", "empty")),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from proxy.model.actor import Right
 from proxy.model.redact import Secret, SecretUrl
 from proxy.policy.settings import Policy
 
@@ -160,6 +161,8 @@ class Feed:
     policy: str | None = None
     reserved: tuple[str, ...] = ()
     anonymous: bool = True
+    #: Subject ("anonymous", "authenticated", "group:NAME") and rights.
+    grants: tuple[tuple[str, tuple[Right, ...]], ...] = ()
     offline: bool = False
     aliases: tuple[str, ...] = ()
     #: "403", "404" or "empty"

@@ -35,7 +35,6 @@ SERVER: tuple[OfServer, ...] = (
 )
 FEEDS: tuple[OfFeed, ...] = (
     OfFeed("curated_from", lambda f: bool(f.curated_from), "curated feeds are not available yet"),
-    OfFeed("anonymous", lambda f: not f.anonymous, "keys are not available yet, so no feed can be closed"),
 )
 
 

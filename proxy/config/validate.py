@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from proxy.config.faults import Fault, nearest
+from proxy.config.grants import ANYBODY
 from proxy.config.hosts import is_private
 from proxy.config.settings import Feed, Server, Settings, Upstream
 from proxy.config.urls import is_folder
@@ -24,6 +25,7 @@ def faults(settings: Settings) -> Iterator[Fault]:
     for feed in settings.feeds.values():
         yield from _references(feed, settings)
         yield from _itself(feed, settings.server)
+        yield from _grants(feed, settings)
     yield from _loops(settings.feeds)
 
 
@@ -92,6 +94,14 @@ def _references(feed: Feed, settings: Settings) -> Iterator[Fault]:
             yield Fault(place, f'there is no feed "{name}"{nearest(name, settings.feeds)}', source)
         elif other.kind != feed.kind:
             yield Fault(place, f'feed "{name}" is {other.kind}, and this one is {feed.kind}', source)
+
+
+def _grants(feed: Feed, settings: Settings) -> Iterator[Fault]:
+    """A feed that is closed and opened in one breath was not meant."""
+    if not feed.anonymous and any(subject == ANYBODY and rights for subject, rights in feed.grants):
+        place = f"feeds.{feed.name}.grants"
+        message = "grants rights to anonymous, and anonymous = false takes them away: remove one of the two"
+        yield Fault(f"{place}.{ANYBODY}", message, settings.sources.get(place, ""))
 
 
 def _itself(feed: Feed, server: Server) -> Iterator[Fault]:

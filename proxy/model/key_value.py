@@ -52,7 +52,7 @@ def why_refused(text: str) -> str | None:
     if len(text) < MIN_CHARS:
         return f"is shorter than {MIN_CHARS} characters"
     if not is_key(text):
-        return f"is made of A-Z, a-z, 0-9 and '-' only, at most {MAX_CHARS} of them"
+        return f"may hold only A-Z, a-z, 0-9 and '-', at most {MAX_CHARS} of them"
     words = re.findall(r"[a-z]+", text.lower())
     if all(word in _WORDS for word in words) and (words or _is_counted(text)):
         return "looks like a default that everybody knows"

@@ -148,6 +148,10 @@ class Rows:
         async with self._connected() as connection:
             yield connection
 
+    async def note(self, statement: Any, rows: Sequence[Mapping[str, object]]) -> None:
+        """Write what tells of use and not of a change, so that no audit is needed."""
+        await self._write(statement, rows)
+
     async def _write(self, statement: Any, rows: Sequence[Mapping[str, object]]) -> None:
         async with self._connected() as connection:
             await connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -32,4 +32,8 @@ SCHEMA_0002: Sequence[str] = (
     "key VARCHAR, asked_sha256 VARCHAR, PRIMARY KEY (id))",
     "CREATE INDEX promotions_by_time ON promotions (feed, at_ms)",
     "CREATE UNIQUE INDEX promotions_by_key ON promotions (feed, key)",
+    "CREATE TABLE keys (id VARCHAR NOT NULL PRIMARY KEY, name VARCHAR NOT NULL UNIQUE, digest BLOB NOT NULL UNIQUE, "
+    "salt BLOB NOT NULL, is_made BOOLEAN NOT NULL, grants VARCHAR NOT NULL, groups VARCHAR NOT NULL, "
+    "is_admin BOOLEAN NOT NULL, created_ms BIGINT NOT NULL, created_by VARCHAR NOT NULL, expires_ms BIGINT, "
+    "last_used_ms BIGINT)",
 )

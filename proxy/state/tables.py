@@ -1,6 +1,6 @@
 """The tables. Migrations make them, `fresh.py` makes them at once in a new file; a test compares them."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -114,3 +114,20 @@ promotions = Table(
 )
 Index("promotions_by_time", promotions.c.feed, promotions.c.at_ms)
 Index("promotions_by_key", promotions.c.feed, promotions.c.key, unique=True)
+#: API keys (`keys.py`): of the value only a digest under `salt`, which is the same in every row.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("is_made", Boolean, nullable=False),
+    Column("grants", String, nullable=False),
+    Column("groups", String, nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("last_used_ms", BigInteger),
+)

@@ -15,6 +15,7 @@ from aiohttp.http_exceptions import LineTooLong
 from multidict import istr
 
 from proxy.model import via
+from proxy.model.actor import Actor
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.web.access import AccessLog
@@ -139,20 +140,10 @@ class Door:
         if connection.is_trusted:
             client = self._trust.judge(connection.client, base_url, headers)
             exchange.client, base_url = client.address, client.base_url
-        found = known.found
-        inbound = Inbound(
-            exchange.method,
-            found.segments,
-            found.params,
-            known.query,
-            headers,
-            exchange.client,
-            exchange.request_id,
-            base_url,
-            exchange.read_body,
-            self._admit(found, exchange.method, headers, exchange.client),
-        )
-        return found.route.handler(inbound)
+        actor = self._admit(known.found, exchange.method, headers, exchange.client)
+        if isinstance(actor, Actor):
+            return known.found.route.handler(_inbound(exchange, known, base_url, actor))
+        return _once_known(actor, exchange, known, base_url)
 
     def _look_up(self, exchange: Exchange) -> Known:
         target = parse_target(exchange.target)
@@ -189,6 +180,27 @@ class Door:
         if not exchange.described:
             exchange.described = self._access.describe(exchange.method, exchange.shown_path, exchange.route)
         self._access.record(exchange, ended)
+
+
+def _inbound(exchange: Exchange, known: Known, base_url: str, actor: Actor) -> Inbound:
+    found = known.found
+    return Inbound(
+        exchange.method,
+        found.segments,
+        found.params,
+        known.query,
+        exchange.headers,
+        exchange.client,
+        exchange.request_id,
+        base_url,
+        exchange.read_body,
+        actor,
+    )
+
+
+async def _once_known(asking: Awaitable[Actor], exchange: Exchange, known: Known, base_url: str) -> Outbound:
+    """Answer a request whose key has to be checked first."""
+    return await known.found.route.handler(_inbound(exchange, known, base_url, await asking))
 
 
 def _check_framing(exchange: Exchange) -> None:

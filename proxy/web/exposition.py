@@ -7,7 +7,7 @@ own is used, so that nothing else in the process adds to it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from proxy.web.metrics import BUCKETS_S, Latency, Metrics
@@ -18,12 +18,20 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def render(metrics: Metrics) -> bytes:
-    """Return the whole text; takes milliseconds and is meant for a thread."""
+#: Whether the reader may know of a label's value.
+IsShown = Callable[[str], bool]
+
+
+def everything(value: str) -> bool:
+    return True
+
+
+def render(metrics: Metrics, is_shown: IsShown = everything) -> bytes:
+    """Return the text, as far as the reader may know; takes milliseconds and is meant for a thread."""
     from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Counts(metrics))
+    registry.register(Counts(metrics, is_shown))
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return generate_latest(registry)
@@ -32,8 +40,9 @@ def render(metrics: Metrics) -> bytes:
 class Counts:
     """A collector over the counts; each dict is copied first, since the loop goes on counting meanwhile."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, is_shown: IsShown = everything) -> None:
         self._metrics = metrics
+        self._is_shown = is_shown
 
     def collect(self) -> Iterable[Metric]:
         yield from self._requests()
@@ -101,7 +110,8 @@ class Counts:
             labels = (gauge.label,) if gauge.label else ()
             family = GaugeMetricFamily(f"feedgate_{gauge.name}", gauge.help, labels=labels)
             for value, number in gauge.read().items():
-                family.add_metric((value,) if gauge.label else (), number)
+                if self._is_shown(value):
+                    family.add_metric((value,) if gauge.label else (), number)
             yield family
 
 

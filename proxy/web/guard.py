@@ -1,56 +1,156 @@
 """The guard: who asks, and whether that one may read the feed in question, before any handler runs (law 3).
 
-A feed that may be read without a key is open to every request, whatever key comes along: clients send what netrc
-has for a host. Elsewhere a wrong key is a 401, as is none. Who has a key without `read` on a feed is told what an
-unknown feed is told, so that nobody learns which closed feeds there are.
+A feed that may be read without a key is open to every request for its packages, whatever key comes along: clients
+send what netrc has for a host. Elsewhere a wrong key is a 401, as is none. Who has a key without `read` on a feed is
+told what is told of an unknown one, and who has no key what is told of a closed one, so that nobody learns which
+closed feeds there are. Where no feed is closed there is nothing to hide, and unknown feeds are told as such.
 """
 
-import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from multidict import MultiMapping
 
 from proxy.config.settings import Settings
-from proxy.model.actor import ANONYMOUS, Actor, Grant
+from proxy.model.actor import ANONYMOUS, EVERY_FEED, Actor, Grant
+from proxy.model.clock import Clock
+from proxy.model.problem import Problem
+from proxy.model.redact import Secret
+from proxy.state.keys import Keys
+from proxy.web.access_rights import require, require_admin
+from proxy.web.attempts import Attempts
 from proxy.web.credentials import presented
+from proxy.web.holders import Holders, Told, too_many
+from proxy.web.rights import API, Rights
 from proxy.web.routes import Found
 
 _SAFE = frozenset({"GET", "HEAD"})
+#: Beginning of a route's pattern -> its area.
+_AREAS = (("/pypi/", "pypi"), ("/conda/", "conda"), ("/t/", "conda"), ("/api/", API))
+_NO_FEED = {
+    "pypi": "there is no such PyPI feed here",
+    "conda": "there is no such conda feed here",
+    API: "there is no feed {name}",
+}
+
+_ANYBODY = ANONYMOUS.with_grants((Grant(EVERY_FEED, ("read",)),))
+
+#: Who asks, at once or once that is known. Raises Problem.
+Admit = Callable[[Found, str, MultiMapping[str], str], Actor | Awaitable[Actor]]
 
 
 class Guard:
     """Asked once for every request; `settings` gives those in force."""
 
-    def __init__(self, settings: Callable[[], Settings]) -> None:
+    def __init__(self, settings: Callable[[], Settings], keys: Keys, clock: Clock) -> None:
         self._settings = settings
-        self._of: Settings | None = None
-        self._nobody = ANONYMOUS
+        self._attempts = Attempts(clock)
+        self._holders = Holders(keys, self._attempts)
+        self._of = settings()
+        self._rights = Rights(self._of)
+        self._areas: dict[str, str] = {}
+        self._actors: dict[str, tuple[Actor, Actor]] = {}
 
-    def admit(self, found: Found, method: str, headers: MultiMapping[str], address: str) -> Actor:
+    def trust_admin(self, admin: Secret) -> None:
+        """Take the first admin's key, once it is known."""
+        self._holders.trust_admin(admin)
+
+    async def close(self) -> None:
+        """Wait for checks that are under way."""
+        await self._holders.close()
+
+    def admit(
+        self, found: Found, method: str, headers: MultiMapping[str], address: str
+    ) -> Actor | Awaitable[Actor]:
         """Return who asks. Raises Problem for who may not even know what is there."""
         settings = self._settings()
         if settings is not self._of:
             self._learn(settings)
+        pattern = found.route.pattern
+        area = self._areas.get(pattern) or self._area(pattern)
+        place = area, found.params.get("feed")
+        if place in self._rights.open:
+            return self._rights.nobody
         value = presented(headers, found.params)
-        actor = self._nobody if value is None else self._holder(value, settings) or self._nobody
-        return actor if method in _SAFE else actor.at(address)
+        if value is None:
+            return self._judge(Asked(area, place[1], method, address), None)
+        asked = Asked(area, place[1], method, address, value)
+        told = self._holders.known(value)
+        return self._later(asked) if told is Told.UNCHECKED else self._judge(asked, told)
+
+    async def _later(self, asked: "Asked") -> Actor:
+        return self._judge(asked, await self._holders.check(asked.value, asked.address))
+
+    def _judge(self, asked: "Asked", told: Actor | Told | None) -> Actor:
+        is_wrong = isinstance(told, Told)
+        wait_s = self._count(asked) if is_wrong else 0
+        actor = self._granted(told) if isinstance(told, Actor) else self._rights.nobody
+        own = self._rights.own.get((asked.area, asked.feed)) if asked.feed is not None else None
+        is_open = asked.feed is None or (own is not None and actor.may("read", own))
+        # Where nothing is closed there is nothing to hide, and the handler knows better words for an unknown feed.
+        is_unknown = asked.feed is not None and own is None and not self._rights.has_closed
+        if is_wrong and (asked.area == API or not (is_open or is_unknown)):
+            raise (
+                too_many(wait_s)
+                if wait_s
+                else Problem("unauthorized", "the key is wrong, expired or revoked")
+            )
+        if not (is_open or is_unknown):
+            raise _refusal(asked, actor)
+        if asked.method in _SAFE:
+            return actor
+        if asked.area == API:
+            _check_change(actor, own)
+        return actor.at(asked.address)
+
+    def _count(self, asked: "Asked") -> int:
+        """Count a wrong key; return for how many seconds its sender has to wait."""
+        wait_s = self._attempts.wait_s(asked.address, asked.value)
+        self._attempts.note(asked.address, asked.value)
+        return wait_s
+
+    def _granted(self, actor: Actor) -> Actor:
+        """Return the actor with what feeds grant to everybody, to every key and to groups."""
+        known = self._actors.get(actor.id)
+        if known is None or known[0] is not actor:
+            known = self._actors[actor.id] = actor, self._rights.of(actor)
+        return known[1]
 
     def _learn(self, settings: Settings) -> None:
-        grants = tuple(Grant(feed.name, ("read",)) for feed in settings.feeds.values() if feed.anonymous)
-        self._nobody = ANONYMOUS.with_grants(grants)
-        self._of = settings
+        self._of, self._rights = settings, Rights(settings)
+        self._actors.clear()
 
-    def _holder(self, value: str, settings: Settings) -> Actor | None:
-        admin = settings.admin_key
-        if admin is not None and hmac.compare_digest(value.encode(), admin.reveal().encode()):
-            return Actor("admin", "admin key", is_admin=True)
-        return None
+    def _area(self, pattern: str) -> str:
+        area = next((area for start, area in _AREAS if pattern.startswith(start)), "")
+        return self._areas.setdefault(pattern, area)
 
 
-#: Admits everybody as nobody in particular.
-Admit = Callable[[Found, str, MultiMapping[str], str], Actor]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked: the feed's name as the path has it (None: no feed's), and the key that came along."""
+
+    area: str
+    feed: str | None
+    method: str
+    address: str
+    value: str = ""
+
+
+def _check_change(actor: Actor, feed: str | None) -> None:
+    """Refuse a change, before its body is read, to who may change nothing; the handler asks for the very right."""
+    if feed is not None:
+        require(actor, "promote", feed)
+    elif not (actor.is_admin or any(set(grant.rights) - {"read"} for grant in actor.grants)):
+        require_admin(actor)
+
+
+def _refusal(asked: Asked, actor: Actor) -> Problem:
+    """Return what is told of a feed that may not be read, or is not there: the same for both."""
+    if actor.is_anonymous:
+        return Problem("unauthorized", "this feed needs a key that may read it")
+    return Problem("unknown", _NO_FEED[asked.area].format(name=asked.feed))
 
 
 def nobody(found: Found, method: str, headers: MultiMapping[str], address: str) -> Actor:
-    """Return the actor of a server without feeds."""
-    return ANONYMOUS
+    """Return the actor of a server that is open to everybody."""
+    return _ANYBODY

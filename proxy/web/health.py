@@ -1,7 +1,8 @@
 """The server's own pages: health, readiness, metrics, and the one page that lists the feeds.
 
-None of them asks an origin. `/readyz` and the list show what the app tells at that moment; the page needs no
-script, loads nothing and escapes everything, which its Content-Security-Policy holds it to.
+None of them asks an origin, and what belongs to a feed is told to those who may read the feed. `/readyz` and the list
+show what the app tells at that moment; the page needs no script, loads nothing and escapes everything, which its
+Content-Security-Policy holds it to.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from string import Template
 
 import orjson
 
+from proxy.model.actor import Actor
 from proxy.model.digest import Sha256
 from proxy.web import exposition
 from proxy.web.inbound import Inbound
@@ -40,6 +42,12 @@ class Readiness:
     is_ready: bool
     missing: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
+    #: (feed, what is degraded of it): told to those who may read the feed.
+    of_feeds: tuple[tuple[str, str], ...] = ()
+
+    def told_to(self, actor: Actor) -> tuple[str, ...]:
+        """Return what is degraded as far as the actor may know."""
+        return (*self.degraded, *(text for feed, text in self.of_feeds if actor.may("read", feed)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +76,14 @@ ListFeeds = Callable[[str], Sequence[FeedCard]]
 class Health:
     """The handlers; each part is asked when a request comes."""
 
-    def __init__(self, readiness: Callable[[], Readiness], feeds: ListFeeds, metrics: Metrics) -> None:
+    def __init__(
+        self, readiness: Callable[[], Readiness], feeds: ListFeeds, metrics: Metrics,
+        shown_to: Callable[[Actor], exposition.IsShown] = lambda actor: exposition.everything,
+    ) -> None:  # fmt: skip
         self._readiness = readiness
         self._feeds = feeds
         self._metrics = metrics
+        self._shown_to = shown_to
 
     def routes(self) -> tuple[Route, ...]:
         """Return these lines of the table; probes come past the path prefix too."""
@@ -92,19 +104,21 @@ class Health:
         fields = {
             "status": "ready" if readiness.is_ready else "not ready",
             "missing": readiness.missing,
-            "degraded": readiness.degraded,
+            "degraded": readiness.told_to(inbound.actor),
         }
         status = 200 if readiness.is_ready else 503
         return Bytes(body=orjson.dumps(fields) + b"\n", content_type=_JSON, status=status)
 
     async def metrics(self, inbound: Inbound) -> Outbound:
         """The counts, as Prometheus reads them."""
-        text = await asyncio.to_thread(exposition.render, self._metrics)
+        text = await asyncio.to_thread(exposition.render, self._metrics, self._shown_to(inbound.actor))
         return Bytes(body=text, content_type=exposition.MEDIA_TYPE)
 
     async def index(self, inbound: Inbound) -> Outbound:
         """The list of feeds with the lines to paste."""
-        body = render_index(self._feeds(inbound.base_url), self._readiness().degraded).encode()
+        actor = inbound.actor
+        cards = [card for card in self._feeds(inbound.base_url) if actor.may("read", card.name)]
+        body = render_index(cards, self._readiness().told_to(actor)).encode()
         return Document(
             digest=Sha256(hashlib.sha256(body).hexdigest()),
             body=body,

@@ -73,6 +73,9 @@ class Routes:
     def find(self, method: str, segments: tuple[str, ...]) -> Found | Unknown | NotAllowed:
         """Return what answers the method and canonical path."""
         depth = len(self._prefix)
+        if depth and segments[:1] == ("t",) and segments[2 : 2 + depth] == self._prefix:
+            # conda and rattler move a token to the very front of the path (fact sheet 2.3).
+            segments = (*self._prefix, *segments[:2], *segments[2 + depth :])
         if depth and segments == self._prefix and _MOUNT.allows(method):
             return Found(_MOUNT, ("",), {"last": segments[-1]})
         is_inside = segments[:depth] == self._prefix and len(segments) > depth

@@ -1,6 +1,7 @@
 """The feeds as a person meets them: their URLs and the lines to paste, on the terminal and on the page."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from proxy.config.addresses import feed_url
 from proxy.config.pastes import SHOWN, WARNINGS, first_line, pastes, warned_once
@@ -15,8 +16,8 @@ def feed_cards(settings: Settings, base_url: str) -> Sequence[FeedCard]:
     ]
 
 
-def banner(settings: Settings, base_url: str) -> str:
-    """Return what `serve` prints once it listens."""
+def banner(settings: Settings, base_url: str, admin_key: Path | None = None) -> str:
+    """Return what `serve` prints once it listens; `admin_key` is where one was made just now."""
     lines = [f"feedgate listens at {base_url}/"]
     for feed in settings.feeds.values():
         lines += [
@@ -26,7 +27,9 @@ def banner(settings: Settings, base_url: str) -> str:
         ]
     kinds = {feed.kind for feed in settings.feeds.values()}
     lines += ["", *(warning for kind, warning in WARNINGS.items() if kind in kinds)]
-    return "\n".join([*lines, "Lines for other clients: feedgate snippet FEED"])
+    lines += ["Lines for other clients: feedgate snippet FEED"]
+    lines += [f"The admin key was made just now: {admin_key}"] if admin_key is not None else []
+    return "\n".join(lines)
 
 
 def _card(feed: Feed, url: str, base_url: str) -> FeedCard:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from proxy.artifacts.flights import Flights
+from proxy.artifacts.report import StoreStats
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Settings
 from proxy.model.clock import Clock
@@ -11,6 +12,7 @@ from proxy.model.tally import Tally
 from proxy.upstream.authorities import Authorities
 from proxy.upstream.door import Door
 from proxy.upstream.health import RemoteHealth
+from proxy.web.health import Readiness
 from proxy.web.metrics import Metrics
 
 _BEAT_S = 0.25
@@ -42,6 +44,24 @@ def register(metrics: Metrics, store: BlobStore, flights: Flights, door: Door, t
         "origin_seconds", "Moving average of the time to an origin's header.",
         of_upstreams(lambda h: h.latency_s or 0.0), "upstream",
     )  # fmt: skip
+
+
+def readiness(
+    is_ready: bool, store: StoreStats, settings: Settings, upstreams: Mapping[str, RemoteHealth]
+) -> Readiness:
+    """Tell what goes on working only in part: stored files without a disk, pages without an origin."""
+    missing = () if is_ready else ("starting or stopping",)
+    disk = f"the disk takes no writes ({store.degraded}); files are passed through"
+    feed_of = {each.id: feed.name for feed in settings.feeds.values() for each in feed.upstreams}
+    left_alone = tuple(
+        (
+            feed_of.get(name, name),
+            f"upstream {name} fails and is left alone ({health.last_error}); what is held is served",
+        )
+        for name, health in upstreams.items()
+        if health.breakers
+    )
+    return Readiness(is_ready, missing, (disk,) if store.degraded is not None else (), left_alone)
 
 
 async def watch_loop(metrics: Metrics, clock: Clock) -> None:

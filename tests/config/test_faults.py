@@ -238,7 +238,6 @@ def test_a_loop_is_reported_once(tmp_path: Path) -> None:
     ("text", "key", "words"),
     [
         (PYPI + "[server]\nworkers = 2", "server.workers", "not available yet"),
-        (PYPI + "anonymous = false", "feeds.pypi.anonymous", "keys are not available yet"),
         (
             PYPI + '[feeds.c]\nkind = "pypi"\ncurated_from = ["pypi"]',
             "feeds.c.curated_from",

@@ -136,7 +136,11 @@ def test_a_single_value_where_the_file_needs_a_table_is_reported_for_both_layers
 
 
 def test_other_names_of_ours_in_the_environment_are_no_settings(tmp_path: Path) -> None:
-    environ = {"FEEDGATE_PORT": "tcp://10.0.0.1:80", "FEEDGATE_ADMIN_KEY": "k", "FEEDGATE_SERVER": "http://x"}
+    environ = {
+        "FEEDGATE_PORT": "tcp://10.0.0.1:80",
+        "FEEDGATE_ADMIN_KEY": "k-2-of-ours",
+        "FEEDGATE_SERVER": "http://x",
+    }
     assert loads(tmp_path, PYPI, environ=environ).settings.server.port == 8080
 
 

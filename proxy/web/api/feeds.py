@@ -4,7 +4,6 @@ import msgspec
 
 from proxy.config.addresses import feed_url
 from proxy.config.settings import Feed
-from proxy.model.actor import Actor
 from proxy.policy.describe import describe
 from proxy.policy.settings import Policy
 from proxy.web.api.answer import answering
@@ -80,16 +79,16 @@ class FeedsApi:
 
     async def feeds(self, request: Inbound) -> FeedPage:
         """List the feeds in the order of the settings."""
-        feeds = list(self._served.settings.feeds.values())
+        feeds = [
+            feed for feed in self._served.settings.feeds.values() if request.actor.may("read", feed.name)
+        ]
         some, following = cut(request, feeds, lambda feed: feed.name)
-        return FeedPage(
-            items=[self._answer(feed, request.base_url, request.actor) for feed in some], next=following
-        )
+        return FeedPage(items=[self._answer(feed, request) for feed in some], next=following)
 
     async def feed(self, request: Inbound) -> FeedDetail:
         """Tell everything about one feed."""
         feed = self._served.feed(request)
-        told = msgspec.structs.asdict(self._answer(feed, request.base_url, request.actor))
+        told = msgspec.structs.asdict(self._answer(feed, request))
         settings = FeedSettings(
             reserved=list(feed.reserved), anonymous=feed.anonymous, blocked_project=feed.blocked_project,
             subdirs=list(feed.subdirs), indexed_timestamp=feed.indexed_timestamp,
@@ -100,11 +99,11 @@ class FeedsApi:
             **told, settings=settings, policy=_hides(feed, policy), policy_name=feed.policy, names=names
         )
 
-    def _answer(self, feed: Feed, base_url: str, actor: Actor) -> FeedAnswer:
+    def _answer(self, feed: Feed, request: Inbound) -> FeedAnswer:
         return FeedAnswer(
-            name=feed.name, kind=feed.kind, url=feed_url(feed, self._served.settings.server, base_url),
+            name=feed.name, kind=feed.kind, url=feed_url(feed, self._served.settings.server, request.base_url),
             aliases=list(feed.aliases), offline=feed.offline,
-            upstreams=upstreams_of(feed, self._served, is_manager=actor.may("manage", feed.name)),
+            upstreams=upstreams_of(feed, self._served, request.actor),
         )  # fmt: skip
 
 

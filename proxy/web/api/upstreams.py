@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from proxy.config.settings import Feed, Upstream
+from proxy.model.actor import Actor
 from proxy.upstream.chain import Chain, chain_of
 from proxy.upstream.health import RemoteHealth
 from proxy.web.api.served import Served
@@ -36,13 +37,17 @@ class UpstreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
     chain: Chain | None
 
 
-def upstreams_of(feed: Feed, served: Served, *, is_manager: bool) -> list[UpstreamAnswer]:
-    """Return the upstreams of a feed in their order; who does not manage it is told no proxy's user and no path."""
+def upstreams_of(feed: Feed, served: Served, actor: Actor) -> list[UpstreamAnswer]:
+    """Return the upstreams of a feed in their order.
+
+    Who does not manage the feed is told no proxy's user and no path, who may not read another feed not its name.
+    """
     known = served.health
     return [
         UpstreamAnswer(
-            id=upstream.id, urls=[str(url) for url in upstream.urls], feed=upstream.feed, private=upstream.private,
-            health=_health(feed, upstream, known.get(upstream.id)), chain=_chain(feed, number, served, is_manager),
+            id=upstream.id, urls=[str(url) for url in upstream.urls], feed=_named(upstream.feed, actor),
+            private=upstream.private, health=_health(feed, upstream, known.get(upstream.id), actor),
+            chain=_chain(feed, number, served, actor.may("manage", feed.name)),
         )
         for number, upstream in enumerate(feed.upstreams)
     ]  # fmt: skip
@@ -54,11 +59,16 @@ def _chain(feed: Feed, number: int, served: Served, is_manager: bool) -> Chain |
     return chain if chain is None or is_manager else chain.for_readers()
 
 
-def _health(feed: Feed, upstream: Upstream, known: RemoteHealth | None) -> UpstreamHealth:
+def _named(feed: str | None, actor: Actor) -> str | None:
+    return feed if feed is not None and actor.may("read", feed) else None
+
+
+def _health(feed: Feed, upstream: Upstream, known: RemoteHealth | None, actor: Actor) -> UpstreamHealth:
     if feed.offline:
         return UpstreamHealth(state="offline", detail="not asked: the feed is offline")
     if upstream.feed is not None:
-        return UpstreamHealth(state="answering", detail=f"a feed of this server: see {upstream.feed}")
+        see = f": see {upstream.feed}" if _named(upstream.feed, actor) else ""
+        return UpstreamHealth(state="answering", detail=f"a feed of this server{see}")
     if known is None or (known.last_success_at is None and known.last_failure_at is None):
         return UpstreamHealth(state="unasked", detail="not asked since the start")
     state, detail = _told(known)

@@ -1,0 +1,30 @@
+"""An origin; blocking calls on the loop fail every test of this room."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from blockbuster import BlockBuster
+
+from tests.keys.house import House, house
+from tests.support.origin import Origin
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_calls() -> Iterator[None]:
+    blockbuster = BlockBuster("proxy")
+    blockbuster.activate()
+    yield
+    blockbuster.deactivate()
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[Origin]:
+    async with Origin() as running:
+        yield running
+
+
+@pytest.fixture
+async def built(tmp_path: Path, origin: Origin) -> AsyncIterator[House]:
+    async with house(tmp_path, origin) as running:
+        yield running
