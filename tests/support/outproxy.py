@@ -43,7 +43,7 @@ class OutboundProxy:
         authority: trustme.CA | None = None,
     ) -> None:
         #: name -> password; everybody may pass if there are none.
-        self._users = {**(users or {}), **({} if user is None else {user: password})}
+        self.users = {**(users or {}), **({} if user is None else {user: password})}
         self.hosts = dict(hosts or {})
         self._tls = tls
         self._authority = authority
@@ -185,9 +185,9 @@ class OutboundProxy:
         await _joined(reader, writer, *far)
 
     def _is_known(self, request: Received) -> bool:
-        if not self._users:
+        if not self.users:
             return True
-        return request.headers.get("proxy-authorization") in {_basic(*pair) for pair in self._users.items()}
+        return request.headers.get("proxy-authorization") in {_basic(*pair) for pair in self.users.items()}
 
     async def _dial(
         self, host: str, port: int, writer: asyncio.StreamWriter
