@@ -20,10 +20,12 @@ from proxy.feeds.name_catalog import NameCatalog
 from proxy.feeds.origin_documents import OriginDocuments
 from proxy.feeds.owners import Catalog, Owners
 from proxy.feeds.pypi.core_metadata import CoreMetadata
+from proxy.feeds.pypi.describing import Describing
 from proxy.feeds.pypi.feed import PypiFeed
 from proxy.feeds.pypi.feed_catalog import FeedCatalog
 from proxy.feeds.pypi.index import PypiIndex
 from proxy.feeds.pypi.information import Information
+from proxy.feeds.pypi.licenses import Licenses
 from proxy.feeds.pypi.listing import PypiListing
 from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
 from proxy.feeds.pypi.project_list import ProjectList
@@ -74,6 +76,7 @@ class Site:
             *(feed.close() for feed in self.conda_feeds.values() if id(feed) not in going_on),
             *(owners.close(grace_s) for owners in self.owners.values()),
             *(catalog.close(grace_s) for key, catalog in self.catalogs.items() if key not in kept),
+            *(feed.viewer.close(grace_s) for feed in self.pypi_feeds.values()),
             self.pypi_keeper.close(grace_s),
         )
 
@@ -95,7 +98,15 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     )
     pypi_keeper = _pypi_keeper(settings, base, keeper, kept)
     viewers |= {
-        feed.name: Viewer(feed, settings.policy_of(feed), keeper, base.store, base.pypi_views, base.clock)
+        feed.name: Viewer(
+            feed,
+            settings.policy_of(feed),
+            keeper,
+            base.store,
+            base.pypi_views,
+            base.clock,
+            Licenses(pypi_keeper, base.notes, base.clock),
+        )
         for feed in settings.feeds.values()
         if feed.kind == "pypi"
     }
@@ -162,9 +173,9 @@ def _pypi_keeper(
             )
             documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
             information[feed.name] = Information(feed, remotes, documents)
-    return LocalPypiKeeper(
-        keeper, CoreMetadata(keeper, base.store, base.notes, base.tally), lists, information
-    )
+    metadata = CoreMetadata(keeper, base.store, base.notes, base.tally)
+    describing = Describing(keeper, metadata, base.store)
+    return LocalPypiKeeper(keeper, metadata, describing, lists, information)
 
 
 def _inner_first(feeds: Mapping[str, Feed]) -> list[Feed]:

@@ -71,7 +71,7 @@ class OriginDocuments:
 
         None: the origin has none, or does not answer and there is no copy that is young enough.
         """
-        key = f"origin/{remote.settings.id}/{hashlib.sha256(url.encode()).hexdigest()}"
+        key = _key(remote, url)
         noted, body = await self._recall(key)
         if self._offline:
             return body
@@ -91,6 +91,11 @@ class OriginDocuments:
                     return await outcome(self._ask(key, remote, asked))
                 except _NoneYet:
                     return None
+
+    async def is_absent(self, remote: Way, url: str) -> bool:
+        """Tell whether the last word of the origin was that it has no such document."""
+        noted, _ = await self._recall(_key(remote, url))
+        return noted.blob is None and noted.at_ms > 0 and noted.failures == 0
 
     async def close(self, grace_s: float = 0.0) -> None:
         """Stop what is under way, after waiting that long for it."""
@@ -145,3 +150,7 @@ class OriginDocuments:
             return noted, None
         body = await held_bytes(self._store, noted.blob)
         return (_NEVER, None) if body is None else (noted, body)
+
+
+def _key(remote: Way, url: str) -> str:
+    return f"origin/{remote.settings.id}/{hashlib.sha256(url.encode()).hexdigest()}"

@@ -144,6 +144,7 @@ def _info(project: Project, version: str | None) -> dict[str, Any]:
         ),
         "yanked": False,
         "yanked_reason": None,
+        **project.info.get(version or "", {}),
     }
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -65,6 +66,8 @@ class Project:
     files: list[File] = field(default_factory=list)
     status: str = "active"
     status_reason: str | None = None
+    #: version -> fields of `info` that the JSON API tells of it in place of the usual ones.
+    info: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def normalized(self) -> str:

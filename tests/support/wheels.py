@@ -76,13 +76,19 @@ def module_name(name: str) -> str:
 
 
 def metadata(
-    name: str, version: str, *, requires: Sequence[str] = (), requires_python: str | None = None
+    name: str,
+    version: str,
+    *,
+    requires: Sequence[str] = (),
+    requires_python: str | None = None,
+    fields: Sequence[str] = (),
 ) -> bytes:
-    """Return the text of METADATA (and of PKG-INFO)."""
+    """Return the text of METADATA (and of PKG-INFO); `fields` are more lines of it."""
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", f"Summary: A test of {name}"]
     if requires_python is not None:
         lines.append(f"Requires-Python: {requires_python}")
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
+    lines += fields
     return ("\n".join(lines) + "\n\n").encode()
 
 
@@ -95,11 +101,12 @@ def wheel(
     tag: str = "py3-none-any",
     payload: int = 0,
     files: Mapping[str, bytes] | None = None,
+    fields: Sequence[str] = (),
 ) -> Built:
     """Return a wheel whose module holds `VERSION`; `payload` adds that many incompressible bytes to it."""
     module = module_name(name)
     info = f"{module}-{version}.dist-info"
-    text = metadata(name, version, requires=requires, requires_python=requires_python)
+    text = metadata(name, version, requires=requires, requires_python=requires_python, fields=fields)
     content = {f"{module}/__init__.py": f'VERSION = "{version}"\n'.encode(), **(files or {})}
     if payload:
         content[f"{module}/payload.bin"] = hashlib.shake_128(f"{name}{version}".encode()).digest(payload)
@@ -113,10 +120,15 @@ def wheel(
 
 
 def sdist(
-    name: str, version: str, *, requires: Sequence[str] = (), requires_python: str | None = None
+    name: str,
+    version: str,
+    *,
+    requires: Sequence[str] = (),
+    requires_python: str | None = None,
+    fields: Sequence[str] = (),
 ) -> Built:
     """Return a `.tar.gz` that builds into `wheel(name, version, …)` without any build dependency."""
-    built = wheel(name, version, requires=requires, requires_python=requires_python)
+    built = wheel(name, version, requires=requires, requires_python=requires_python, fields=fields)
     top = f"{module_name(name)}-{version}"
     content = {
         f"{top}/PKG-INFO": built.metadata or b"",

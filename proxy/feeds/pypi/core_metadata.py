@@ -41,14 +41,17 @@ class CoreMetadata:
         self._tally = tally
         self._making: dict[str, asyncio.Task[Sha256]] = {}
 
-    async def get(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
-        """Return the digest of the METADATA blob, which is held. Raises Problem."""
+    async def get(self, ref: ArtifactRef, advertised: Sha256 | None, *, may_fetch: bool = True) -> Sha256:
+        """Return the digest of the METADATA blob, which is held. Raises Problem.
+
+        `may_fetch`: where nothing less tells it, the whole wheel is fetched.
+        """
         if advertised is not None and await self._store.get(advertised) is not None:
             return advertised
         known = await self._proven(ref, advertised)
         if known is None and advertised is None and await self._keeper.held(ref) is None:
             known = await self._noted(_unproven_note(ref))
-        return known if known is not None else await outcome(self._make_once(ref, advertised))
+        return known if known is not None else await outcome(self._make_once(ref, advertised, may_fetch))
 
     async def close(self, grace_s: float = 0.0) -> None:
         """Stop what is under way, after waiting that long for it."""
@@ -56,11 +59,13 @@ class CoreMetadata:
 
     # -- making --------------------------------------------------------------------------------------------
 
-    def _make_once(self, ref: ArtifactRef, advertised: Sha256 | None) -> "asyncio.Task[Sha256]":
-        key = f"{_unproven_note(ref)} {advertised}"
+    def _make_once(
+        self, ref: ArtifactRef, advertised: Sha256 | None, may_fetch: bool
+    ) -> "asyncio.Task[Sha256]":
+        key = f"{_unproven_note(ref)} {advertised} {may_fetch}"
         task = self._making.get(key)
         if task is None:
-            task = asyncio.create_task(self._make(ref, advertised), name="core metadata")
+            task = asyncio.create_task(self._make(ref, advertised, may_fetch), name="core metadata")
             self._making[key] = task
             task.add_done_callback(lambda done: self._made(key, done))
         return task
@@ -70,9 +75,9 @@ class CoreMetadata:
         if not task.cancelled():
             task.exception()
 
-    async def _make(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
+    async def _make(self, ref: ArtifactRef, advertised: Sha256 | None, may_fetch: bool) -> Sha256:
         try:
-            body, how, wheel = await self._find(ref, advertised)
+            body, how, wheel = await self._find(ref, advertised, may_fetch)
         except UpstreamError as error:
             raise problem_for(error, ref.feed) from error
         digest = (await self._store.put(body)).digest
@@ -89,7 +94,9 @@ class CoreMetadata:
         """Let the page say what is served: clients check the digest, and give up where it differs."""
         await self._keeper.amend(ref, lambda shard: with_core_metadata(shard, ref.filename, told))
 
-    async def _find(self, ref: ArtifactRef, advertised: Sha256 | None) -> tuple[bytes, str, Blob | None]:
+    async def _find(
+        self, ref: ArtifactRef, advertised: Sha256 | None, may_fetch: bool
+    ) -> tuple[bytes, str, Blob | None]:
         """Return the bytes, how they were come by, and the wheel if they were read out of it."""
         held = await self._held(ref)
         if held is not None:
@@ -100,6 +107,10 @@ class CoreMetadata:
         try:
             return await self._by_ranges(ref), "ranges", None
         except (NoMetadata, UpstreamError) as error:
+            if not may_fetch:
+                if isinstance(error, UpstreamError):
+                    raise
+                raise Problem("busy", f"only {ref.filename} itself tells", feed=ref.feed) from error
             _LOG.info("no METADATA of %s by ranges, so the whole wheel is fetched: %s", ref.filename, error)
         wheel = await self._keeper.arrived(ref)
         return await self._from_wheel(wheel, ref), "fetched", wheel

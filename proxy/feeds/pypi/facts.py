@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
+from packaging.version import Version
+
 from proxy.feeds.pypi.shard import Shard
 from proxy.policy.facts import Facts, License
 from proxy.pypi.distribution import Distribution
@@ -60,13 +62,15 @@ def key_of(file: Distribution) -> str:
     return file.sha256 or file.url
 
 
-def version_key(file: Distribution) -> object:
+def version_key(file: Distribution) -> Version | None:
     """Return what files of one version have in common; None for a file without a version."""
     return parse_version(file.version) if file.version is not None else None
 
 
-def _of_versions(files: Iterable[Distribution], licenses: Mapping[str, License]) -> dict[object, License]:
-    found: dict[object, License] = {}
+def _of_versions(
+    files: Iterable[Distribution], licenses: Mapping[str, License]
+) -> dict[Version | None, License]:
+    found: dict[Version | None, License] = {}
     for file in files:
         own = licenses.get(key_of(file))
         version = version_key(file)

@@ -197,6 +197,8 @@ class PypiFeed:
                 # Nobody knows whether it is this project's: another reading of the file's name may be right.
                 trouble = trouble or refusal(self.settings.name, filename, view.verdict, view.policy)
                 continue
+            if found is None and may_ask:
+                view = await self.viewer.asked(view, offer, path)
             record = gate(view, path) if found is None else view.kept.get(path)
             if record is None:
                 continue

@@ -11,6 +11,7 @@ import msgspec
 
 from proxy.config.settings import Feed
 from proxy.feeds.origin_documents import OriginDocuments
+from proxy.model.problem import Problem
 from proxy.upstream.way import Way
 
 _MOST_BYTES = 16 * 1024**2
@@ -39,6 +40,23 @@ class Information:
 
     async def get(self, upstream: str, name: str, version: str | None) -> bytes | None:
         """Return the reduced document, or None where the origin has none or does not answer."""
+        asked = self._asked(upstream, name, version)
+        if asked is None:
+            return None
+        return await self._documents.get(
+            *asked, accept="application/json", reduce=reduce, max_bytes=_MOST_BYTES
+        )
+
+    async def certain(self, upstream: str, name: str, version: str | None) -> bytes | None:
+        """Return the same; None only where the origin has none. Raises Problem where it does not answer."""
+        asked = self._asked(upstream, name, version)
+        document = await self.get(upstream, name, version)
+        if document is None and asked is not None and not await self._documents.is_absent(*asked):
+            raise Problem("origin-unavailable", f"the JSON API does not tell of {name} now", retry_after_s=60)
+        return document
+
+    def _asked(self, upstream: str, name: str, version: str | None) -> tuple[Way, str] | None:
+        """Return whom to ask for what; None where the upstream has no JSON API."""
         base, remote = self._bases.get(upstream), self._remotes.get(upstream)
         if not base or remote is None:
             return None
@@ -48,10 +66,7 @@ class Information:
             *([quote(version, safe="")] if version else ()),
             "json",
         )
-        url = "/".join(parts)
-        return await self._documents.get(
-            remote, url, accept="application/json", reduce=reduce, max_bytes=_MOST_BYTES
-        )
+        return remote, "/".join(parts)
 
     async def close(self, grace_s: float = 0.0) -> None:
         """Stop what is under way, after waiting that long for it."""

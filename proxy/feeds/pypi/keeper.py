@@ -6,7 +6,9 @@ Plain values in and out, like `proxy.feeds.keeper`.
 from typing import Protocol
 
 from proxy.feeds.keeper import ArtifactRef
+from proxy.feeds.pypi.subject import Subject
 from proxy.model.digest import Sha256
+from proxy.pypi.described import Described
 
 
 class PypiKeeper(Protocol):
@@ -14,6 +16,10 @@ class PypiKeeper(Protocol):
 
     async def core_metadata(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
         """Return the blob of a wheel's METADATA: the origin's, or made from the wheel. Raises Problem."""
+        ...
+
+    async def described(self, subject: Subject) -> Described:
+        """Return what a file says of itself. Raises Problem where it could not be found out now."""
         ...
 
     async def names(self, feed: str, form: str) -> Sha256:

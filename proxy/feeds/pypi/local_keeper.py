@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from proxy.feeds.keeper import ArtifactRef
 from proxy.feeds.local_keeper import LocalKeeper, gone
 from proxy.feeds.pypi.core_metadata import CoreMetadata
+from proxy.feeds.pypi.describing import Describing
 from proxy.feeds.pypi.information import Information
 from proxy.feeds.pypi.project_list import ProjectList
+from proxy.feeds.pypi.subject import Subject
 from proxy.model.digest import Sha256
+from proxy.model.problem import Problem
+from proxy.pypi.described import Described
 from proxy.upstream.errors import BadAnswer, UpstreamError, problem_for
 
 _PROVENANCE_BYTES = 4 * 1024**2
@@ -18,16 +22,23 @@ class LocalPypiKeeper:
     """`proxy.feeds.pypi.keeper`, called directly."""
 
     def __init__(
-        self, keeper: LocalKeeper, metadata: CoreMetadata,
+        self, keeper: LocalKeeper, metadata: CoreMetadata, describing: Describing,
         lists: Mapping[str, ProjectList], information: Mapping[str, Information],
     ) -> None:  # fmt: skip
         self._keeper = keeper
         self._metadata = metadata
+        self._describing = describing
         self._lists = lists
         self._information = information
 
     async def core_metadata(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
         return await self._metadata.get(ref, advertised)
+
+    async def described(self, subject: Subject) -> Described:
+        information = self._information.get(subject.ref.feed)
+        if information is None:
+            raise Problem("busy", "the settings of this feed have just changed", retry_after_s=1)
+        return await self._describing.get(subject, information)
 
     async def names(self, feed: str, form: str) -> Sha256:
         return await self._lists[feed].get(form)

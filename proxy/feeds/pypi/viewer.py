@@ -5,6 +5,9 @@ index and gate change at the same tick. A name that the policy hides whatever is
 """
 
 import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
 
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
@@ -12,19 +15,35 @@ from proxy.feeds.explained import ArtifactExplained
 from proxy.feeds.held import held_bytes
 from proxy.feeds.keeper import Absent, How, Keeper, Offer
 from proxy.feeds.pypi import shard as stored
+from proxy.feeds.pypi.licenses import Licenses
 from proxy.feeds.pypi.view import NOBODY, Place, PypiView, Ruling, blocked_view, explained_in, view_of
+from proxy.feeds.shared import finish
 from proxy.feeds.views import Views
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.model.verdict import Verdict
-from proxy.policy.facts import License
 from proxy.policy.judge import Judge
 from proxy.policy.name_rules import failure
 from proxy.policy.settings import Policy
 
 #: What stands in the place of an offer where nobody was asked.
 _NO_OFFER = Offer(NOBODY, Sha256(""), How.HIT, 0.0, 0.0)
+#: So long a page waits for licences that are not known yet, and so long a request for one file.
+_PATIENCE_S = 2.0
+_DIRECT_S = 20.0
+#: Versions whose licences are looked up together: few at first, because the newest may be all that is shown.
+_FIRST_BATCH, _LARGEST_BATCH, _MOST_BATCHES = 8, 128, 500
+
+_LOG = logging.getLogger("feedgate.licenses")
+
+
+@dataclass(frozen=True, slots=True)
+class _Learning:
+    """Licences of a project being looked up; whoever asks for it waits until the deadline (the loop's time)."""
+
+    task: "asyncio.Task[None]"
+    deadline: float
 
 
 class Viewer:
@@ -32,7 +51,7 @@ class Viewer:
 
     def __init__(
         self, feed: Feed, policy: Policy | None, keeper: Keeper, store: BlobStore, views: Views[PypiView],
-        clock: Clock,
+        clock: Clock, licenses: Licenses,
     ) -> None:  # fmt: skip
         self.policy = policy
         self._feed = feed
@@ -40,6 +59,9 @@ class Viewer:
         self._store = store
         self._views = views
         self._clock = clock
+        self._licenses = licenses
+        self._asks_licenses = policy is not None and policy.asks_licenses
+        self._learning: dict[str, _Learning] = {}
         self._judge = Judge(policy, "pypi") if policy is not None else None
         self._fingerprint = policy.fingerprint if policy is not None else ""
         #: One at a time: a judge belongs to one thread, and several that wait for a name get the same view.
@@ -82,7 +104,23 @@ class Viewer:
                     "busy", f"the index of {name} could not be kept", feed=self._feed.name, retry_after_s=5
                 )
             return await self.view(name, refresh=True)
+        if view is not None and view.wanted and not (offline or self._feed.offline):
+            view = await self._learned(view, offer)
         return view, offer
+
+    async def asked(self, view: PypiView, offer: Offer, path: str) -> PypiView:
+        """Return the view after the fact was looked up that alone keeps a file from being judged, if there is one."""
+        file = next((each for each in view.wanted if each.path == path), None)
+        if file is None or self._feed.offline:
+            return view
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DIRECT_S):
+                await self._licenses.learn(view, [file], is_asked_for=True)
+        return await self._again(offer, view)
+
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Stop what is under way, after waiting that long for it."""
+        await finish([learning.task for learning in self._learning.values()], grace_s)
 
     def peek(self, name: str) -> tuple[PypiView | None, Offer | Absent] | None:
         """Return the same at once where it is known and fresh, else None."""
@@ -110,8 +148,9 @@ class Viewer:
         shard = await asyncio.to_thread(stored.unpack, data) if data is not None else None
         if shard is None:
             return []
+        ruling = await self._ruling(view.upstream, view.name)
         async with self._judging:
-            return await asyncio.to_thread(explained_in, shard, view, self._ruling())
+            return await asyncio.to_thread(explained_in, shard, view, ruling)
 
     # -- parts ---------------------------------------------------------------------------------------------
 
@@ -121,20 +160,65 @@ class Viewer:
 
     def _known(self, offer: Offer) -> PypiView | None:
         view = self._views.get(self._key(offer))
-        return view if view is not None and view.is_of(self._clock.now()) else None
+        if view is None or not view.is_of(self._clock.now()):
+            return None
+        is_all = not self._asks_licenses or view.learned == self._licenses.revision(view.upstream, view.name)
+        return view if is_all else None
 
     async def _made(self, name: str, offer: Offer) -> PypiView | None:
         """Make the view of an offer; None where its shard is not held any more."""
         if self._judge is None:
             return await self._make(name, offer, None)
         async with self._judging:
-            return self._known(offer) or await self._make(name, offer, self._ruling())
+            # What is known is recalled first: without it no view is known to be up to date.
+            ruling = await self._ruling(offer.upstream, name)
+            return self._known(offer) or await self._make(name, offer, ruling)
 
-    def _ruling(self) -> Ruling | None:
+    async def _ruling(self, upstream: str, name: str) -> Ruling | None:
         if self._judge is None:
             return None
-        licenses: dict[str, License] | None = {} if self._judge.policy.asks_licenses else None
-        return Ruling(self._judge, self._judge.tick_of(self._clock.now()), self._fingerprint, licenses)
+        licenses = await self._licenses.of(upstream, name) if self._asks_licenses else None
+        tick_ms = self._judge.tick_of(self._clock.now())
+        return Ruling(self._judge, tick_ms, self._fingerprint, licenses, len(licenses or ()))
+
+    async def _again(self, offer: Offer, view: PypiView) -> PypiView:
+        """Return the view as it is by now; the shard may have changed, too."""
+        current = self._keeper.peek(self._feed.name, view.name)
+        offer = current if isinstance(current, Offer) else offer
+        return self._known(offer) or await self._made(view.name, offer) or view
+
+    async def _learned(self, view: PypiView, offer: Offer) -> PypiView:
+        """Return the view with what can be looked up in a moment; the rest goes on in the background."""
+        learning = self._learning.get(view.name)
+        if learning is None:
+            if not self._licenses.worth_asking(view.wanted):
+                return view
+            task = asyncio.create_task(self._learn(view, offer), name="licences")
+            learning = _Learning(task, asyncio.get_running_loop().time() + _PATIENCE_S)
+            self._learning[view.name] = learning
+            task.add_done_callback(lambda done: self._has_learned(view.name, done))
+        left_s = learning.deadline - asyncio.get_running_loop().time()
+        if left_s > 0:
+            await asyncio.wait({learning.task}, timeout=left_s)
+        return await self._again(offer, view)
+
+    async def _learn(self, view: PypiView, offer: Offer) -> None:
+        """Look up what the view's verdicts wait for, newest versions first, until nothing more can be found out."""
+        batch = _FIRST_BATCH
+        for _ in range(_MOST_BATCHES):
+            files = self._licenses.worth_asking(view.wanted)[:batch]
+            if not files:
+                return
+            await self._licenses.learn(view, files)
+            view = await self._again(offer, view)
+            batch = min(2 * batch, _LARGEST_BATCH)
+
+    def _has_learned(self, name: str, task: "asyncio.Task[None]") -> None:
+        self._learning.pop(name, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error(
+                "licences could not be looked up: feed %s, project %s", self._feed.name, name, exc_info=error
+            )
 
     async def _make(self, name: str, offer: Offer, ruling: Ruling | None) -> PypiView | None:
         data = await held_bytes(self._store, offer.shard)
