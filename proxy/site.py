@@ -29,6 +29,7 @@ from proxy.feeds.pypi.licenses import Licenses
 from proxy.feeds.pypi.listing import PypiListing
 from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
 from proxy.feeds.pypi.project_list import ProjectList
+from proxy.feeds.pypi.trial import PypiTrials, origins_of
 from proxy.feeds.pypi.viewer import Viewer
 from proxy.site_conda import conda_feeds, conda_listing, keep_conda
 
@@ -121,7 +122,10 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     aliases = {alias: feed for feed in feeds.values() for alias in feed.settings.aliases}
     former = previous.conda_feeds if previous is not None else {}
     conda = conda_feeds(_inner_first(settings.feeds), settings, base, keeper, former)
-    listings: dict[str, Listing] = {name: PypiListing(feed, base.pypi_views) for name, feed in feeds.items()}
+    listings: dict[str, Listing] = {
+        name: PypiListing(feed, base.pypi_views, _trials(feed.settings, settings, keeper, base))
+        for name, feed in feeds.items()
+    }
     listings |= {feed.settings.name: conda_listing(feed, settings.feeds, base) for feed in conda.values()}
     return Site(settings, keeper, pypi_keeper, {**aliases, **feeds}, conda, catalogs, owners, listings)
 
@@ -176,6 +180,11 @@ def _pypi_keeper(
     metadata = CoreMetadata(keeper, base.store, base.notes, base.tally)
     describing = Describing(keeper, metadata, base.store)
     return LocalPypiKeeper(keeper, metadata, describing, lists, information)
+
+
+def _trials(feed: Feed, settings: Settings, keeper: LocalKeeper, base: Base) -> PypiTrials:
+    upstreams = tuple(dict.fromkeys(origins_of(feed, settings.feeds)))
+    return PypiTrials(feed, upstreams, keeper, base.store, base.notes, base.clock)
 
 
 def _inner_first(feeds: Mapping[str, Feed]) -> list[Feed]:

@@ -19,6 +19,7 @@ from proxy.feeds.conda.listing import CondaListing
 from proxy.feeds.conda.ruling import Ruling
 from proxy.feeds.conda.side_documents import SideDocuments
 from proxy.feeds.conda.subdir_catalog import SubdirCatalog
+from proxy.feeds.conda.trial import CondaTrials
 from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
 from proxy.feeds.origin_documents import OriginDocuments
 from proxy.feeds.owners import Owners
@@ -69,7 +70,8 @@ def conda_feeds(
 
 def conda_listing(feed: CondaFeed, feeds: Mapping[str, Feed], base: Base) -> CondaListing:
     """Return the listing of a conda feed."""
-    return CondaListing(feed, tuple(_folders(feed.settings, feeds, base)))
+    trials = CondaTrials(base.database.path, base.clock)
+    return CondaListing(feed, tuple(_folders(feed.settings, feeds, base)), trials)
 
 
 def _folders(feed: Feed, feeds: Mapping[str, Feed], base: Base) -> Iterator[Path]:

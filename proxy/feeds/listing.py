@@ -14,7 +14,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from proxy.feeds.explained import NameExplained
+from proxy.feeds.trial import Trial
 from proxy.model.verdict import ALLOWED, Outcome, Verdict
+from proxy.policy.settings import Policy
 
 _LAST_MS = 253_402_300_799_999
 
@@ -112,6 +114,10 @@ class Listing(Protocol):
 
         Raises Problem like `package`: unknown, a held owner, or the origin's trouble.
         """
+        ...
+
+    async def trial(self, policy: Policy) -> Trial:
+        """Judge what the feed holds by a draft, in place of its own policy. Asks nobody. Raises Problem."""
         ...
 
     def is_name(self, text: str) -> bool:

@@ -1,6 +1,16 @@
 """`feedgate policy`: list, show; and check-config's notes about policies."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from typer.testing import Result
+
 from tests.cli.calling import QUIET_FEED, Place
+from tests.support.channel import FakeChannel
+from tests.support.conda_packages import package
+from tests.support.origin import Origin
 
 CORP = (
     QUIET_FEED
@@ -57,3 +67,67 @@ def test_check_config_tells_all_faults_of_policies(place: Place) -> None:
     assert {fault["key"] for fault in told["errors"]} == {  # type: ignore[attr-defined]
         "policies.corp.block[0]", "policies.corp.min_aeg",
     }  # fmt: skip
+
+
+# -- policy test -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def filled(place: Place) -> AsyncIterator[Place]:
+    async with Origin() as origin:
+        channel = FakeChannel(origin)
+        channel.add(package("tool", noarch="python"), package("data", noarch="generic"))
+        place.write(
+            f'[feeds.forge]\nkind = "conda"\nsubdirs = ["noarch"]\nupstreams = [{{ url = "{channel.url}",'
+            ' allow_private = true, route = "direct", retries = 0 }]\n'
+        )
+        yield place
+
+
+async def tried(place: Place, *words: str, status: int = 0) -> Result:
+    result = await asyncio.to_thread(place.call, "policy", "test", *words)
+    assert result.exit_code == status, result.output
+    return result
+
+
+async def test_draft_is_tried_without_a_server(filled: Place) -> None:
+    filled.write('[policies.draft]\nplatforms = ["noarch"]\nblock = ["tool"]\n', "draft.toml")
+    lines = (await tried(filled, "draft.toml", "--feed", "forge")).stdout.splitlines()
+    assert lines[0].startswith("policy draft on feed forge: all that its channels have in noarch")
+    assert lines[1] == "2 files of 2 names, 1 shown, 1 hidden"
+    assert lines[-1] == "1 names lose all versions: tool"
+    told = json.loads((await tried(filled, "draft.toml", "--feed", "forge", "--json")).stdout)
+    assert told["lost_names"] == ["tool"]
+
+
+async def test_draft_may_be_the_keys_alone_with_dates(filled: Place) -> None:
+    exempt = '[[exemptions]]\nspec = "tool"\nrules = ["block"]\nexpires = 2099-01-31\n'
+    filled.write('block = ["tool", "data"]\n' + exempt, "draft.toml")
+    result = await tried(filled, "draft.toml", "--feed", "forge")
+    assert "1 names lose all versions: data" in result.stdout
+
+
+async def test_one_of_several_policies_is_chosen(filled: Place) -> None:
+    filled.write('[policies.a]\nblock = ["tool"]\n[policies.b]\nprereleases = false\n', "draft.toml")
+    result = await tried(filled, "draft.toml", "--feed", "forge", status=2)
+    assert "several policies; choose one with --name: a, b" in result.stderr
+    result = await tried(filled, "draft.toml", "--feed", "forge", "--name", "b")
+    assert "no name loses all versions" in result.stdout
+
+
+async def test_draft_with_faults_tells_all_of_them(filled: Place) -> None:
+    filled.write('[policies.a]\nblock = ["x >>1"]\nmin_aeg = "7d"\n', "draft.toml")
+    lines = (await tried(filled, "draft.toml", "--feed", "forge", status=2)).stderr.splitlines()
+    assert [line.split(":")[1].strip() for line in lines] == ["block[0]", "min_aeg"]
+
+
+@pytest.mark.parametrize("text", ["not toml [", "[feeds.x]\nkind = 'pypi'\n[policies]\n"])
+async def test_file_without_a_policy_is_wrong_usage(filled: Place, text: str) -> None:
+    filled.write(text, "draft.toml")
+    result = await tried(filled, "draft.toml", "--feed", "forge", status=2)
+    assert result.stderr.startswith("feedgate: draft.toml: ")
+
+
+async def test_file_that_is_not_there_is_wrong_usage(filled: Place) -> None:
+    result = await tried(filled, "gone.toml", "--feed", "forge", status=2)
+    assert "No such file" in result.stderr

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from proxy.feeds.explained import ArtifactExplained, NameExplained
 from proxy.feeds.listing import Ask, NameItem, NamePage, Package
+from proxy.feeds.trial import Trial
 from proxy.model.problem import Problem
 from proxy.policy.facts import Facts
 from proxy.policy.judge import Judge
@@ -40,6 +41,9 @@ class JudgedListing:
         return NamePage(items=[NameItem(name=name) for name in names])
 
     async def package(self, name: str) -> Package:
+        raise NotImplementedError
+
+    async def trial(self, policy: Policy) -> Trial:
         raise NotImplementedError
 
     def is_name(self, text: str) -> bool:

@@ -18,6 +18,7 @@ from proxy.conda.record import Facts
 from proxy.feeds.conda.channel import NOARCH
 from proxy.feeds.conda.edition import Edition, hidden_files
 from proxy.feeds.conda.feed import CondaFeed
+from proxy.feeds.conda.trial import CondaTrials
 from proxy.feeds.conda.view import CondaView, Explained, explained_of, view_of
 from proxy.feeds.explained import ArtifactExplained, NameExplained
 from proxy.feeds.listing import (
@@ -31,8 +32,10 @@ from proxy.feeds.listing import (
     moment,
     page,
 )
+from proxy.feeds.trial import Trial
 from proxy.model.problem import Problem
 from proxy.model.verdict import ALLOWED, Verdict
+from proxy.policy.settings import Policy
 
 T = TypeVar("T")
 Stems = tuple[tuple[str, str], ...]
@@ -41,8 +44,9 @@ Stems = tuple[tuple[str, str], ...]
 class CondaListing:
     """One feed. `folders` are those of its channels' subdirs on disk, those of feeds that it takes from included."""
 
-    def __init__(self, feed: CondaFeed, folders: Sequence[Path]) -> None:
+    def __init__(self, feed: CondaFeed, folders: Sequence[Path], trials: CondaTrials) -> None:
         self._feed = feed
+        self._trials = trials
         self._folders = folders
         #: The names of the editions that were listed last: sorting thirty thousand takes its time.
         self._sorted: tuple[Stems, tuple[str, ...]] = ((), ())
@@ -89,6 +93,9 @@ class CondaListing:
         return NameExplained(
             self._feed.settings.name, name, upstream, found, views[0].policy, None, min(times, default=None)
         )
+
+    async def trial(self, policy: Policy) -> Trial:
+        return await self._trials.run(self._feed.settings.name, policy, await self._editions())
 
     def is_name(self, text: str) -> bool:
         return is_name(text)

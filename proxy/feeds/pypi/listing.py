@@ -24,10 +24,13 @@ from proxy.feeds.listing import (
     page,
 )
 from proxy.feeds.pypi.feed import PypiFeed
+from proxy.feeds.pypi.trial import PypiTrials
 from proxy.feeds.pypi.view import PypiView
+from proxy.feeds.trial import Trial
 from proxy.feeds.views import Views
 from proxy.model.problem import Problem
 from proxy.model.verdict import ALLOWED, Verdict
+from proxy.policy.settings import Policy
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.names import is_valid, normalize, version_of
 from proxy.pypi.negotiate import Form
@@ -42,8 +45,9 @@ _RUN = re.compile(r"[-_.]+")
 class PypiListing:
     """One feed. `views` are those in memory, of every feed."""
 
-    def __init__(self, feed: PypiFeed, views: Views[PypiView]) -> None:
+    def __init__(self, feed: PypiFeed, views: Views[PypiView], trials: PypiTrials) -> None:
         self._feed = feed
+        self._trials = trials
         self._views = views
 
     async def names(self, ask: Ask) -> NamePage:
@@ -78,6 +82,9 @@ class PypiListing:
         return NameExplained(
             view.feed, view.name, view.upstream, artifacts, view.policy, view.verdict, view.until
         )
+
+    async def trial(self, policy: Policy) -> Trial:
+        return await self._trials.run(policy)
 
     def is_name(self, text: str) -> bool:
         return is_valid(text)

@@ -11,6 +11,7 @@ from proxy.web.api.packages import PackagesApi
 from proxy.web.api.policies import PoliciesApi
 from proxy.web.api.served import Served
 from proxy.web.api.snippets import SnippetsApi
+from proxy.web.api.trials import TrialsApi
 from proxy.web.routes import Route
 
 
@@ -22,6 +23,7 @@ def api_routes(served: Served, trail: AuditTrail, keys: Keys) -> tuple[Route, ..
         SnippetsApi(served),
         ExplainApi(served),
         PoliciesApi(served),
+        TrialsApi(served),
         AuditApi(trail),
         DoctorApi(served),
         KeysApi(keys, served),

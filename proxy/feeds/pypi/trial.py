@@ -1,0 +1,93 @@
+"""A draft of a policy judged over the projects whose pages are held; nobody is asked, nothing is kept.
+
+An index of half a million projects is never held whole: what nobody has asked for is judged when somebody does. What a
+package list's members need is not worked out for a draft, so it is counted as held.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from proxy.artifacts.notes import Notes
+from proxy.artifacts.store import BlobStore
+from proxy.config.settings import Feed
+from proxy.feeds import facts as stored_facts
+from proxy.feeds.held import held_bytes
+from proxy.feeds.keeper import Absent, Keeper
+from proxy.feeds.pypi import shard as stored
+from proxy.feeds.pypi.facts import facts_of
+from proxy.feeds.trial import Tallied, Trial, trial
+from proxy.model.clock import Clock
+from proxy.model.problem import Problem
+from proxy.policy.facts import License
+from proxy.policy.judge import Judge
+from proxy.policy.settings import Policy
+
+
+class PypiTrials:
+    """Trials of one feed. `upstreams` are the ids of all origins behind it, those of feeds that it takes from too."""
+
+    def __init__(
+        self, feed: Feed, upstreams: Sequence[str], keeper: Keeper, store: BlobStore, notes: Notes, clock: Clock
+    ) -> None:  # fmt: skip
+        self._feed = feed
+        self._upstreams = upstreams
+        self._keeper = keeper
+        self._store = store
+        self._notes = notes
+        self._clock = clock
+
+    async def run(self, policy: Policy) -> Trial:
+        """Return what the policy would make of what is held."""
+        judge = Judge(policy, "pypi")
+        tick_ms = judge.tick_of(self._clock.now())
+        tallied = Tallied()
+        for name in sorted(await self._names()):
+            data = await self._shard(name)
+            if data is not None:
+                await asyncio.to_thread(_count, data, judge, tick_ms, tallied)
+        scope = f"the {len(tallied.shown_of)} projects that somebody has asked for; others are judged when they are"
+        if policy.include_dependencies:
+            scope = f"{scope}; what the list's members need is not worked out here and counts as held"
+        return trial(self._feed.name, policy.name, scope, tallied)
+
+    async def _names(self) -> set[str]:
+        """Return the names of which a page is held."""
+        names = set()
+        for upstream in self._upstreams:
+            for key in await self._notes.keys(f"shard/{upstream}/"):
+                note = await self._notes.get(key)
+                facts = stored_facts.unpack(note) if note is not None else None
+                data = await held_bytes(self._store, facts.shard) if facts is not None else None
+                shard = await asyncio.to_thread(stored.unpack, data) if data is not None else None
+                if shard is not None:
+                    names.add(shard.project.name)
+        return names
+
+    async def _shard(self, name: str) -> bytes | None:
+        """Return the shard that the feed's owner of the name has."""
+        try:
+            offer = await self._keeper.lookup(self._feed.name, name, offline=True)
+        except Problem:  # an owner that is held: nothing of the name is shown, whatever the policy
+            return None
+        return None if isinstance(offer, Absent) else await held_bytes(self._store, offer.shard)
+
+
+def origins_of(feed: Feed, feeds: Mapping[str, Feed]) -> Iterable[str]:
+    """Yield the ids of the origins behind a feed; loops of feeds are a configuration error."""
+    for upstream in feed.upstreams:
+        if upstream.feed is None:
+            yield upstream.id
+        else:
+            yield from origins_of(feeds[upstream.feed], feeds)
+
+
+def _count(data: bytes, judge: Judge, tick_ms: int, tallied: Tallied) -> None:
+    shard = stored.unpack(data)
+    if shard is None:
+        return
+    licenses: dict[str, License] | None = {} if judge.policy.asks_licenses else None
+    name = shard.project.name
+    tallied.judged(judge.judge(name, list(facts_of(shard, licenses)), tick_ms))
+    # What another feed or a drift hides stays hidden, whatever the draft says.
+    for verdict in shard.hidden.values():
+        tallied.add(name, {f"{verdict.outcome.value} {verdict.rule}": 1}, 0)
