@@ -89,13 +89,17 @@ class App:
         self._prefetching: asyncio.Task[None] | None = None
         self._retired: set[asyncio.Task[None]] = set()
         self.management = Management(
-            self, self.base.database, Seal(settings.server.state_dir), self.base.clock, loaded
+            self,
+            self.base.database,
+            Seal(settings.server.state_dir),
+            self.base.approvals,
+            self.base.clock,
+            loaded,
         )
         self.api = api_routes(
             Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door),
-            AuditTrail(self.base.database),
-            self.base.keys,
-        )
+            AuditTrail(self.base.database), self.base.keys, self.management, self.base.approvals,
+        )  # fmt: skip
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
         self._guard = Guard(lambda: self.site.settings, self.base.keys, self.base.clock)
         self._web = self._web_server(settings)

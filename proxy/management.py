@@ -21,8 +21,9 @@ from proxy.model.actor import Actor
 from proxy.model.audit_entry import AuditEntry
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
+from proxy.state.approvals import Approvals
 from proxy.state.database import Database
-from proxy.state.declared import remove, sealed, write
+from proxy.state.declared import forget_approvals, remove, sealed, write
 from proxy.state.errors import StateError
 from proxy.state.seal import Seal
 from proxy.upstream.errors import UpstreamError
@@ -60,11 +61,13 @@ class Management:
     """The one who changes settings. `current` is None for a server that was given settings without a file."""
 
     def __init__(
-        self, running: Running, database: Database, seal: Seal, clock: Clock, current: Loaded | None
-    ) -> None:
+        self, running: Running, database: Database, seal: Seal, approvals: Approvals, clock: Clock,
+        current: Loaded | None,
+    ) -> None:  # fmt: skip
         self._running = running
         self._database = database
         self._seal = seal
+        self._approvals = approvals
         self._clock = clock
         self._turn = asyncio.Lock()
         self.current = current
@@ -92,7 +95,7 @@ class Management:
                 return None
             after = Declared(document, secrets.token_hex(16)) if document is not None else None
             loaded = await asyncio.to_thread(current.with_stored, _with(current.stored, noun, name, after))
-            entry = _entry(noun, name, before, after, actor, request_id)
+            entry = self._entry(noun, name, before, after, actor, request_id)
             prepared = self._prepared(loaded.settings)
             try:
                 await self._keep(noun, name, after, entry)
@@ -101,6 +104,8 @@ class Management:
                 raise
             self._running.put_in_force(prepared)
             self.current = loaded
+            if noun == "feeds" and after is None:
+                self._approvals.forgotten(name)
             return after
 
     async def reload(self, actor: Actor, request_id: str = "") -> tuple[str, ...]:
@@ -155,8 +160,28 @@ class Management:
         async with self._database.change(entry) as connection:
             if row is None:
                 await remove(connection, noun, name)
+                if noun == "feeds":
+                    await forget_approvals(connection, name)
             else:
                 await write(connection, noun, name, row, round(self._clock.now().timestamp() * 1000))
+
+    def _entry(
+        self,
+        noun: str,
+        name: str,
+        before: Declared | None,
+        after: Declared | None,
+        actor: Actor,
+        request_id: str,
+    ) -> AuditEntry:
+        verb = "create" if before is None else "delete" if after is None else "edit"
+        approved = len(self._approvals.all_of(name)) if noun == "feeds" and after is None else 0
+        return AuditEntry(
+            actor, f"{_SINGULAR[noun]}.{verb}", name, feed=name if noun == "feeds" else None,
+            before=masked(noun, before.document) if before is not None else None,
+            after=masked(noun, after.document) if after is not None else None,
+            detail=f"{approved} approvals removed with it" if approved else "", request_id=request_id,
+        )  # fmt: skip
 
 
 def _with(stored: Stored, noun: str, name: str, thing: Declared | None) -> Stored:
@@ -164,17 +189,6 @@ def _with(stored: Stored, noun: str, name: str, thing: Declared | None) -> Store
         other: known for other, known in stored.get(noun, {}).items() if other != name or thing is not None
     }
     return {**stored, noun: things | ({name: thing} if thing is not None else {})}
-
-
-def _entry(
-    noun: str, name: str, before: Declared | None, after: Declared | None, actor: Actor, request_id: str
-) -> AuditEntry:
-    verb = "create" if before is None else "delete" if after is None else "edit"
-    return AuditEntry(
-        actor, f"{_SINGULAR[noun]}.{verb}", name, feed=name if noun == "feeds" else None, request_id=request_id,
-        before=masked(noun, before.document) if before is not None else None,
-        after=masked(noun, after.document) if after is not None else None,
-    )  # fmt: skip
 
 
 def in_words(error: Exception) -> tuple[str, ...]:

@@ -83,3 +83,10 @@ async def remove(connection: "AsyncConnection", noun: str, name: str) -> None:
     from proxy.state.tables import declared
 
     await connection.execute(delete(declared).where(declared.c.noun == noun, declared.c.name == name))
+
+
+async def forget_approvals(connection: "AsyncConnection", feed: str) -> None:
+    """Remove what was approved in a feed that is being deleted, in the transaction that is open."""
+    from proxy.state.approval_rows import remove as remove_approvals
+
+    await remove_approvals(connection, feed)

@@ -21,6 +21,12 @@ def require(actor: Actor, right: Right, feed: str) -> None:
     )
 
 
+def require_a_right(actor: Actor) -> None:
+    """Refuse who can change nothing at all, before a body of theirs is looked at. Raises Problem."""
+    if actor.is_anonymous and all(right == "read" for grant in actor.grants for right in grant.rights):
+        raise Problem("unauthorized", "this needs a key")
+
+
 def require_admin(actor: Actor) -> None:
     """Return if the actor is an admin. Raises Problem."""
     if actor.is_admin:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from proxy.model.actor import ANONYMOUS, LOCAL, Grant
 from proxy.model.problem import Problem
 from proxy.web.api.answer import Told, accepting, answering, changing, described
 from proxy.web.api.body import MAX_BYTES, refused
@@ -61,7 +62,7 @@ async def told(method: str, path: str, body: bytes = b"{}", **headers: str) -> t
     things = Things()
     things.gate.set()
     fields = JSON | {name.replace("_", "-"): value for name, value in headers.items()}
-    async with standing(*things.routes()) as stand:
+    async with standing(*things.routes(), actor=LOCAL) as stand:
         lines = [f"{name}: {value}" for name, value in {**fields, "Content-Length": len(body)}.items()]
         reply = await ask(stand.port, method, path, *lines, body=body)
     return reply.status, msgspec.json.decode(reply.body) if reply.body else {}
@@ -117,7 +118,7 @@ async def test_change_needs_the_tag_of_what_was_seen(headers: dict[str, str], st
 
 async def test_change_is_finished_when_its_client_has_left() -> None:
     things = Things()
-    async with standing(*things.routes()) as stand:
+    async with standing(*things.routes(), actor=LOCAL) as stand:
         async with Raw(stand.port) as raw:
             body = b'{"name": "left"}'
             head = f"POST /things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
@@ -132,7 +133,7 @@ async def test_change_is_finished_when_its_client_has_left() -> None:
 
 async def test_change_is_finished_when_the_server_stops() -> None:
     things = Things()
-    async with standing(*things.routes()) as stand:
+    async with standing(*things.routes(), actor=LOCAL) as stand:
         raw = await Raw(stand.port).__aenter__()
         body = b'{"name": "stopped"}'
         head = f"POST /things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
@@ -142,6 +143,18 @@ async def test_change_is_finished_when_the_server_stops() -> None:
     await asyncio.sleep(0.05)
     await raw.__aexit__(None, None, None)
     assert things.made == ["stopped"]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"junk"])
+async def test_who_has_no_key_is_told_so_before_a_body_is_judged(body: bytes) -> None:
+    for actor in (ANONYMOUS, ANONYMOUS.with_grants((Grant("*", ("read",)),))):
+        async with standing(*Things().routes(), actor=actor) as stand:
+            for method, path in (("POST", "/things"), ("PUT", "/thing"), ("DELETE", "/thing")):
+                reply = await ask(stand.port, method, path, f"Content-Length: {len(body)}", body=body)
+                assert (reply.status, reply.header("www-authenticate") is not None) == (401, True)
+    reviewer = ANONYMOUS.with_grants((Grant("main", ("promote",)),))
+    async with standing(*Things().routes(), actor=reviewer) as stand:
+        assert (await ask(stand.port, "DELETE", "/thing")).status == 204
 
 
 def test_faults_are_told_all_with_the_first_in_the_detail() -> None:

@@ -57,7 +57,8 @@ async def test_an_unknown_feed_is_a_problem(tmp_path: Path, index: FakeIndex) ->
     async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
         for path in ("", "/snippets", "/packages", "/packages/demo"):
             await problem(gateway, f"/api/v1/feeds/nope{path}", 404, "unknown", "there is no feed nope")
-        assert (await gateway.get("/api/v1/feeds", method="POST")).status == 405
+        assert (await gateway.get("/api/v1/feeds", method="POST")).status == 401
+        assert (await gateway.get("/api/v1/feeds", method="PATCH")).status == 405
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "limit=", "limit=-1", "cursor=gone"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.config.settings import Server
+from proxy.model.actor import ANONYMOUS, Actor
 from proxy.model.clock import SystemClock
 from proxy.model.digest import Sha256
 from proxy.web.access import AccessLog
@@ -54,16 +55,20 @@ class Stand:
 
 @asynccontextmanager
 async def standing(
-    *routes: Route, limits: Limits | None = None, access: AccessLog | None = None, **settings: Any
+    *routes: Route,
+    limits: Limits | None = None,
+    access: AccessLog | None = None,
+    actor: Actor = ANONYMOUS,
+    **settings: Any,
 ) -> AsyncIterator[Stand]:
-    """Run a door with these routes; settings are those of [server]."""
+    """Run a door with these routes for an actor; settings are those of [server]."""
     server_settings = Server(**({"port": 0, "stop_timeout_s": 2.0} | settings))
     clock, metrics, trust = SystemClock(), Metrics(), Trust(server_settings)
     written: list[bytes] = []
     access = access or AccessLog(written.append, clock, as_json=True)
     responder = Responder(Variants(), clock)
     table = Routes(routes, server_settings.path_prefix)
-    door = Door(table, responder, trust, access, metrics, clock, via_token=VIA_TOKEN)
+    door = Door(table, responder, trust, access, metrics, clock, via_token=VIA_TOKEN, admit=lambda *_: actor)
     server = WebServer(server_settings, door, responder, trust, metrics, clock, limits=limits)
     await server.start()
     try:

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
+from proxy.web.access_rights import require_a_right
 from proxy.web.api.body import MAX_BYTES, check_own, read_body
 from proxy.web.inbound import Inbound
 from proxy.web.outbound import Bytes, Handler, Headers, Outbound
@@ -88,6 +89,7 @@ def accepting(
 
     @wraps(handler)
     async def answer(request: Inbound) -> Outbound:
+        require_a_right(request.actor)
         check_own(request)
         body: Body = await read_body(request, body_type)
         return await _finished(_changed(handler(request, body), status))
@@ -103,6 +105,7 @@ def changing(
 
     @wraps(handler)
     async def answer(request: Inbound) -> Outbound:
+        require_a_right(request.actor)
         check_own(request)
         await request.read_body(MAX_BYTES)
         return await _finished(_changed(handler(request), status))

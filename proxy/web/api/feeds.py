@@ -1,13 +1,16 @@
 """`/api/v1/feeds`: which feeds there are, where clients find them, and how their upstreams do (contract, section 5)."""
 
+from typing import Any
+
 import msgspec
 
 from proxy.config.addresses import feed_url
 from proxy.config.settings import Feed
 from proxy.policy.describe import describe
 from proxy.policy.settings import Policy
-from proxy.web.api.answer import answering
+from proxy.web.api.answer import Told, answering
 from proxy.web.api.asked import cut
+from proxy.web.api.origins import Origins
 from proxy.web.api.served import Served
 from proxy.web.api.upstreams import UpstreamAnswer, upstreams_of
 from proxy.web.inbound import Inbound
@@ -44,6 +47,9 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     blocked_project: str
     subdirs: list[str]
     indexed_timestamp: str
+    policy: str | None
+    curated_from: list[str]
+    fetch: str
 
 
 class FeedDetail(FeedAnswer, frozen=True, kw_only=True):
@@ -56,6 +62,10 @@ class FeedDetail(FeedAnswer, frozen=True, kw_only=True):
     policy_name: str | None
     #: How many names it is known to have; null where that is not known.
     names: int | None
+    #: "config.toml", the environment, or "API".
+    source: str
+    #: What a PUT takes, secrets as `***`, for those who manage the feed; null for what is not the API's.
+    declared: dict[str, Any] | None
 
 
 class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +78,13 @@ class FeedPage(msgspec.Struct, frozen=True, kw_only=True):
 class FeedsApi:
     """The handlers."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, origins: Origins) -> None:
         self._served = served
+        self._origins = origins
 
     def routes(self) -> tuple[Route, ...]:
         return (
-            Route(("GET",), "/api/v1/feeds", answering(self.feeds)),
+            Route(("GET",), "/api/v1/feeds", answering(self.feeds, asks=("limit", "cursor"))),
             Route(("GET",), "/api/v1/feeds/{feed}", answering(self.feed)),
         )
 
@@ -85,19 +96,24 @@ class FeedsApi:
         some, following = cut(request, feeds, lambda feed: feed.name)
         return FeedPage(items=[self._answer(feed, request) for feed in some], next=following)
 
-    async def feed(self, request: Inbound) -> FeedDetail:
+    async def feed(self, request: Inbound) -> Told[FeedDetail]:
         """Tell everything about one feed."""
         feed = self._served.feed(request)
         told = msgspec.structs.asdict(self._answer(feed, request))
         settings = FeedSettings(
             reserved=list(feed.reserved), anonymous=feed.anonymous, blocked_project=feed.blocked_project,
-            subdirs=list(feed.subdirs), indexed_timestamp=feed.indexed_timestamp,
+            subdirs=list(feed.subdirs), indexed_timestamp=feed.indexed_timestamp, policy=feed.policy,
+            curated_from=list(feed.curated_from), fetch=feed.fetch,
         )  # fmt: skip
         names = self._served.listing(feed).count()
         policy = self._served.settings.policy_of(feed)
-        return FeedDetail(
-            **told, settings=settings, policy=_hides(feed, policy), policy_name=feed.policy, names=names
-        )
+        is_manager = request.actor.may("manage", feed.name)
+        detail = FeedDetail(
+            **told, settings=settings, policy=_hides(feed, policy), policy_name=feed.policy, names=names,
+            source=self._origins.source("feeds", feed.name),
+            declared=self._origins.declared("feeds", feed.name) if is_manager else None,
+        )  # fmt: skip
+        return Told(detail, self._origins.tag("feeds", feed.name))
 
     def _answer(self, feed: Feed, request: Inbound) -> FeedAnswer:
         return FeedAnswer(

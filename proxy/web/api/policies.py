@@ -12,8 +12,9 @@ from proxy.config.policies import as_table
 from proxy.model.problem import Problem
 from proxy.policy.describe import describe
 from proxy.policy.settings import Policy
-from proxy.web.api.answer import answering
+from proxy.web.api.answer import Told, answering
 from proxy.web.api.asked import cut
+from proxy.web.api.origins import Origins
 from proxy.web.api.served import Served
 from proxy.web.inbound import Inbound
 from proxy.web.routes import Route
@@ -36,6 +37,10 @@ class PolicyDetail(PolicyAnswer, frozen=True, kw_only=True):
     settings: dict[str, Any]
     #: Changes with the policy's meaning only.
     fingerprint: str
+    #: "config.toml", the environment, or "API".
+    source: str
+    #: What a PUT takes, for admins; null for what is not the API's.
+    declared: dict[str, Any] | None
 
 
 class PolicyPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +53,9 @@ class PolicyPage(msgspec.Struct, frozen=True, kw_only=True):
 class PoliciesApi:
     """The handlers."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, origins: Origins) -> None:
         self._served = served
+        self._origins = origins
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -65,14 +71,19 @@ class PoliciesApi:
         some, following = cut(request, known, lambda policy: policy.name)
         return PolicyPage(items=[self._answer(request, policy) for policy in some], next=following)
 
-    async def policy(self, request: Inbound) -> PolicyDetail:
+    async def policy(self, request: Inbound) -> Told[PolicyDetail]:
         """Tell everything about one policy."""
         name = request.params["policy"]
         policy = self._served.settings.policies.get(name)
         if policy is None or not self._may_read(request, name):
             raise Problem("unknown", f"there is no policy {name}")
         told = msgspec.structs.asdict(self._answer(request, policy))
-        return PolicyDetail(**told, settings=as_table(policy), fingerprint=policy.fingerprint)
+        detail = PolicyDetail(
+            **told, settings=as_table(policy), fingerprint=policy.fingerprint,
+            source=self._origins.source("policies", name),
+            declared=self._origins.declared("policies", name) if request.actor.is_admin else None,
+        )  # fmt: skip
+        return Told(detail, self._origins.tag("policies", name))
 
     def _answer(self, request: Inbound, policy: Policy) -> PolicyAnswer:
         return PolicyAnswer(
