@@ -19,9 +19,10 @@ def refused(
     if status == 407 and is_proxied_plainly:
         return ProxyAuthRefused("proxy", "the outbound proxy refused our credentials (407)", origin=origin)
     if status in (401, 403, 407):
-        return AuthRefused(
-            "origin", f"the origin refused the request ({status})", origin=origin, status=status
-        )
+        # Some proxies, such as tinyproxy, say 401 where 407 is meant; without a tunnel nobody can tell.
+        perhaps = ", or the outbound proxy did" if is_proxied_plainly else ""
+        detail = f"the origin refused the request ({status}){perhaps}"
+        return AuthRefused("origin", detail, origin=origin, status=status)
     if status == 508:
         return Looped("origin", "the upstreams lead back to this server (508)", origin=origin, status=status)
     if status in (408, 425, 429) or 500 <= status <= 599:

@@ -83,8 +83,10 @@ def translate_body(error: BaseException, origin: str) -> UpstreamError:
 
 
 def _connect_refused(status: int, origin: str) -> UpstreamError:
-    if status == 407:
-        return ProxyAuthRefused("proxy", "the outbound proxy refused our credentials (407)", origin=origin)
+    if status in (401, 407):  # the first in the words of some, such as tinyproxy
+        return ProxyAuthRefused(
+            "proxy", f"the outbound proxy refused our credentials ({status})", origin=origin
+        )
     detail = f"the outbound proxy answered {status} instead of opening a tunnel"
     return (Unreachable if status >= 500 or status == 429 else BadAnswer)("proxy", detail, origin=origin)
 

@@ -29,8 +29,8 @@ def hops(answer: bytes, proxy: OutboundProxy, target: Target) -> list[Hop]:
                 Hop("proxy", True, f"{proxy.url} opened a tunnel to {_place(target)}"),
                 Hop("proxy authentication", True, asked),
             ]
-        case ["407"]:
-            raise StepFailed("proxy authentication", refusal(challenges, proxy))
+        case ["407" | "401" as status]:
+            raise StepFailed("proxy authentication", refusal(challenges, proxy, status))
         case [status] if status.isdigit():
             raise StepFailed(
                 "proxy", f"{proxy.url} answered {status[:3]} to CONNECT {_place(target)}", _advice(status)
@@ -44,8 +44,8 @@ def hops(answer: bytes, proxy: OutboundProxy, target: Target) -> list[Hop]:
             )
 
 
-def refusal(challenges: str, proxy: OutboundProxy | None) -> str:
-    """Say whom the proxy refused (407), and whether it takes what we can send."""
+def refusal(challenges: str, proxy: OutboundProxy | None, status: str = "407") -> str:
+    """Say whom the proxy refused, and whether it takes what we can send."""
     user = proxy.user if proxy is not None else None
     told = f"the outbound proxy refused the user {user} or the password" if user is not None else (
         "the outbound proxy wants a user and a password, and the route has none"
@@ -53,8 +53,10 @@ def refusal(challenges: str, proxy: OutboundProxy | None) -> str:
     offered = [part.split(" ")[0] for part in challenges.replace(",", " ,").split(", ") if part.strip()]
     schemes = [name for name in offered if name.isalpha()]
     if schemes and not any(name.lower() == _OUR_SCHEME for name in schemes):
-        return f"{told} (407); it takes {', '.join(dict.fromkeys(schemes))} only, and feedgate speaks Basic"
-    return f"{told} (407)"
+        return (
+            f"{told} ({status}); it takes {', '.join(dict.fromkeys(schemes))} only, and feedgate speaks Basic"
+        )
+    return f"{told} ({status})"
 
 
 def _advice(status: str) -> str:
