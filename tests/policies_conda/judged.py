@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import rattler
+
 from proxy.config.settings import Feed, Upstream
 from tests.conda_feed.readback import FORMS
 from tests.conda_feed.stand import Stand
@@ -18,6 +20,8 @@ from tests.policy.made import policy
 from tests.support.channel import FakeChannel
 from tests.support.gateway import Got
 
+#: Imported before there is a loop: specs bring it along, and a server reads its settings in a thread.
+assert rattler
 #: A quarter of an hour: the ticks of conda.
 TICK_S = 900.0
 

@@ -194,6 +194,7 @@ class Composer:
                 raise busy(failed) from failed
         if "damaged" in made:
             raise DamagedPart(made["damaged"])
+        self._tally.count("names_judged", self._feed, made["judged"])
         await self._register.learn(self._feed, made["learned"])
         self._tell("would change their owner and are held", made["held"])
         self._tell("are offered by an earlier upstream than their owner, who keeps them", made["rivals"])
