@@ -2,6 +2,7 @@
 
 import typer
 
+from proxy.cli.declared import add_commands
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import print_json, print_notes, print_table
 from proxy.cli.packages import packages
@@ -20,6 +21,7 @@ def before() -> None:
 
 
 commands.command("packages")(packages)
+add_commands(commands, "feeds", with_show=True)
 
 
 @commands.command("list")

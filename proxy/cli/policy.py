@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
+from proxy.cli.declared import add_commands
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_error, print_json, print_notes, print_table
 from proxy.config.faults import printable
@@ -22,6 +23,9 @@ _LOST_SHOWN = 20
 @commands.callback()
 def before() -> None:
     """The policies."""
+
+
+add_commands(commands, "policies", with_show=False)
 
 
 @commands.command("list")

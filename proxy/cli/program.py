@@ -8,7 +8,20 @@ from collections.abc import Sequence
 import typer
 
 import proxy
-from proxy.cli import audit, cache, check_config, doctor, explain, feed, init, policy, reload, serve, snippet
+from proxy.cli import (
+    audit,
+    cache,
+    check_config,
+    doctor,
+    explain,
+    feed,
+    init,
+    policy,
+    reload,
+    route,
+    serve,
+    snippet,
+)
 from proxy.cli.options import ConfigFile
 
 program = typer.Typer(
@@ -50,6 +63,7 @@ program.command("audit")(audit.audit)
 program.command("explain")(explain.explain)
 program.add_typer(feed.commands, name="feed")
 program.add_typer(policy.commands, name="policy")
+program.add_typer(route.commands, name="route")
 program.add_typer(cache.commands, name="cache")
 
 

@@ -1,0 +1,142 @@
+"""`feed`, `policy` and `route` with `create`, `show`, `edit`, `delete`: on the data folder, and on a running server."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.api.managed import KEY, Managed
+from tests.cli.calling import QUIET_FEED, Place
+
+UPSTREAMS = '["https://other.example/simple/"]'
+
+
+def feed(place: Place, name: str = "more", *words: str) -> None:
+    made = place.call("feed", "create", name, "--set", "kind=pypi", "--set", f"upstreams={UPSTREAMS}", *words)
+    assert (made.exit_code, made.stdout) == (0, f"feed {name} created\n"), made.output
+
+
+def test_a_feed_is_made_changed_and_deleted_on_the_data_folder(place: Place) -> None:
+    place.write(QUIET_FEED)
+    feed(place)
+    assert [item["name"] for item in json.loads(place.call("feed", "list", "--json").stdout)] == [
+        "pypi",
+        "more",
+    ]
+    edited = place.call("feed", "edit", "more", "--set", "offline=true", "--set", 'aliases=["also"]')
+    assert (edited.exit_code, edited.stdout) == (0, "feed more changed\n")
+    edited = place.call("feed", "edit", "more", "--unset", "aliases")
+    shown = place.json("feed", "show", "more")
+    assert shown["declared"] == {"kind": "pypi", "upstreams": json.loads(UPSTREAMS), "offline": True}
+    assert "source: API" in place.call("feed", "show", "more").stdout
+    checked = place.json("check-config")["settings"]
+    assert isinstance(checked, dict) and checked["feeds.more.offline"] == {"value": True, "source": "API"}
+    assert place.call("feed", "delete", "more").stdout == "feed more deleted\n"
+    assert place.call("feed", "show", "more").exit_code == 1
+    story = place.json("audit")["items"]
+    assert isinstance(story, list)
+    assert [(item["actor"], item["action"]) for item in story] == [
+        ("local command", "feed.create"), ("local command", "feed.edit"), ("local command", "feed.edit"),
+        ("local command", "feed.delete"),
+    ]  # fmt: skip
+
+
+def test_what_is_wrong_is_told_line_by_line(place: Place) -> None:
+    place.write(QUIET_FEED)
+    result = place.call(
+        "feed", "create", "bad", "--set", "kind=pypi", "--set", "offlin=1", "--set", "upstreams=[1]"
+    )
+    assert (result.exit_code, result.stdout) == (1, "")
+    lines = sorted(result.stderr.splitlines())
+    assert [line.split(": ")[1] for line in lines] == ["offlin", "upstreams[0]"]
+    document = place.json("feed", "create", "bad", "--set", "kind=cobol", status=1)
+    assert isinstance(document["faults"], list) and document["faults"][0]["key"] == "kind"
+
+
+def test_what_the_file_declares_is_not_changed(place: Place) -> None:
+    place.write(QUIET_FEED)
+    for words in (("edit", "pypi", "--set", "offline=true"), ("delete", "pypi")):
+        result = place.call("feed", *words)
+        assert result.exit_code == 1 and "config.toml" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--set", "x"), ("--set", "=x"), ("--file", "gone.json"), ("--file", "list.json")]
+)
+def test_keys_that_cannot_be_read_are_a_usage_error(place: Place, words: tuple[str, ...]) -> None:
+    place.write(QUIET_FEED)
+    place.write("[]", "list.json")
+    result = place.call("policy", "create", "x", *words)
+    assert (result.exit_code, result.stdout) == (2, "") and len(result.stderr.splitlines()) == 1
+
+
+def test_secrets_come_from_a_file_and_are_not_shown(place: Place) -> None:
+    place.write(QUIET_FEED)
+    place.write('{"proxy": "http://p.example:1", "username": "u", "password": "hunter2"}', "route.json")
+    assert place.call("route", "create", "corp", "--file", "route.json").exit_code == 0
+    feed(place, "more", "--set", 'upstreams=[{"url": "https://o.example/simple/", "route": "corp"}]')
+    assert place.call("route", "edit", "corp", "--set", "verify=false").exit_code == 0
+    shown = place.call("route", "show", "corp").output + place.call("route", "list").output
+    assert "hunter2" not in shown and "***" in shown and "more" in shown
+    header, row = place.call("route", "list").stdout.splitlines()
+    assert header.split() == ["NAME", "PROXY", "FROM", "FEEDS"]
+    assert row.split() == ["corp", "http://p.example:1", "API", "more"]
+    refused = place.call("route", "delete", "corp")
+    assert refused.exit_code == 1 and "feeds.more.upstreams[0].route: there is no route" in refused.stderr
+
+
+def test_a_policy_is_made_and_used(place: Place) -> None:
+    place.write(QUIET_FEED)
+    assert (
+        place.call("policy", "create", "corp", "--set", "min_age=7d", "--set", 'block=["tk"]').exit_code == 0
+    )
+    feed(place, "more", "--set", "policy=corp")
+    assert "tk" in place.call("policy", "show", "corp").stdout
+    assert "feeds.more.policy" in place.call("policy", "delete", "corp").stderr
+
+
+async def test_a_running_server_is_changed(place: Place, tmp_path: Path) -> None:
+    async with Managed(tmp_path, QUIET_FEED) as server:
+        where = ("--server", server.url, "--key", KEY)
+        made = await asyncio.to_thread(
+            place.call,
+            "feed",
+            "create",
+            "more",
+            "--set",
+            "kind=pypi",
+            "--set",
+            f"upstreams={UPSTREAMS}",
+            *where,
+        )
+        assert made.exit_code == 0, made.output
+        assert "more" in server.app.settings.feeds
+        edited = await asyncio.to_thread(place.call, "feed", "edit", "more", "--set", "offline=true", *where)
+        assert edited.exit_code == 0 and server.app.settings.feeds["more"].offline
+        server.file.write_text(QUIET_FEED + "[feeds.bad]\n")
+        reloaded = await asyncio.to_thread(place.call, "reload", *where)
+        assert reloaded.exit_code == 1 and 'feeds.bad.kind: is missing: "pypi" or "conda"' in reloaded.stderr
+        server.file.write_text(QUIET_FEED)
+        reloaded = await asyncio.to_thread(place.call, "reload", *where)
+        assert (reloaded.exit_code, reloaded.stdout) == (0, "the changed settings are in force\n")
+        gone = await asyncio.to_thread(place.call, "feed", "delete", "more", *where)
+        assert gone.exit_code == 0 and "more" not in server.app.settings.feeds
+
+
+def test_a_name_in_both_places_stops_the_start(place: Place) -> None:
+    place.write(QUIET_FEED)
+    feed(place)
+    place.write(QUIET_FEED + f'[feeds.more]\nkind = "pypi"\nupstreams = {UPSTREAMS}\n')
+    for words in ("serve", "check-config", "feed list"):
+        result = place.call(*words.split())
+        assert result.exit_code == 2 and "through the API too" in result.stderr
+
+
+def test_without_its_key_nothing_that_is_stored_is_lost_silently(place: Place) -> None:
+    place.write(QUIET_FEED)
+    feed(place)
+    (place.folder / "data" / "state" / "secret.key").unlink()
+    for words in ("check-config", "serve", "feed list"):
+        done = place.start(*words.split())
+        assert done.returncode == 1 and "secret.key is missing" in done.stderr
