@@ -84,7 +84,7 @@ class PypiListing:
         )
 
     async def trial(self, policy: Policy) -> Trial:
-        return await self._trials.run(policy)
+        return await self._trials.run(policy, self._feed.viewer.licenses)
 
     def is_name(self, text: str) -> bool:
         return is_valid(text)

@@ -12,9 +12,10 @@ from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
 from proxy.feeds import facts as stored_facts
 from proxy.feeds.held import held_bytes
-from proxy.feeds.keeper import Absent, Keeper
+from proxy.feeds.keeper import Absent, Keeper, Offer
 from proxy.feeds.pypi import shard as stored
 from proxy.feeds.pypi.facts import facts_of
+from proxy.feeds.pypi.licenses import Licenses
 from proxy.feeds.trial import Tallied, Trial, trial
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
@@ -36,16 +37,20 @@ class PypiTrials:
         self._notes = notes
         self._clock = clock
 
-    async def run(self, policy: Policy) -> Trial:
+    async def run(self, policy: Policy, licenses: Licenses) -> Trial:
         """Return what the policy would make of what is held."""
         judge = Judge(policy, "pypi")
         tick_ms = judge.tick_of(self._clock.now())
         tallied = Tallied()
         for name in sorted(await self._names()):
-            data = await self._shard(name)
-            if data is not None:
-                await asyncio.to_thread(_count, data, judge, tick_ms, tallied)
+            offer = await self._offer(name)
+            data = await held_bytes(self._store, offer.shard) if offer is not None else None
+            if offer is not None and data is not None:
+                known = await licenses.of(offer.upstream, name) if policy.asks_licenses else None
+                await asyncio.to_thread(_count, data, judge, tick_ms, known, tallied)
         scope = f"the {len(tallied.shown_of)} projects that somebody has asked for; others are judged when they are"
+        if policy.asks_licenses:
+            scope = f"{scope}; a licence that has not been looked up yet counts as held"
         if policy.include_dependencies:
             scope = f"{scope}; what the list's members need is not worked out here and counts as held"
         return trial(self._feed.name, policy.name, scope, tallied)
@@ -63,13 +68,13 @@ class PypiTrials:
                     names.add(shard.project.name)
         return names
 
-    async def _shard(self, name: str) -> bytes | None:
-        """Return the shard that the feed's owner of the name has."""
+    async def _offer(self, name: str) -> Offer | None:
+        """Return what the feed's owner of the name has."""
         try:
             offer = await self._keeper.lookup(self._feed.name, name, offline=True)
         except Problem:  # an owner that is held: nothing of the name is shown, whatever the policy
             return None
-        return None if isinstance(offer, Absent) else await held_bytes(self._store, offer.shard)
+        return None if isinstance(offer, Absent) else offer
 
 
 def origins_of(feed: Feed, feeds: Mapping[str, Feed]) -> Iterable[str]:
@@ -81,11 +86,12 @@ def origins_of(feed: Feed, feeds: Mapping[str, Feed]) -> Iterable[str]:
             yield from origins_of(feeds[upstream.feed], feeds)
 
 
-def _count(data: bytes, judge: Judge, tick_ms: int, tallied: Tallied) -> None:
+def _count(
+    data: bytes, judge: Judge, tick_ms: int, licenses: Mapping[str, License] | None, tallied: Tallied
+) -> None:
     shard = stored.unpack(data)
     if shard is None:
         return
-    licenses: dict[str, License] | None = {} if judge.policy.asks_licenses else None
     name = shard.project.name
     tallied.judged(judge.judge(name, list(facts_of(shard, licenses)), tick_ms))
     # What another feed or a drift hides stays hidden, whatever the draft says.

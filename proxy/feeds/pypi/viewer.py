@@ -68,6 +68,11 @@ class Viewer:
         self._judging = asyncio.Lock()
 
     @property
+    def licenses(self) -> Licenses:
+        """What is known of licences."""
+        return self._licenses
+
+    @property
     def fingerprint(self) -> str:
         """What names of views and documents hang on beside the shard: "" without a policy."""
         return self._fingerprint
