@@ -14,6 +14,8 @@ import typer
 
 from proxy.cli import running
 from proxy.config.load import Loaded
+from proxy.state.admin_key import read as read_admin_key
+from proxy.state.errors import StateError
 
 #: For how long an answer that is being prepared is waited for.
 _PATIENCE_S = 60.0
@@ -118,6 +120,16 @@ class Api:
         return self._send(Asked(path, query or {}, method, body, fields))
 
 
+def _own_key(loaded: Loaded) -> str | None:
+    """Return the first admin's key, where this user may read it: only for the server on this very data folder."""
+    settings = loaded.settings
+    try:
+        admin = settings.admin_key or read_admin_key(settings.server.state_dir)
+    except StateError:
+        return None
+    return admin.reveal() if admin is not None else None
+
+
 @contextmanager
 def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Api]:
     """Give the way to ask. The settings are loaded only where they are needed. Raises AskFailed."""
@@ -135,7 +147,8 @@ def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Api]:
     if found is not None:
         # The certificate may be of any name: it is known by itself.
         own = server.tls_cert if server.public_url is None else None
-        here = over_http.way_to(found.url, ca=whom.ca, own=own, key=whom.key, is_direct=True)
+        key = whom.key or _own_key(loaded)
+        here = over_http.way_to(found.url, ca=whom.ca, own=own, key=key, is_direct=True)
         yield Api(here, time.sleep)
         return
     from proxy.cli import in_process

@@ -16,6 +16,7 @@ from proxy.cli import (
     explain,
     feed,
     init,
+    key,
     policy,
     reload,
     route,
@@ -64,6 +65,7 @@ program.command("explain")(explain.explain)
 program.add_typer(feed.commands, name="feed")
 program.add_typer(policy.commands, name="policy")
 program.add_typer(route.commands, name="route")
+program.add_typer(key.commands, name="key")
 program.add_typer(cache.commands, name="cache")
 
 

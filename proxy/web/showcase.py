@@ -27,9 +27,8 @@ def banner(settings: Settings, base_url: str, admin_key: Path | None = None) -> 
         ]
     kinds = {feed.kind for feed in settings.feeds.values()}
     lines += ["", *(warning for kind, warning in WARNINGS.items() if kind in kinds)]
-    lines += ["Lines for other clients: feedgate snippet FEED"]
     lines += [f"The admin key was made just now: {admin_key}"] if admin_key is not None else []
-    return "\n".join(lines)
+    return "\n".join([*lines, "Lines for other clients: feedgate snippet FEED"])
 
 
 def _card(feed: Feed, url: str, base_url: str) -> FeedCard:
