@@ -4,7 +4,9 @@ async with house(tmp_path, origin) as built:
     got = await built.get("/pypi/closed/simple/demo/", built.keys["reader"])
 """
 
+import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,13 +21,14 @@ from proxy.model.actor import LOCAL, Grant, Right
 from proxy.model.key import Key
 from tests.faults.turned_clock import TurnedClock
 from tests.support.channel import FakeChannel
-from tests.support.conda_packages import bare
+from tests.support.conda_packages import bare, package
 from tests.support.gateway import Gateway, Got, feed, upstream
 from tests.support.index import FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import wheel
 
 ADMIN = "fg-AdminAdminAdmin0123456789ABCDEFG0"
+_WORK = re.compile(r"prefetch|refresh |full index|side document|arrival")
 #: No key of these is ever good.
 BAD = ("fg-00000000000000000000000000000000", "given-but-wrong-1", "x")
 
@@ -54,6 +57,12 @@ class House:
     async def change(self, method: str, path: str, body: object, key: str | None = ADMIN) -> Got:
         more = {"body": orjson.dumps(body), "Content_Type": "application/json"} if body is not None else {}
         return await self.get(path, key, method=method, **more)
+
+    async def settled(self) -> None:
+        """Wait until nothing is fetched that nobody asked for."""
+        async with asyncio.timeout(30):
+            while work := [task for task in asyncio.all_tasks() if _WORK.match(task.get_name())]:
+                await asyncio.wait(work)
 
     async def add(self, name: str, value: str, *grants: tuple[str, Right], **facts: Any) -> str:
         """Make a key and return its value."""
@@ -100,7 +109,7 @@ async def house(
     """Run it, with the keys that the table of E07 has."""
     index, channel, clock = FakeIndex(origin), FakeChannel(origin), TurnedClock()
     index.add(wheel("demo", "1.0"), wheel("leaf", "1.0"))
-    channel.add(bare("tool"), bare("tool", subdir="noarch"))
+    channel.add(bare("tool"), bare("tool", subdir="noarch"), package("real", noarch="generic"))
     made_feeds = [*feeds_of(index, channel, **changes), *more]
     async with Gateway(folder, *made_feeds, clock=clock, admin_key=ADMIN, **(server or {})) as gateway:
         built = House(gateway, origin, index, channel, clock, {"admin": ADMIN})
@@ -117,6 +126,7 @@ async def house(
         await built.add("revoked", made("V"), *both)
         await gateway.app.base.keys.delete("id-revoked", LOCAL)
         clock.advance(3601)
+        await built.settled()
         yield built
 
 
