@@ -19,6 +19,7 @@ from proxy.config.changes import applied, changes
 from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded
 from proxy.config.settings import Settings
+from proxy.curating import Curating
 from proxy.management import Management, in_words
 from proxy.model.actor import SYSTEM
 from proxy.model.clock import Clock
@@ -96,9 +97,11 @@ class App:
             self.base.clock,
             loaded,
         )
+        self.curating = Curating(self.base, lambda: self.site)
+        served = Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door)
         self.api = api_routes(
-            Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door),
-            AuditTrail(self.base.database), self.base.keys, self.management, self.base.approvals,
+            served, AuditTrail(self.base.database), self.base.keys, self.management, self.base.approvals,
+            *self.curating.nouns(served),
         )  # fmt: skip
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
         self._guard = Guard(lambda: self.site.settings, self.base.keys, self.base.clock)
@@ -139,7 +142,15 @@ class App:
             await self.base.start()
             if self.base.admin_key is not None:
                 self._guard.trust_admin(self.base.admin_key)
-            register(self.metrics, self.base.store, self.base.flights, self.base.door, self.base.tally)
+            self.curating.start()
+            register(
+                self.metrics,
+                self.base.store,
+                self.base.vault,
+                self.base.flights,
+                self.base.door,
+                self.base.tally,
+            )
             self._watching = asyncio.create_task(watch_loop(self.metrics, self.base.clock), name="loop lag")
             register_authorities(self.metrics, self._authorities)
             self._look()
@@ -158,6 +169,7 @@ class App:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.curating.close()
         await self.site.close()
         for retiring in self._retired:
             retiring.cancel()

@@ -14,6 +14,7 @@ from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.packs import sweep_leftovers
 from proxy.feeds.conda.view import CondaView
 from proxy.feeds.documents import Documents
+from proxy.feeds.promotion.comparing import Refreshes
 from proxy.feeds.pypi.view import PypiView
 from proxy.feeds.views import Views
 from proxy.model.clock import Clock, SystemClock
@@ -52,6 +53,8 @@ class Base:
     approvals: Approvals
     keys: Keys
     state_folder: Path
+    #: Tells the watch over approvals that a source was read anew.
+    refreshes: Refreshes
     door: Door
     documents: Documents
     pypi_views: Views[PypiView]
@@ -119,7 +122,7 @@ def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | Non
         vault_flights=Flights(vault, clock),
         arrivals=Arrivals(notes), database=database, sightings=Sightings(database),
         owners=Owners(database, clock),
-        approvals=approvals, door=Door(clock, environ=environ),
+        approvals=approvals, refreshes=Refreshes(), door=Door(clock, environ=environ),
         admin_key=settings.admin_key,
         keys=Keys(database, clock), state_folder=settings.server.state_dir,
         documents=Documents(store, notes, max_bytes=_DOCUMENT_BYTES), pypi_views=Views(max_records=_VIEW_RECORDS),

@@ -12,14 +12,16 @@ from proxy.base import Base
 from proxy.config.settings import Feed, Settings, Upstream
 from proxy.config.validate import sources_of
 from proxy.feeds.conda.feed import CondaFeed
-from proxy.feeds.curated import Pins
+from proxy.feeds.curated import CuratedNames, Pins
 from proxy.feeds.intake import Intake
 from proxy.feeds.listing import Listing
 from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
 from proxy.feeds.name_catalog import NameCatalog
 from proxy.feeds.origin_documents import OriginDocuments
 from proxy.feeds.owners import Catalog, Owners
+from proxy.feeds.pypi import pinned
 from proxy.feeds.pypi.core_metadata import CoreMetadata
+from proxy.feeds.pypi.curated_feed import CuratedList, CuratedPypiFeed
 from proxy.feeds.pypi.describing import Describing
 from proxy.feeds.pypi.feed import PypiFeed
 from proxy.feeds.pypi.feed_catalog import FeedCatalog
@@ -28,7 +30,7 @@ from proxy.feeds.pypi.information import Information
 from proxy.feeds.pypi.licenses import Licenses
 from proxy.feeds.pypi.listing import PypiListing
 from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
-from proxy.feeds.pypi.project_list import ProjectList
+from proxy.feeds.pypi.project_list import NameList, ProjectList
 from proxy.feeds.pypi.trial import PypiTrials, origins_of
 from proxy.feeds.pypi.viewer import Viewer
 from proxy.site_conda import conda_feeds, conda_listing, keep_conda
@@ -46,7 +48,7 @@ class Site:
     pypi_feeds: Mapping[str, PypiFeed]
     conda_feeds: Mapping[str, CondaFeed]
     catalogs: Mapping[CatalogKey, NameCatalog]
-    owners: Mapping[str, Owners] = field(default_factory=dict)
+    owners: Mapping[str, Owners | CuratedNames] = field(default_factory=dict)
     #: What each feed has, by the feed's own name.
     listings: Mapping[str, Listing] = field(default_factory=dict)
 
@@ -86,18 +88,19 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     """Build the feeds. Asks nothing and changes nothing outside."""
     known = previous.catalogs if previous is not None else {}
     catalogs: dict[CatalogKey, NameCatalog] = {}
-    owners: dict[str, Owners] = {}
+    owners: dict[str, Owners | CuratedNames] = {}
     kept: dict[str, KeptFeed] = {}
     viewers: dict[str, Viewer] = {}
     for feed in _inner_first(settings.feeds):
         if feed.kind == "pypi":
-            kept[feed.name] = _kept(feed, base, known, catalogs, owners, viewers.__getitem__)
+            make = _curated if feed.curated_from else _kept
+            kept[feed.name] = make(feed, base, known, catalogs, owners, viewers.__getitem__)
         elif feed.kind == "conda":
             kept[feed.name] = keep_conda(feed, settings.feeds, base)
     keeper = LocalKeeper(
         kept, base.store, base.arrivals, base.flights, base.vault_flights, Pins(base.approvals)
     )
-    pypi_keeper = _pypi_keeper(settings, base, keeper, kept)
+    pypi_keeper = _pypi_keeper(settings, base, keeper, kept, viewers)
     viewers |= {
         feed.name: Viewer(
             feed,
@@ -107,12 +110,13 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
             base.pypi_views,
             base.clock,
             Licenses(pypi_keeper, base.notes, base.clock),
+            base.refreshes,
         )
         for feed in settings.feeds.values()
         if feed.kind == "pypi"
     }
     feeds = {
-        feed.name: PypiFeed(
+        feed.name: (CuratedPypiFeed if feed.curated_from else PypiFeed)(
             feed, keeper, pypi_keeper, base.store, viewers[feed.name], base.documents, base.clock,
             public_url=settings.server.public_url,
         )
@@ -132,7 +136,8 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
 
 def _kept(
     feed: Feed, base: Base, known: Mapping[CatalogKey, NameCatalog],
-    catalogs: dict[CatalogKey, NameCatalog], owners: dict[str, Owners], viewer_of: Callable[[str], Viewer],
+    catalogs: dict[CatalogKey, NameCatalog], owners: dict[str, Owners | CuratedNames],
+    viewer_of: Callable[[str], Viewer],
 ) -> KeptFeed:  # fmt: skip
     remotes = {
         upstream.id: base.door.remote(upstream) for upstream in feed.upstreams if upstream.feed is None
@@ -152,6 +157,15 @@ def _kept(
     return KeptFeed(feed.name, owners[feed.name], remotes, inner, feed.offline)
 
 
+def _curated(
+    feed: Feed, base: Base, known: Mapping[CatalogKey, NameCatalog],
+    catalogs: dict[CatalogKey, NameCatalog], owners: dict[str, Owners | CuratedNames],
+    viewer_of: Callable[[str], Viewer],
+) -> KeptFeed:  # fmt: skip
+    owners[feed.name] = names = CuratedNames(feed.name, base.approvals, base.store, pinned.build)
+    return KeptFeed(feed.name, names, {}, {}, feed.offline, feed.curated_from)
+
+
 def _intake(upstream: Upstream, base: Base) -> Intake:
     return Intake(
         upstream,
@@ -165,15 +179,29 @@ def _intake(upstream: Upstream, base: Base) -> Intake:
 
 
 def _pypi_keeper(
-    settings: Settings, base: Base, keeper: LocalKeeper, kept: Mapping[str, KeptFeed]
+    settings: Settings,
+    base: Base,
+    keeper: LocalKeeper,
+    kept: Mapping[str, KeptFeed],
+    viewers: Mapping[str, Viewer],
 ) -> LocalPypiKeeper:
-    lists: dict[str, ProjectList] = {}
+    lists: dict[str, NameList] = {}
     information: dict[str, Information] = {}
     for feed in settings.feeds.values():
         if feed.kind == "pypi":
             remotes = kept[feed.name].remotes
-            lists[feed.name] = ProjectList(
-                feed, settings.policy_of(feed), remotes, lists.__getitem__, base.store, base.notes, base.clock
+            lists[feed.name] = (
+                CuratedList(feed.name, base.approvals, base.store, viewers.__getitem__)
+                if feed.curated_from
+                else ProjectList(
+                    feed,
+                    settings.policy_of(feed),
+                    remotes,
+                    lists.__getitem__,
+                    base.store,
+                    base.notes,
+                    base.clock,
+                )
             )
             documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
             information[feed.name] = Information(feed, remotes, documents)

@@ -46,6 +46,7 @@ async def _opened(loaded: Loaded) -> App:
         raise AskFailed(f"an upstream cannot be used: {err}") from err
     try:
         await app.base.start()
+        app.curating.start()
     except (StateError, OSError) as err:
         await app.stop()
         raise AskFailed("; ".join(line.strip() for line in str(err).splitlines())) from err

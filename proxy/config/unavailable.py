@@ -33,9 +33,7 @@ SERVER: tuple[OfServer, ...] = (
         'PostgreSQL is not available yet; leave it out or use "sqlite"',
     ),
 )
-FEEDS: tuple[OfFeed, ...] = (
-    OfFeed("curated_from", lambda f: bool(f.curated_from), "curated feeds are not available yet"),
-)
+FEEDS: tuple[OfFeed, ...] = ()
 
 
 def refusals(settings: Settings) -> Iterator[Fault]:

@@ -106,13 +106,13 @@ class Vaulting:
         trouble = self._trouble.get(approval.sha256)
         return BytesHeld("pending") if trouble is None else BytesHeld("failed", trouble.why)
 
+    def holds(self, digest: Sha256) -> bool:
+        """Tell whether the vault has these bytes."""
+        return self._vault.holds(digest)
+
     def pending(self) -> int:
         """Return how many files are waited for now."""
         return len(self._queued)
-
-    def wanted(self, approval: Approval) -> None:
-        """A client has downloaded it: bring it, also where the feed is lazy."""
-        self._put(approval)
 
     # -- parts
 

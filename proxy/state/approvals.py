@@ -28,6 +28,10 @@ OnChange = Callable[[str, frozenset[str]], None]
 _NOTHING: Mapping[str, Approval] = MappingProxyType({})
 
 
+class Overtaken(Exception):
+    """What a decision was made on has changed; decide again."""
+
+
 @dataclass(slots=True)
 class _Curated:
     """What is approved in one feed. `revoked` has the last word on artifacts that have no active approval."""
@@ -123,10 +127,14 @@ class Approvals:
 
     # -- changing ------------------------------------------------------------------------------------------
 
-    async def promote(self, promotion: Promotion, made: Sequence[Approval], audit: AuditEntry) -> Promotion:
+    async def promote(
+        self, promotion: Promotion, made: Sequence[Approval], audit: AuditEntry,
+        seen: Mapping[str, int] = MappingProxyType({}),
+    ) -> Promotion:  # fmt: skip
         """Write a promotion with its new approvals, all or none; return it, or the earlier one of the same key.
 
-        Raises Problem('conflict') where an artifact has been approved with another digest meanwhile, and
+        `seen` are the revisions of names that it was decided on: raises Overtaken where one has changed since. Raises
+        Problem('conflict') where an artifact has been approved with another digest meanwhile, and
         Problem('unprocessable') where the key stands for another request.
         """
         from proxy.state import approval_rows as rows
@@ -135,6 +143,8 @@ class Approvals:
             earlier = await self._earlier(promotion)
             if earlier is not None:
                 return earlier
+            if any(self.revision(promotion.feed, name) != revision for name, revision in seen.items()):
+                raise Overtaken
             new = [approval for approval in made if not self._is_approved(approval)]
             async with self._database.change(audit) as connection:
                 await rows.forget_keys(connection, promotion.feed, promotion.at_ms - KEY_MS)

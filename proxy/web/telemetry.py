@@ -20,7 +20,9 @@ _BEAT_S = 0.25
 _LOOK_S = 60.0
 
 
-def register(metrics: Metrics, store: BlobStore, flights: Flights, door: Door, tally: Tally) -> None:
+def register(
+    metrics: Metrics, store: BlobStore, vault: BlobStore, flights: Flights, door: Door, tally: Tally
+) -> None:
     """Tell the metrics what to read when they are asked."""
 
     def of_upstreams(read: Callable[[RemoteHealth], float]) -> Callable[[], Mapping[str, float]]:
@@ -35,6 +37,9 @@ def register(metrics: Metrics, store: BlobStore, flights: Flights, door: Door, t
         "store_degraded", "1 while the disk takes no writes.",
         lambda: {"": float(store.stats().degraded is not None)},
     )  # fmt: skip
+    metrics.register("vault_bytes", "Bytes of approved files held.", lambda: {"": vault.stats().total_bytes})
+    metrics.register("vault_files", "Approved files held.", lambda: {"": vault.stats().blobs})
+    metrics.register("vault_damaged", "Approved files found damaged.", lambda: {"": vault.stats().damaged})
     metrics.register("flights", "Artifacts being fetched.", lambda: {"": flights.current()})
     metrics.register("events", "Things that happened, by kind.", of_tally, "event")
     metrics.register("origin_requests", "Requests answered.", of_upstreams(lambda h: h.successes), "upstream")

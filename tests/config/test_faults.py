@@ -239,11 +239,6 @@ def test_a_loop_is_reported_once(tmp_path: Path) -> None:
     [
         (PYPI + "[server]\nworkers = 2", "server.workers", "not available yet"),
         (
-            PYPI + '[feeds.c]\nkind = "pypi"\ncurated_from = ["pypi"]',
-            "feeds.c.curated_from",
-            "not available yet",
-        ),
-        (
             PYPI + '[state]\nurl = "postgresql://u:hunter2@db/x?sslmode=require"',
             "state.url",
             "not available yet",

@@ -122,7 +122,7 @@ class CondaSelecting:
             found.origin_url,
         )  # fmt: skip
 
-    async def hidden(self, target: str, found: Sequence[Found]) -> Mapping[str, Verdict]:
+    async def hidden(self, source: str, target: str, found: Sequence[Found]) -> Mapping[str, Verdict]:
         return {}
 
     # -- parts ---------------------------------------------------------------------------------------------

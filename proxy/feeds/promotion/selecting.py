@@ -122,7 +122,7 @@ class Selecting(Protocol):
         """Return the artifact with digest and size, fetched where nothing tells its digest. Raises Problem."""
         ...
 
-    async def hidden(self, target: str, found: Sequence[Found]) -> Mapping[str, Verdict]:
+    async def hidden(self, source: str, target: str, found: Sequence[Found]) -> Mapping[str, Verdict]:
         """Return what the target's own policy would hide of these if they were approved: artifact -> verdict."""
         ...
 

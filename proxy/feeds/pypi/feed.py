@@ -185,7 +185,7 @@ class PypiFeed:
         filename = path.rpartition("/")[2]
         found: tuple[Located, Offer] | None = None
         trouble: Problem | None = None
-        for name, may_ask in self._candidates(filename):
+        for name, may_ask in self.candidates(filename):
             try:
                 view, offer = await self.view(name, offline=found is not None or not may_ask)
             except Problem as problem:
@@ -214,7 +214,7 @@ class PypiFeed:
             raise trouble
         raise self._unlisted(filename)
 
-    def _candidates(self, filename: str) -> list[tuple[str, bool]]:
+    def candidates(self, filename: str) -> list[tuple[str, bool]]:
         """Return the projects that the file may belong to, and whether upstreams may be asked for each.
 
         One reading of the name may be a reserved project while another is not: then the others are only looked

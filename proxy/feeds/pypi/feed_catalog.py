@@ -13,6 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from proxy.artifacts.store import BlobStore
+from proxy.feeds.curated import CuratedNames
 from proxy.feeds.held import held_bytes
 from proxy.feeds.keeper import Absent, How, Offer
 from proxy.feeds.name_catalog import Held
@@ -33,7 +34,7 @@ class FeedCatalog:
     """Another feed, seen as an upstream. Its viewer is looked up when it is needed: feeds are made together."""
 
     def __init__(
-        self, feed: str, viewer_of: Callable[[str], Viewer], owners: Owners, store: BlobStore
+        self, feed: str, viewer_of: Callable[[str], Viewer], owners: Owners | CuratedNames, store: BlobStore
     ) -> None:
         self._feed = feed
         self._viewer_of = viewer_of

@@ -8,7 +8,7 @@ from proxy.feeds.local_keeper import LocalKeeper, gone
 from proxy.feeds.pypi.core_metadata import CoreMetadata
 from proxy.feeds.pypi.describing import Describing
 from proxy.feeds.pypi.information import Information
-from proxy.feeds.pypi.project_list import ProjectList
+from proxy.feeds.pypi.project_list import NameList
 from proxy.feeds.pypi.subject import Subject
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
@@ -23,7 +23,7 @@ class LocalPypiKeeper:
 
     def __init__(
         self, keeper: LocalKeeper, metadata: CoreMetadata, describing: Describing,
-        lists: Mapping[str, ProjectList], information: Mapping[str, Information],
+        lists: Mapping[str, NameList], information: Mapping[str, Information],
     ) -> None:  # fmt: skip
         self._keeper = keeper
         self._metadata = metadata

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -48,11 +49,23 @@ class _Noted(msgspec.Struct, frozen=True, array_like=True):
 _DECODER = msgspec.msgpack.Decoder(_Noted)
 
 
+class NameList(Protocol):
+    """A feed's list of names, however it is made."""
+
+    async def get(self, form: str) -> Sha256: ...
+
+    async def waited(self, form: str) -> Sha256: ...
+
+    def settings_digest(self) -> str: ...
+
+    async def close(self, grace_s: float = 0.0) -> None: ...
+
+
 class ProjectList:
     """One feed's list. `inner` gives the list of a feed that is an upstream of this one."""
 
     def __init__(
-        self, feed: Feed, policy: Policy | None, remotes: Mapping[str, Way], inner: Callable[[str], "ProjectList"],
+        self, feed: Feed, policy: Policy | None, remotes: Mapping[str, Way], inner: Callable[[str], NameList],
         store: BlobStore, notes: Notes, clock: Clock,
     ) -> None:  # fmt: skip
         self._feed = feed

@@ -30,6 +30,8 @@ class Shard(msgspec.Struct, frozen=True, array_like=True):
     is_complete: bool = True
     #: Set where the upstream hides the whole name.
     verdict: Verdict | None = None
+    #: file name -> what the origin lists under it by now, of those whose digest changed: for reviewers only.
+    changed: dict[str, Distribution] = {}
 
 
 _DECODER = msgspec.msgpack.Decoder(Shard)
@@ -50,7 +52,8 @@ def unpack(data: bytes) -> Shard | None:
 
 def shard_of(project: Project, sights: Sights, previous: Shard | None, *, is_complete: bool = True) -> Shard:
     """Return the shard in which every drifted file is the one seen first, or hidden where that is not known."""
-    files, hidden = project.files, dict[str, Verdict]()
+    listed = files = project.files
+    hidden = dict[str, Verdict]()
     if sights.drifted:
         files = _first_seen(files, sights.drifted, previous)
         reachable = {file.path for file in files}
@@ -60,7 +63,8 @@ def shard_of(project: Project, sights: Sights, previous: Shard | None, *, is_com
             if file.filename in sights.drifted and file.path not in reachable
         }
         project = msgspec.structs.replace(project, files=files)
-    return Shard(FORMAT, project, hidden, dict(sights.first), is_complete)
+    changed = {file.filename: file for file in listed if file.filename in sights.drifted}
+    return Shard(FORMAT, project, hidden, dict(sights.first), is_complete, None, changed)
 
 
 def _first_seen(

@@ -14,8 +14,10 @@ from proxy.config.settings import Feed
 from proxy.feeds.explained import ArtifactExplained
 from proxy.feeds.held import held_bytes
 from proxy.feeds.keeper import Absent, How, Keeper, Offer
+from proxy.feeds.promotion.comparing import Refreshes
 from proxy.feeds.pypi import shard as stored
 from proxy.feeds.pypi.licenses import Licenses
+from proxy.feeds.pypi.shard import Shard
 from proxy.feeds.pypi.view import NOBODY, Place, PypiView, Ruling, blocked_view, explained_in, view_of
 from proxy.feeds.shared import finish
 from proxy.feeds.views import Views
@@ -51,7 +53,7 @@ class Viewer:
 
     def __init__(
         self, feed: Feed, policy: Policy | None, keeper: Keeper, store: BlobStore, views: Views[PypiView],
-        clock: Clock, licenses: Licenses,
+        clock: Clock, licenses: Licenses, refreshes: Refreshes,
     ) -> None:  # fmt: skip
         self.policy = policy
         self._feed = feed
@@ -62,6 +64,7 @@ class Viewer:
         self._licenses = licenses
         self._asks_licenses = policy is not None and policy.asks_licenses
         self._learning: dict[str, _Learning] = {}
+        self._refreshes = refreshes
         self._judge = Judge(policy, "pypi") if policy is not None else None
         self._fingerprint = policy.fingerprint if policy is not None else ""
         #: One at a time: a judge belongs to one thread, and several that wait for a name get the same view.
@@ -101,6 +104,7 @@ class Viewer:
         if offer is None:
             offer = await self._keeper.lookup(self._feed.name, name, refresh=refresh, offline=offline)
         if isinstance(offer, Absent):
+            self._refreshes.tell(self._feed.name, name)
             return None, offer
         view = self._known(offer) or await self._made(name, offer)
         if view is None and not offline:
@@ -157,7 +161,37 @@ class Viewer:
         async with self._judging:
             return await asyncio.to_thread(explained_in, shard, view, ruling)
 
+    async def shard(self, name: str) -> tuple[Shard, Offer] | None:
+        """Return what is behind the feed's view of a name, None where nobody has it. Raises Problem."""
+        for refresh in (False, True):
+            offer = await self._keeper.lookup(self._feed.name, name, refresh=refresh)
+            if isinstance(offer, Absent):
+                return None
+            data = await held_bytes(self._store, offer.shard)
+            shard = await asyncio.to_thread(stored.unpack, data) if data is not None else None
+            if shard is not None:
+                return shard, offer
+        raise Problem("busy", f"the index of {name} could not be kept", feed=self._feed.name, retry_after_s=5)
+
+    async def judged(self, shard: Shard, source: PypiView | None) -> PypiView:
+        """Return the view that the feed would have of a shard that it does not have (yet).
+
+        `source` is the view that its files were taken from: licences are looked up there.
+        """
+        upstream = source.upstream if source is not None else NOBODY
+        view = await self._supposed(shard, upstream)
+        if view.wanted and source is not None:
+            await self._licenses.learn(source, view.wanted, is_asked_for=True)
+            view = await self._supposed(shard, upstream)
+        return view
+
     # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _supposed(self, shard: Shard, upstream: str) -> PypiView:
+        place = Place(self._feed.name, shard.project.name, NOBODY, Sha256(""))
+        ruling = await self._ruling(upstream, shard.project.name)
+        async with self._judging:
+            return await asyncio.to_thread(view_of, place, shard, ruling)
 
     def _key(self, offer: Offer) -> tuple[str, str]:
         # Two upstreams may have the same shard, and a view says whose it is.
@@ -230,6 +264,7 @@ class Viewer:
         place = Place(self._feed.name, name, offer.upstream, offer.shard)
         view = await asyncio.to_thread(_view_in, data, place, ruling) if data is not None else None
         if view is not None:
+            self._refreshes.tell(self._feed.name, name)
             self._views.put(self._key(offer), view, 8 + len(view.kept) + len(view.hidden))
         return view
 

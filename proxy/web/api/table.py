@@ -1,5 +1,7 @@
 """The management API's lines of the table of routes: another noun is another line here."""
 
+from typing import Protocol
+
 from proxy.state.approvals import Approvals
 from proxy.state.audit_trail import AuditTrail
 from proxy.state.keys import Keys
@@ -20,12 +22,18 @@ from proxy.web.api.trials import TrialsApi
 from proxy.web.routes import Route
 
 
+class Noun(Protocol):
+    """What has routes of its own."""
+
+    def routes(self) -> tuple[Route, ...]: ...
+
+
 def api_routes(
-    served: Served, trail: AuditTrail, keys: Keys, managing: Managing, approvals: Approvals
+    served: Served, trail: AuditTrail, keys: Keys, managing: Managing, approvals: Approvals, *more: Noun
 ) -> tuple[Route, ...]:
     """Return every route below `/api/v1`."""
     origins = Origins(lambda: served.settings, managing)
-    nouns = (
+    nouns: tuple[Noun, ...] = (
         FeedsApi(served, origins),
         DeclaredApi("feeds", lambda: served.settings, managing, keeping_approvals(approvals)),
         DeclaredApi("policies", lambda: served.settings, managing),
@@ -40,5 +48,6 @@ def api_routes(
         AuditApi(trail),
         DoctorApi(served),
         KeysApi(keys, served),
+        *more,
     )
     return tuple(route for noun in nouns for route in noun.routes())

@@ -1,0 +1,75 @@
+"""What makes curated feeds live: promotions, reviews, the vault's filling, the watch over sources. Built once.
+
+The feeds that it speaks of are those of the site in force, whichever that is.
+"""
+
+from collections.abc import Callable, Mapping
+
+from proxy.base import Base
+from proxy.feeds.conda.selecting import CondaSelecting
+from proxy.feeds.promotion.comparing import Comparing
+from proxy.feeds.promotion.promotions import Ground, Promotions
+from proxy.feeds.promotion.reviews import Reviews
+from proxy.feeds.promotion.selecting import Selecting
+from proxy.feeds.promotion.watch import Watch
+from proxy.feeds.pypi.comparing import PypiComparing
+from proxy.feeds.pypi.feed import PypiFeed
+from proxy.feeds.pypi.selecting import PypiSelecting
+from proxy.feeds.vaulting import Vaulting
+from proxy.site import Site
+from proxy.web.api.approvals import ApprovalsApi
+from proxy.web.api.promotions import PromotionsApi
+from proxy.web.api.served import Served
+
+
+class Curating:
+    """`site` gives the one in force."""
+
+    def __init__(self, base: Base, site: Callable[[], Site]) -> None:
+        self._site = site
+        self._grounds: tuple[Site, Ground] | None = None
+        self.approvals = base.approvals
+        self.vaulting = Vaulting(
+            base.approvals, base.vault, base.store, base.clock, base.tally,
+            lambda: site().keeper, lambda: site().settings.feeds,
+        )  # fmt: skip
+        self._selecting: Mapping[str, Selecting] = {
+            "pypi": PypiSelecting(self._pypi, lambda: site().keeper, base.store, base.approvals),
+            "conda": CondaSelecting(lambda name: site().conda_feed(name), lambda: site().keeper),
+        }
+        comparing: Mapping[str, Comparing] = {"pypi": PypiComparing(self._pypi)}
+        self.promotions = Promotions(base.approvals, self.vaulting, base.clock, self._ground)
+        self.reviews = Reviews(base.approvals, base.clock)
+        self.watch = Watch(
+            base.approvals,
+            base.refreshes,
+            base.clock,
+            base.tally,
+            lambda: site().settings.feeds,
+            lambda: comparing,
+        )
+
+    def nouns(self, served: Served) -> tuple[PromotionsApi, ApprovalsApi]:
+        """Return the management API's part."""
+        return (
+            PromotionsApi(served, self.promotions, self.approvals),
+            ApprovalsApi(served, self.approvals, self.reviews, self.vaulting),
+        )
+
+    def start(self) -> None:
+        """Begin the work in the background, once the base is open."""
+        self.vaulting.start()
+        self.watch.start()
+
+    async def close(self) -> None:
+        await self.watch.close()
+        await self.vaulting.close()
+
+    def _pypi(self, name: str) -> PypiFeed | None:
+        return self._site().pypi_feed(name)
+
+    def _ground(self) -> Ground:
+        site = self._site()
+        if self._grounds is None or self._grounds[0] is not site:
+            self._grounds = site, Ground(site.settings.feeds, self._selecting)
+        return self._grounds[1]

@@ -1,0 +1,57 @@
+"""What is wrong with an order before anything is looked at: a 422 with all of its faults. Pure."""
+
+import re
+from collections.abc import Iterator
+
+from proxy.config.settings import Feed
+from proxy.feeds.promotion.order import Order
+from proxy.feeds.promotion.selecting import Selecting
+from proxy.model.digest import parse_sha256
+from proxy.policy.platforms import is_subdir
+
+_PYTHON = re.compile(r"[1-9]\d?\.(?:0|[1-9]\d?)\Z")
+_LONGEST_COMMENT = 4000
+_MOST = 1000
+
+Fault = tuple[str, str]
+
+
+def faults(feed: Feed, order: Order, kind: Selecting) -> Iterator[Fault]:
+    """Yield (place in the body, what is wrong)."""
+    if order.source not in feed.curated_from:
+        sources = ", ".join(feed.curated_from) or "nothing: it is not curated"
+        yield "from", f"{feed.name} is curated from {sources}"
+    if not order.specs and not order.artifacts:
+        yield "specs", "name at least one spec or artifact"
+    if len(order.specs) + len(order.artifacts) > _MOST:
+        yield "specs", f"name at most {_MOST} specs and artifacts at once"
+    for place, spec in enumerate(order.specs):
+        fault = kind.fault(spec)
+        if fault is not None:
+            yield f"specs[{place}]", fault
+    for place, platform in enumerate(order.platforms):
+        if not is_subdir(platform):
+            yield (
+                f"platforms[{place}]",
+                f"{platform!r} is no platform such as linux-64, osx-arm64, win-64, noarch",
+            )
+    for place, python in enumerate(order.pythons):
+        if _PYTHON.match(python) is None:
+            yield f"python_versions[{place}]", f"{python!r} is no Python version such as 3.12"
+    yield from _places(order)
+    for artifact, digest in order.digests.items():
+        try:
+            parse_sha256(digest)
+        except ValueError as err:
+            yield f"digests.{artifact}", str(err)
+    if len(order.comment) > _LONGEST_COMMENT:
+        yield "comment", f"a comment has at most {_LONGEST_COMMENT} characters"
+
+
+def _places(order: Order) -> Iterator[Fault]:
+    if not order.include_dependencies:
+        return
+    if not [platform for platform in order.platforms if platform != "noarch"]:
+        yield "platforms", "dependencies are solved for a platform: name at least one that is not noarch"
+    if not order.pythons:
+        yield "python_versions", "dependencies are solved for a Python: name at least one"

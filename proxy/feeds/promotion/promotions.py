@@ -1,0 +1,176 @@
+"""Promotions: a person's act that approves artifacts of one feed for another. All of an order, or nothing.
+
+First everything is found out, without changing anything (`select.py`); then it is written in one transaction with its
+audit; the bytes come after the answer (`feeds/vaulting.py`). What was found out under settings that have changed
+meanwhile is found out again: a block that was answered first wins (reliability, D14).
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from proxy.config.settings import Feed
+from proxy.feeds.promotion.check import faults
+from proxy.feeds.promotion.order import Order, Picked, PromotedItem, PromotionAnswer
+from proxy.feeds.promotion.select import chosen_by, picked
+from proxy.feeds.promotion.selecting import Chosen, Selecting
+from proxy.feeds.vaulting import Vaulting
+from proxy.model.actor import Actor
+from proxy.model.approval import Approval, Promotion
+from proxy.model.audit_entry import AuditEntry
+from proxy.model.clock import Clock
+from proxy.model.problem import Problem
+from proxy.state.approvals import Approvals, Overtaken
+
+#: Settings may change again and again while an order is looked at; then its client is told to come again.
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a promotion stands on: the feeds and kinds of the settings in force. Another object after each change."""
+
+    feeds: Mapping[str, Feed]
+    kinds: Mapping[str, Selecting]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who asks for a promotion, and how."""
+
+    actor: Actor
+    key: str | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """The answer as JSON, and whether it was made now (False: dry run, or the answer of the same key before)."""
+
+    answer: bytes
+    is_new: bool
+
+
+class Promotions:
+    """The engine. `ground` is that of now."""
+
+    def __init__(
+        self, approvals: Approvals, vaulting: Vaulting, clock: Clock, ground: Callable[[], Ground]
+    ) -> None:
+        self._approvals = approvals
+        self._vaulting = vaulting
+        self._clock = clock
+        self._ground = ground
+
+    async def promote(self, target: Feed, order: Order, request: Request) -> Promoted:
+        """Promote, or tell what would be promoted. Raises Problem with every refusal."""
+        if not order.is_dry_run and request.key is not None:
+            before = await self._approvals.earlier(target.name, request.key, order.sha256, self._now_ms())
+            if before is not None:
+                return Promoted(before.answer, is_new=False)
+        for _ in range(_TRIES):
+            ground = self._ground()
+            feed = _checked(ground, target, order)
+            kind = ground.kinds[feed.kind]
+            chosen = await chosen_by(kind, feed.name, order)
+            seen = {name: self._approvals.revision(feed.name, name) for name in _names(chosen)}
+            approved = {
+                artifact: approval
+                for name in seen
+                for artifact, approval in self._approvals.of(feed.name, name).items()
+            }
+            picks = await picked(kind, feed.name, order, chosen, approved)
+            if self._ground() is not ground:
+                continue
+            try:
+                return await self._concluded(feed, order, request, picks, seen)
+            except Overtaken:
+                continue
+        raise Problem(
+            "busy", "what this is about changes all the time; ask again", feed=target.name, retry_after_s=2
+        )
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _concluded(
+        self, feed: Feed, order: Order, request: Request, picks: list[Picked], seen: Mapping[str, int]
+    ) -> Promoted:
+        at_ms = self._now_ms()
+        id_ = None if order.is_dry_run else f"p-{at_ms:012x}-{secrets.token_hex(6)}"
+        made = [_approval(feed, order, request, pick, id_ or "", at_ms) for pick in picks if pick.is_new]
+        answer = msgspec.json.encode(self._answer(feed, order, request, picks, id_)) + b"\n"
+        if id_ is None:
+            return Promoted(answer, is_new=False)
+        promotion = Promotion(
+            id=id_, feed=feed.name, source_feed=order.source, at_ms=at_ms, actor=request.actor.name,
+            comment=order.comment, answer=answer, key=request.key,
+            asked_sha256=order.sha256 if request.key is not None else None,
+        )  # fmt: skip
+        audit = AuditEntry(
+            request.actor, "promotion.create", id_, after=_audited(order, picks), detail=order.comment,
+            feed=feed.name, request_id=request.id,
+        )  # fmt: skip
+        kept = await self._approvals.promote(promotion, made, audit, seen)
+        return Promoted(kept.answer, is_new=kept is promotion)
+
+    def _answer(
+        self, feed: Feed, order: Order, request: Request, picks: list[Picked], id_: str | None
+    ) -> PromotionAnswer:
+        at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        items = [
+            PromotedItem(
+                artifact=pick.found.artifact, name=pick.found.name, version=pick.found.version, sha256=pick.sha256,
+                size=pick.found.size, why=pick.why, state="new" if pick.is_new else "already",
+                bytes="held" if self._vaulting.holds(pick.sha256) else "pending",
+            )
+            for pick in picks
+        ]  # fmt: skip
+        return PromotionAnswer(
+            id=id_, target=feed.name, source=order.source, actor=request.actor.name, at=at, comment=order.comment,
+            dry_run=order.is_dry_run, artifacts=items,
+        )  # fmt: skip
+
+    def _now_ms(self) -> int:
+        return round(self._clock.now().timestamp() * 1000)
+
+
+def _checked(ground: Ground, target: Feed, order: Order) -> Feed:
+    """Return the target as it is now. Raises Problem for an order that makes no sense."""
+    feed = ground.feeds.get(target.name)
+    if feed is None or feed.kind not in ground.kinds:
+        raise Problem("unknown", f"there is no feed {target.name}")
+    wrong = [
+        {"key": key, "message": message} for key, message in faults(feed, order, ground.kinds[feed.kind])
+    ]
+    if wrong:
+        others = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise Problem(
+            "unprocessable", f"{wrong[0]['key']}: {wrong[0]['message']}{others}", feed=feed.name,
+            more={"faults": wrong},
+        )  # fmt: skip
+    return feed
+
+
+def _names(chosen: Iterable[Chosen]) -> set[str]:
+    return {each.found.name for each in chosen}
+
+
+def _approval(
+    feed: Feed, order: Order, request: Request, pick: Picked, promotion: str, at_ms: int
+) -> Approval:
+    found = pick.found
+    return Approval(
+        id=f"a-{secrets.token_hex(8)}", feed=feed.name, kind=feed.kind, name=found.name, version=found.version,
+        artifact=found.artifact, sha256=pick.sha256, size=found.size, record=found.record, source_feed=order.source,
+        upstream=found.upstream, origin_url=found.origin_url, promotion_id=promotion, at_ms=at_ms,
+        actor=request.actor.name,
+    )  # fmt: skip
+
+
+def _audited(order: Order, picks: Iterable[Picked]) -> dict[str, object]:
+    """Return what the audit tells: what is approved from now on."""
+    new = [{"artifact": pick.found.artifact, "sha256": pick.sha256} for pick in picks if pick.is_new]
+    already = [pick.found.artifact for pick in picks if not pick.is_new]
+    return {"from": order.source, "approved": new, "already": already}

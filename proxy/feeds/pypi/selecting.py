@@ -1,0 +1,259 @@
+"""What the promotion engine asks of PyPI feeds: which files of a source are meant, and what they need.
+
+A source is seen as its view shows it; a file whose bytes changed at the origin under its name is none to promote.
+Newest is told for each platform and Python that is asked for. The solve is `solving.py`'s.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from proxy.artifacts.store import BlobStore
+from proxy.feeds.curated import OfName
+from proxy.feeds.keeper import Absent
+from proxy.feeds.local_keeper import LocalKeeper
+from proxy.feeds.promotion.selecting import Choice, Chosen, Found, Place, Refused, Sought, Wanted, refused
+from proxy.feeds.pypi.feed import PypiFeed
+from proxy.feeds.pypi.fitting import by_version, fitting, is_yanked
+from proxy.feeds.pypi.located import located_in
+from proxy.feeds.pypi.pinned import pin, shard_of, unpin, with_sha256
+from proxy.feeds.pypi.shard import Shard
+from proxy.feeds.pypi.solving import Solving
+from proxy.feeds.pypi.view import PypiView
+from proxy.model.approval import Approval
+from proxy.model.digest import Sha256
+from proxy.model.problem import Problem
+from proxy.model.verdict import Verdict
+from proxy.pypi.distribution import Distribution
+from proxy.pypi.names import normalize, version_of
+from proxy.state.approvals import Approvals
+from proxy.upstream.errors import UpstreamError, problem_for
+
+#: Of one name so many hidden files are told.
+_MOST_HIDDEN = 50
+
+
+class Sourced:
+    """What a source shows of one project, ready to be asked."""
+
+    def __init__(
+        self, feed: PypiFeed, name: str, shard: Shard, view: PypiView, approved: Mapping[str, Approval]
+    ) -> None:
+        self.feed = feed
+        self.name = name
+        self.view = view
+        self._shard = shard
+        self._approved = approved
+        self.files = [file for file in view.listing.files if file.path in view.kept]
+
+    def usable(self) -> list[Distribution]:
+        """Return the files that may be promoted."""
+        return [file for file in self.files if file.filename not in self._shard.changed]
+
+    def drifted(self, file: Distribution) -> bool:
+        return file.filename in self._shard.changed
+
+    def found(self, file: Distribution) -> Found:
+        """Return a file with what an approval of it pins; of a curated source, that is what its own approval has."""
+        sha256 = Sha256(file.sha256) if file.sha256 is not None else None
+        former = self._approved.get(file.filename)
+        if former is not None:
+            return Found(
+                file.filename, self.name, file.version or "", sha256, file.size, former.record, former.upstream,
+                former.origin_url,
+            )  # fmt: skip
+        return Found(
+            file.filename, self.name, file.version or "", sha256, file.size, pin(self._shard, file),
+            self.view.upstream, file.url,
+        )  # fmt: skip
+
+
+class PypiSelecting:
+    """The PyPI feeds of a site, by name (`promotion.selecting.Selecting`)."""
+
+    def __init__(
+        self, feeds: Callable[[str], PypiFeed | None], keeper: Callable[[], LocalKeeper], store: BlobStore,
+        approvals: Approvals,
+    ) -> None:  # fmt: skip
+        self._feeds = feeds
+        self._keeper = keeper
+        self._store = store
+        self._approvals = approvals
+
+    def fault(self, spec: str) -> str | None:
+        try:
+            requirement = Requirement(spec)
+        except InvalidRequirement as bad:
+            return f"{spec!r} is no requirement such as requests or 'numpy >=1.26,<3': {str(bad).splitlines()[0]}"
+        if requirement.url is not None:
+            return "a requirement with a URL cannot be promoted: name a version"
+        if requirement.marker is not None:
+            return "markers say nothing here: give platforms and python_versions"
+        return None
+
+    async def select(self, source: str, spec: str, sought: Sought) -> Choice:
+        requirement = Requirement(spec)
+        name = normalize(requirement.name)
+        sourced = await self.sourced(source, name)
+        if sourced is None:
+            return _unknown(spec, f"{source} has no project {name}")
+        versions = by_version(sourced.usable())
+        meant = _matching(requirement.specifier, versions)
+        taken: dict[str, Distribution] = {}
+        for platform, python in product(_or_any(sought.platforms), _or_any(sought.pythons)):
+            for version in meant:
+                files = fitting(versions[version], None if platform == "noarch" else platform, python)
+                taken |= {file.filename: file for file in files}
+                if files and not sought.every:
+                    break
+        if taken:
+            return Choice(tuple(Chosen(sourced.found(file)) for file in taken.values()))
+        hiding = list(_hidden(sourced, requirement.specifier))
+        if hiding:
+            return Choice(refused=tuple(hiding[:_MOST_HIDDEN]))
+        places = ", ".join((*sought.platforms, *(f"Python {python}" for python in sought.pythons)))
+        reason = f"no version that {source} shows fits it" + (f" on {places}" if places else "")
+        return _unknown(spec, reason)
+
+    async def find(self, source: str, artifact: str) -> Choice:
+        feed = self._feed(source)
+        for name, may_ask in feed.candidates(artifact):
+            sourced = await self.sourced(source, name) if may_ask else None
+            if sourced is None:
+                continue
+            file = next((each for each in sourced.files if each.filename == artifact), None)
+            if file is not None and sourced.drifted(file):
+                return Choice(refused=(_drifted(artifact),))
+            if file is not None:
+                return Choice((Chosen(sourced.found(file)),))
+            view = sourced.view
+            why = next((v for path, v in view.hidden.items() if path.endswith(f"/{artifact}")), None)
+            if why is not None:
+                return Choice(refused=(refused(artifact, why),))
+        reason = f"no project of {source} lists this file"
+        return Choice(refused=(Refused(artifact, "unknown", "unknown", reason),))
+
+    async def solve(self, source: str, target: str, wanted: Wanted, place: Place) -> Choice:
+        return await Solving(self, self._keeper(), self._store, source, target, place).solve(wanted)
+
+    async def hashed(self, source: str, found: Found) -> Found:
+        feed = self._feed(source)
+        view, offer = await feed.view(found.name)
+        file = unpin(found.record).file
+        if view is None or isinstance(offer, Absent) or file.path not in view.kept:
+            raise Problem(
+                "unknown", "the source lists the file no more", feed=source, artifact=found.artifact
+            )
+        ref = located_in(view, view.kept[file.path]).ref
+        keeper = self._keeper()
+        digest = await keeper.held(ref)
+        blob = await self._store.get(digest) if digest is not None else None
+        try:
+            blob = blob or await keeper.arrived(ref)
+        except UpstreamError as error:
+            raise problem_for(error, source) from error
+        record = with_sha256(found.record, blob.digest, blob.size)
+        return Found(
+            found.artifact, found.name, found.version, blob.digest, blob.size, record, found.upstream,
+            found.origin_url,
+        )  # fmt: skip
+
+    async def hidden(self, source: str, target: str, found: Sequence[Found]) -> Mapping[str, Verdict]:
+        feed = self._feed(target)
+        by_name: dict[str, list[Found]] = {}
+        for each in found:
+            by_name.setdefault(each.name, []).append(each)
+        hiding: dict[str, Verdict] = {}
+        for name, new in by_name.items():
+            verdict = feed.viewer.verdict_of(name)
+            if verdict is not None:
+                hiding |= {each.artifact: verdict for each in new}
+            elif feed.policy is not None:
+                hiding |= await self._hidden_of(source, feed, name, new)
+        return hiding
+
+    async def sourced(self, source: str, name: str) -> Sourced | None:
+        """Return what a feed shows of a normalised name, None where nobody has it. Raises Problem."""
+        feed = self._feed(source)
+        view, offer = await feed.view(name)
+        if view is None:
+            return None
+        if isinstance(offer, Absent):
+            return None
+        behind = await feed.viewer.shard(name) if feed.viewer.verdict_of(name) is None else None
+        shard = behind[0] if behind is not None else Shard(0, view.listing)
+        approved = self._approvals.of(source, name) if feed.settings.curated_from else {}
+        return Sourced(feed, name, shard, view, approved)
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _hidden_of(
+        self, source: str, feed: PypiFeed, name: str, new: Iterable[Found]
+    ) -> dict[str, Verdict]:
+        """Return what the policy would hide of new files beside those that are approved."""
+        target = feed.settings.name
+        active = dict(self._approvals.of(target, name))
+        supposed = {each.artifact: _supposed(target, each) for each in new}
+        seen, _ = await self._feed(source).view(name)
+        view = await feed.viewer.judged(shard_of(OfName(name, active | supposed, {})), seen)
+        hiding = {path.rpartition("/")[2]: verdict for path, verdict in view.hidden.items()}
+        if view.verdict is not None:
+            return dict.fromkeys(supposed, view.verdict) | {
+                artifact: hiding[artifact] for artifact in supposed if artifact in hiding
+            }
+        return {artifact: hiding[artifact] for artifact in supposed if artifact in hiding}
+
+    def _feed(self, name: str) -> PypiFeed:
+        feed = self._feeds(name)
+        if feed is None:
+            raise Problem("unknown", f"there is no PyPI feed {name}")
+        return feed
+
+
+def _supposed(feed: str, found: Found) -> Approval:
+    return Approval(
+        id="", feed=feed, kind="pypi", name=found.name, version=found.version, artifact=found.artifact,
+        sha256=found.sha256 or Sha256(""), size=found.size, record=found.record, source_feed="",
+        upstream=found.upstream, origin_url=found.origin_url, promotion_id="", at_ms=0, actor="",
+    )  # fmt: skip
+
+
+def _or_any(wanted: Sequence[str]) -> Sequence[str | None]:
+    return wanted or (None,)
+
+
+def _matching(specifier: SpecifierSet, versions: Mapping[str, Sequence[Distribution]]) -> list[str]:
+    """Return the versions that a specifier means, newest first; yanked ones only where they are pinned."""
+    is_pinned = any(each.operator in ("==", "===") for each in specifier)
+    able = [version for version, files in versions.items() if is_pinned or not is_yanked(files)]
+    fitting_it = set(specifier.filter(able))
+    return [version for version in able if version in fitting_it]
+
+
+def _hidden(sourced: Sourced, specifier: SpecifierSet) -> Iterable[Refused]:
+    for file in sourced.files:
+        if sourced.drifted(file) and _means(specifier, file.version):
+            yield _drifted(file.filename)
+    view = sourced.view
+    for path, verdict in view.hidden.items():
+        filename = path.rpartition("/")[2]
+        if _means(specifier, version_of(filename, sourced.name)):
+            yield refused(filename, verdict)
+    if view.verdict is not None and not view.hidden:
+        yield refused(sourced.name, view.verdict, is_spec=True)
+
+
+def _means(specifier: SpecifierSet, version: str | None) -> bool:
+    return version is not None and specifier.contains(Version(version), prereleases=True)
+
+
+def _drifted(artifact: str) -> Refused:
+    reason = "its bytes changed at the origin under its name since they were first seen"
+    return Refused(artifact, "drifted", "drift", reason)
+
+
+def _unknown(spec: str, reason: str) -> Choice:
+    return Choice(refused=(Refused(spec, "unknown", "unknown", reason, is_spec=True),))
