@@ -30,9 +30,12 @@ from proxy.feeds.pypi.information import Information
 from proxy.feeds.pypi.licenses import Licenses
 from proxy.feeds.pypi.listing import PypiListing
 from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
+from proxy.feeds.pypi.needs import Everything, Needs
 from proxy.feeds.pypi.project_list import NameList, ProjectList
 from proxy.feeds.pypi.trial import PypiTrials, origins_of
 from proxy.feeds.pypi.viewer import Viewer
+from proxy.policy.only import Needed
+from proxy.policy.settings import Policy
 from proxy.site_conda import conda_feeds, conda_listing, keep_conda
 
 CatalogKey = tuple[Upstream, bool]
@@ -102,16 +105,7 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     )
     pypi_keeper = _pypi_keeper(settings, base, keeper, kept, viewers)
     viewers |= {
-        feed.name: Viewer(
-            feed,
-            settings.policy_of(feed),
-            keeper,
-            base.store,
-            base.pypi_views,
-            base.clock,
-            Licenses(pypi_keeper, base.notes, base.clock),
-            base.refreshes,
-        )
+        feed.name: _viewer(feed, settings.policy_of(feed), base, keeper, pypi_keeper, previous)
         for feed in settings.feeds.values()
         if feed.kind == "pypi"
     }
@@ -166,6 +160,25 @@ def _curated(
     return KeptFeed(feed.name, names, {}, {}, feed.offline, feed.curated_from)
 
 
+def _viewer(
+    feed: Feed, policy: Policy | None, base: Base, keeper: LocalKeeper, pypi_keeper: LocalPypiKeeper,
+    previous: Site | None,
+) -> Viewer:  # fmt: skip
+    def made(needed: Needed | None = None) -> Viewer:
+        licenses = Licenses(pypi_keeper, base.notes, base.clock)
+        return Viewer(
+            feed, policy, keeper, base.store, base.pypi_views, base.clock, licenses, base.refreshes, needed
+        )
+
+    viewer = made()
+    if policy is not None and policy.include_dependencies:
+        former = previous.pypi_feeds.get(feed.name) if previous is not None else None
+        is_same = former is not None and (former.settings, former.policy) == (feed, policy)
+        known = former.viewer.needs.known if is_same and former and former.viewer.needs else None
+        viewer.take_needs(Needs(policy, pypi_keeper, made(Everything()), base.clock, known))
+    return viewer
+
+
 def _intake(upstream: Upstream, base: Base) -> Intake:
     return Intake(
         upstream,
@@ -194,15 +207,10 @@ def _pypi_keeper(
                 CuratedList(feed.name, base.approvals, base.store, viewers.__getitem__)
                 if feed.curated_from
                 else ProjectList(
-                    feed,
-                    settings.policy_of(feed),
-                    remotes,
-                    lists.__getitem__,
-                    base.store,
-                    base.notes,
-                    base.clock,
+                    feed, settings.policy_of(feed), remotes, lists.__getitem__, _needs_of(viewers, feed.name),
+                    base.store, base.notes, base.clock,
                 )
-            )
+            )  # fmt: skip
             documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
             information[feed.name] = Information(feed, remotes, documents)
     metadata = CoreMetadata(keeper, base.store, base.notes, base.tally)
@@ -213,6 +221,11 @@ def _pypi_keeper(
 def _trials(feed: Feed, settings: Settings, keeper: LocalKeeper, base: Base) -> PypiTrials:
     upstreams = tuple(dict.fromkeys(origins_of(feed, settings.feeds)))
     return PypiTrials(feed, upstreams, keeper, base.store, base.notes, base.clock)
+
+
+def _needs_of(viewers: Mapping[str, Viewer], name: str) -> Callable[[], Needs | None]:
+    """Return what tells, once the feeds are made, what a feed's package list needs."""
+    return lambda: viewers[name].needs
 
 
 def _inner_first(feeds: Mapping[str, Feed]) -> list[Feed]:

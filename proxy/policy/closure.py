@@ -19,6 +19,8 @@ from proxy.policy.judge import Judge
 from proxy.policy.settings import Kind, Policy
 from proxy.policy.spec import SpecList, first_match, parse_specs
 
+#: Who needs what the list names.
+LISTED = "the package list"
 _EXTRA = re.compile(r"\bextra\b")
 _OR = re.compile(r"\bor\b")
 _RUN = re.compile(r"[-_.]+")
@@ -30,6 +32,10 @@ class NeededRecords:
 
     records: Mapping[str, Mapping[str, str]]
 
+    @property
+    def is_complete(self) -> bool:
+        return True
+
     def needs(self, facts: Facts) -> bool:
         return facts.artifact in self.records.get(facts.name, ())
 
@@ -39,16 +45,23 @@ class NeededRecords:
 
 @dataclass(frozen=True, slots=True)
 class NeededNames:
-    """PyPI: name -> the name that needs it. `missing` are names whose own needs are not known yet."""
+    """PyPI: name -> the name that needs it. `missing` are names whose own needs are not known yet.
+
+    Names of the package list itself are among them, but shown as the list says, not whole.
+    """
 
     names: Mapping[str, str]
     missing: frozenset[str] = frozenset()
 
+    @property
+    def is_complete(self) -> bool:
+        return not self.missing
+
     def needs(self, facts: Facts) -> bool:
-        return facts.name in self.names
+        return self.needs_of(facts.name)
 
     def needs_of(self, name: str) -> bool:
-        return name in self.names
+        return self.names.get(name, LISTED) != LISTED
 
 
 RecordsOf = Callable[[str], Sequence[Facts]]
@@ -84,7 +97,7 @@ class _Walk:
             return
         for facts in self._eligible(name):
             if first_match(specs, facts) is not None:
-                self._enter(facts, "the package list")
+                self._enter(facts, LISTED)
 
     def run(self) -> Mapping[str, Mapping[str, str]]:
         while self._queue:
@@ -145,7 +158,7 @@ def needed_names(roots: Iterable[str], known: Mapping[str, Collection[str]]) -> 
 
     A name that `known` lacks is in the set, and told as missing: look its requirements up and ask again.
     """
-    found = dict.fromkeys(roots, "the package list")
+    found = dict.fromkeys(roots, LISTED)
     queue, missing = deque(found), set()
     while queue:
         name = queue.popleft()

@@ -17,6 +17,11 @@ from proxy.policy.spec import Spec, SpecList, first_match
 class Needed(Protocol):
     """What a package list's members need."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether all of it is known; until then what does not belong to it yet is held."""
+        ...
+
     def needs(self, facts: Facts) -> bool:
         """Tell whether the file belongs to what is needed."""
         ...

@@ -74,7 +74,7 @@ def rules_of(policy: Policy, kind: Kind, needed: Needed | None = None) -> Rules:
         eligibility.append(python_versions(kind, policy.python_versions))
     lists: list[ListRule] = []
     if policy.only:
-        is_awaiting = policy.include_dependencies and needed is None
+        is_awaiting = policy.include_dependencies and (needed is None or not needed.is_complete)
         lists.append(
             Only("only", specs["only"], needed if policy.include_dependencies else None, is_awaiting)
         )

@@ -198,7 +198,7 @@ class PypiFeed:
                 trouble = trouble or refusal(self.settings.name, filename, view.verdict, view.policy)
                 continue
             if found is None and may_ask:
-                view = await self.viewer.asked(view, offer, path)
+                view = await self.viewer.asked(view, path)
             record = gate(view, path) if found is None else view.kept.get(path)
             if record is None:
                 continue

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from proxy.feeds.ownership import matches
+from proxy.policy.closure import NeededNames
 from proxy.policy.judge import Judge
 from proxy.policy.settings import Policy
 from proxy.pypi.project_list import parse, render_html, render_json
@@ -45,14 +46,19 @@ def build(
     }
 
 
-def judging(policy: Policy, tick_ms: int) -> dict[str, object]:
-    """Return a policy and a tick as a child is handed them."""
-    return {"policy": msgspec.to_builtins(policy), "tick_ms": tick_ms}
+def judging(policy: Policy, tick_ms: int, needed: NeededNames | None) -> dict[str, object]:
+    """Return a policy, a tick and what the policy's list needs as a child is handed them."""
+    return {
+        "policy": msgspec.to_builtins(policy), "tick_ms": tick_ms,
+        "needed": sorted(needed.names) if needed is not None else None,
+    }  # fmt: skip
 
 
 def _hiding(judging: Mapping[str, object]) -> Callable[[str], bool]:
     """Return what tells whether a name is hidden whatever is behind it."""
-    judge = Judge(msgspec.convert(judging["policy"], Policy), "pypi")
+    names = msgspec.convert(judging["needed"], list[str] | None)
+    needed = NeededNames(dict.fromkeys(names, "")) if names is not None else None
+    judge = Judge(msgspec.convert(judging["policy"], Policy), "pypi", needed)
     tick_ms = msgspec.convert(judging["tick_ms"], int)
 
     def is_hidden(name: str) -> bool:

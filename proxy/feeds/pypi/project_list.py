@@ -21,6 +21,7 @@ from proxy.child.run import ChildFailed, NoRoom, busy, run_in_child
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.pypi.index import is_flat
 from proxy.feeds.pypi.names_job import judging
+from proxy.feeds.pypi.needs import Needs
 from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
@@ -37,6 +38,8 @@ _REFRESH_S = 6 * 3600.0
 #: After a failure the origin is left alone for so long; the second where time may cure it.
 _RETRY_S = 600.0
 _RETRY_CURABLE_S = 60.0
+#: So long a request waits for what the policy's package list needs.
+_NEEDS_S = 10.0
 _MOST_BYTES = 512 * 1024**2
 
 
@@ -66,12 +69,13 @@ class ProjectList:
 
     def __init__(
         self, feed: Feed, policy: Policy | None, remotes: Mapping[str, Way], inner: Callable[[str], NameList],
-        store: BlobStore, notes: Notes, clock: Clock,
+        needs: Callable[[], Needs | None], store: BlobStore, notes: Notes, clock: Clock,
     ) -> None:  # fmt: skip
         self._feed = feed
         self._policy = policy
         self._remotes = remotes
         self._inner = inner
+        self._needs = needs
         self._store = store
         self._notes = notes
         self._clock = clock
@@ -85,6 +89,9 @@ class ProjectList:
 
         Raises Problem until there is one: 'preparing', or why the last attempt failed.
         """
+        needs = self._needs()
+        if needs is not None and (working := needs.work_soon()) is not None and needs.known is None:
+            await asyncio.wait({working}, timeout=_NEEDS_S)
         noted = await self._recall()
         if not self._feed.offline and (noted is None or self._is_old(noted)):
             self._make_soon()
@@ -157,9 +164,9 @@ class ProjectList:
                 for number, upstream in enumerate(self._feed.upstreams)
             ]
             html, json = place / "html", place / "json"
-            note, judged = self._note(), None
+            note, judged, needs = self._note(), None, self._needs()
             if self._policy is not None:
-                judged = judging(self._policy, self._tick_ms())
+                judged = judging(self._policy, self._tick_ms(), needs.known if needs is not None else None)
             await run_in_child(
                 "proxy.feeds.pypi.names_job:build",
                 {"sources": sources, "html": str(html), "json": str(json), "judging": judged},
@@ -232,7 +239,8 @@ class ProjectList:
             return None
         tick_ms = self._tick_ms()
         lasting = [tick_ms < each.ends_at.timestamp() * 1000 for each in self._policy.exemptions]
-        return [self._policy.fingerprint, lasting]
+        needs = self._needs()
+        return [self._policy.fingerprint, lasting, needs.digest if needs is not None else None]
 
     def _tick_ms(self) -> int:
         return tick_of("pypi", self._clock.now())

@@ -5,9 +5,7 @@ index and gate change at the same tick. A name that the policy hides whatever is
 """
 
 import asyncio
-import contextlib
-import logging
-from dataclasses import dataclass
+import hashlib
 
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
@@ -16,10 +14,11 @@ from proxy.feeds.held import held_bytes
 from proxy.feeds.keeper import Absent, How, Keeper, Offer
 from proxy.feeds.promotion.comparing import Refreshes
 from proxy.feeds.pypi import shard as stored
+from proxy.feeds.pypi.learning import Learning
 from proxy.feeds.pypi.licenses import Licenses
+from proxy.feeds.pypi.needs import Needs
 from proxy.feeds.pypi.shard import Shard
 from proxy.feeds.pypi.view import NOBODY, Place, PypiView, Ruling, blocked_view, explained_in, view_of
-from proxy.feeds.shared import finish
 from proxy.feeds.views import Views
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
@@ -27,25 +26,13 @@ from proxy.model.problem import Problem
 from proxy.model.verdict import Verdict
 from proxy.policy.judge import Judge
 from proxy.policy.name_rules import failure
+from proxy.policy.only import Needed
 from proxy.policy.settings import Policy
 
 #: What stands in the place of an offer where nobody was asked.
 _NO_OFFER = Offer(NOBODY, Sha256(""), How.HIT, 0.0, 0.0)
-#: So long a page waits for licences that are not known yet, and so long a request for one file.
-_PATIENCE_S = 2.0
-_DIRECT_S = 20.0
-#: Versions whose licences are looked up together: few at first, because the newest may be all that is shown.
-_FIRST_BATCH, _LARGEST_BATCH, _MOST_BATCHES = 8, 128, 500
-
-_LOG = logging.getLogger("feedgate.licenses")
-
-
-@dataclass(frozen=True, slots=True)
-class _Learning:
-    """Licences of a project being looked up; whoever asks for it waits until the deadline (the loop's time)."""
-
-    task: "asyncio.Task[None]"
-    deadline: float
+#: So long a name waits that may be needed by a package list.
+_NEEDS_S = 10.0
 
 
 class Viewer:
@@ -53,7 +40,7 @@ class Viewer:
 
     def __init__(
         self, feed: Feed, policy: Policy | None, keeper: Keeper, store: BlobStore, views: Views[PypiView],
-        clock: Clock, licenses: Licenses, refreshes: Refreshes,
+        clock: Clock, licenses: Licenses, refreshes: Refreshes, needed: Needed | None = None,
     ) -> None:  # fmt: skip
         self.policy = policy
         self._feed = feed
@@ -63,10 +50,14 @@ class Viewer:
         self._clock = clock
         self._licenses = licenses
         self._asks_licenses = policy is not None and policy.asks_licenses
-        self._learning: dict[str, _Learning] = {}
+        self._learning = Learning(licenses, self._again)
         self._refreshes = refreshes
-        self._judge = Judge(policy, "pypi") if policy is not None else None
-        self._fingerprint = policy.fingerprint if policy is not None else ""
+        self._judge = Judge(policy, "pypi", needed) if policy is not None else None
+        #: What names of views and documents hang on beside the shard.
+        self._fingerprint = _fingerprint(policy, "" if needed is None else "everything")
+        #: What the policy's list needs; None where it does not ask for that.
+        self.needs: Needs | None = None
+        self._needed = "unknown"
         #: One at a time: a judge belongs to one thread, and several that wait for a name get the same view.
         self._judging = asyncio.Lock()
 
@@ -75,10 +66,10 @@ class Viewer:
         """What is known of licences."""
         return self._licenses
 
-    @property
-    def fingerprint(self) -> str:
-        """What names of views and documents hang on beside the shard: "" without a policy."""
-        return self._fingerprint
+    def take_needs(self, needs: Needs) -> None:
+        """Show what the policy's package list needs, too."""
+        self.needs = needs
+        self._rejudge(needs)
 
     def verdict_of(self, name: str) -> Verdict | None:
         """Return the verdict by which the policy hides a normalised name without asking what is behind it."""
@@ -98,6 +89,8 @@ class Viewer:
         Raises Problem: the origin's trouble, or a held owner.
         """
         verdict = self.verdict_of(name)
+        if self.needs is not None:
+            verdict = await self._with_needs(self.needs, name, verdict, offline=offline)
         if verdict is not None and self._judge is not None:
             return blocked_view(self._feed.name, name, self._judge.policy.name, verdict), _NO_OFFER
         offer = None if refresh else self._keeper.peek(self._feed.name, name)
@@ -114,22 +107,18 @@ class Viewer:
                 )
             return await self.view(name, refresh=True)
         if view is not None and view.wanted and not (offline or self._feed.offline):
-            view = await self._learned(view, offer)
+            view = await self._learning.waited(view)
         return view, offer
 
-    async def asked(self, view: PypiView, offer: Offer, path: str) -> PypiView:
+    async def asked(self, view: PypiView, path: str) -> PypiView:
         """Return the view after the fact was looked up that alone keeps a file from being judged, if there is one."""
-        file = next((each for each in view.wanted if each.path == path), None)
-        if file is None or self._feed.offline:
-            return view
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DIRECT_S):
-                await self._licenses.learn(view, [file], is_asked_for=True)
-        return await self._again(offer, view)
+        return view if self._feed.offline else await self._learning.asked(view, path)
 
     async def close(self, grace_s: float = 0.0) -> None:
         """Stop what is under way, after waiting that long for it."""
-        await finish([learning.task for learning in self._learning.values()], grace_s)
+        await self._learning.close(grace_s)
+        if self.needs is not None:
+            await self.needs.close(grace_s)
 
     def peek(self, name: str) -> tuple[PypiView | None, Offer | Absent] | None:
         """Return the same at once where it is known and fresh, else None."""
@@ -193,12 +182,36 @@ class Viewer:
         async with self._judging:
             return await asyncio.to_thread(view_of, place, shard, ruling)
 
-    def _key(self, offer: Offer) -> tuple[str, str]:
+    async def _with_needs(
+        self, needs: Needs, name: str, verdict: Verdict | None, *, offline: bool
+    ) -> Verdict | None:
+        """Return the verdict on a name once it is known what the list needs, or for so long as anybody waits."""
+        working = None if offline else needs.work_soon()
+        if (
+            verdict is not None
+            and working is not None
+            and (needs.known is None or not needs.known.is_complete)
+        ):
+            await asyncio.wait({working}, timeout=_NEEDS_S)
+        if needs.digest != self._needed:
+            self._rejudge(needs)
+            verdict = self.verdict_of(name)
+        if verdict is None:
+            needs.meet(name)
+        return verdict
+
+    def _rejudge(self, needs: Needs) -> None:
+        assert self.policy is not None
+        self._judge = Judge(self.policy, "pypi", needs.known)
+        self._needed = needs.digest
+        self._fingerprint = _fingerprint(self.policy, needs.digest)
+
+    def _key(self, offer: Offer, fingerprint: str) -> tuple[str, str]:
         # Two upstreams may have the same shard, and a view says whose it is.
-        return self._feed.name, f"{offer.upstream} {offer.shard} {self._fingerprint}"
+        return self._feed.name, f"{offer.upstream} {offer.shard} {fingerprint}"
 
     def _known(self, offer: Offer) -> PypiView | None:
-        view = self._views.get(self._key(offer))
+        view = self._views.get(self._key(offer, self._fingerprint))
         if view is None or not view.is_of(self._clock.now()):
             return None
         is_all = not self._asks_licenses or view.learned == self._licenses.revision(view.upstream, view.name)
@@ -220,44 +233,11 @@ class Viewer:
         tick_ms = self._judge.tick_of(self._clock.now())
         return Ruling(self._judge, tick_ms, self._fingerprint, licenses, len(licenses or ()))
 
-    async def _again(self, offer: Offer, view: PypiView) -> PypiView:
+    async def _again(self, view: PypiView) -> PypiView:
         """Return the view as it is by now; the shard may have changed, too."""
         current = self._keeper.peek(self._feed.name, view.name)
-        offer = current if isinstance(current, Offer) else offer
+        offer = current if isinstance(current, Offer) else Offer(view.upstream, view.shard, How.HIT, 0.0, 0.0)
         return self._known(offer) or await self._made(view.name, offer) or view
-
-    async def _learned(self, view: PypiView, offer: Offer) -> PypiView:
-        """Return the view with what can be looked up in a moment; the rest goes on in the background."""
-        learning = self._learning.get(view.name)
-        if learning is None:
-            if not self._licenses.worth_asking(view.wanted):
-                return view
-            task = asyncio.create_task(self._learn(view, offer), name="licences")
-            learning = _Learning(task, asyncio.get_running_loop().time() + _PATIENCE_S)
-            self._learning[view.name] = learning
-            task.add_done_callback(lambda done: self._has_learned(view.name, done))
-        left_s = learning.deadline - asyncio.get_running_loop().time()
-        if left_s > 0:
-            await asyncio.wait({learning.task}, timeout=left_s)
-        return await self._again(offer, view)
-
-    async def _learn(self, view: PypiView, offer: Offer) -> None:
-        """Look up what the view's verdicts wait for, newest versions first, until nothing more can be found out."""
-        batch = _FIRST_BATCH
-        for _ in range(_MOST_BATCHES):
-            files = self._licenses.worth_asking(view.wanted)[:batch]
-            if not files:
-                return
-            await self._licenses.learn(view, files)
-            view = await self._again(offer, view)
-            batch = min(2 * batch, _LARGEST_BATCH)
-
-    def _has_learned(self, name: str, task: "asyncio.Task[None]") -> None:
-        self._learning.pop(name, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _LOG.error(
-                "licences could not be looked up: feed %s, project %s", self._feed.name, name, exc_info=error
-            )
 
     async def _make(self, name: str, offer: Offer, ruling: Ruling | None) -> PypiView | None:
         data = await held_bytes(self._store, offer.shard)
@@ -265,8 +245,16 @@ class Viewer:
         view = await asyncio.to_thread(_view_in, data, place, ruling) if data is not None else None
         if view is not None:
             self._refreshes.tell(self._feed.name, name)
-            self._views.put(self._key(offer), view, 8 + len(view.kept) + len(view.hidden))
+            fingerprint = ruling.fingerprint if ruling is not None else ""
+            self._views.put(self._key(offer, fingerprint), view, 8 + len(view.kept) + len(view.hidden))
         return view
+
+
+def _fingerprint(policy: Policy | None, needed: str) -> str:
+    """Return the name of what judges: "" for nothing."""
+    if policy is None or not needed:
+        return "" if policy is None else policy.fingerprint
+    return hashlib.sha256(f"{policy.fingerprint} {needed}".encode()).hexdigest()
 
 
 def _view_in(data: bytes, place: Place, ruling: Ruling | None) -> PypiView | None:
