@@ -68,6 +68,8 @@ class Project:
     status_reason: str | None = None
     #: version -> fields of `info` that the JSON API tells of it in place of the usual ones.
     info: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: An index that marks the project and lists its files all the same.
+    shows_quarantined: bool = False
 
     @property
     def normalized(self) -> str:
@@ -76,7 +78,7 @@ class Project:
     @property
     def listed(self) -> list[File]:
         """The files a page shows, by (version, file name); none while the project is in quarantine."""
-        if self.status == "quarantined":
+        if self.status == "quarantined" and not self.shows_quarantined:
             return []
         return sorted(self.files, key=lambda file: (_order(file.built.version), file.filename))
 
