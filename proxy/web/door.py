@@ -7,8 +7,9 @@ path has two readings, that came back to this server, or that hides a body where
 import asyncio
 import logging
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -89,7 +90,7 @@ class Door:
             if exchange.has_answered:
                 raise
             self._verdicts.refused(problem)
-            await responder.respond(exchange, problem)
+            await responder.respond(exchange, _addressed(problem, exchange.connection.base_url))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not exchange.has_answered and task is not None and not task.cancelling():
@@ -215,6 +216,12 @@ def _check_framing(exchange: Exchange) -> None:
         return
     exchange.stays_open = False
     raise Problem("bad-request", reason)
+
+
+def _addressed(problem: Problem, base_url: str) -> Problem:
+    """Return the problem with the path to ask why as this client has to write it."""
+    prefix = urlsplit(base_url).path.rstrip("/") if problem.explain is not None else ""
+    return replace(problem, explain=f"{prefix}{problem.explain}") if prefix else problem
 
 
 def _replaced() -> Problem:

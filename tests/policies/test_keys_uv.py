@@ -248,3 +248,16 @@ async def test_project_that_is_blocked_whole(
             assert (told["type"], told["policy"], told["rule"]) == ("urn:feedgate:blocked", "corp", "block")
             assert (await gateway.get(told["explain"])).json()["items"][0]["rule"] == "block"
         assert (await clients.install(gateway.index(), "demo")).versions == {}
+
+
+async def test_refusal_says_where_to_ask_below_the_servers_own_path(tmp_path: Path, index: FakeIndex) -> None:
+    two(index)
+    policy = await written("pypi", {"block": ["demo >=2"]})
+    blocked = feed(upstream(index.url), policy="corp")
+    async with Gateway(tmp_path, blocked, policies=(policy,), path_prefix="/fg") as gateway:
+        refused = (await gateway.get(f"/pypi/pypi/{await path_of(gateway, WHEEL)}")).json()
+        assert refused["explain"] == f"/fg/api/v1/feeds/pypi/explain?artifact={WHEEL}"
+        assert gateway.url.endswith("/fg")
+        assert (await gateway.get(refused["explain"].removeprefix("/fg"))).json()["items"][0][
+            "rule"
+        ] == "block"
