@@ -48,6 +48,7 @@ class OutboundProxy:
         self._tls = tls
         self._authority = authority
         self._connections = 0
+        self._port = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         #: Requests as they arrived; `target` is the absolute URL, or 'CONNECT host:port'.
@@ -65,16 +66,25 @@ class OutboundProxy:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
+        self._port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._server is not None
-        self._server.close()
+        await self.refuse_connections()
+
+    async def drop_connections(self) -> None:
+        """Cut every open connection; new ones are taken."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def refuse_connections(self) -> None:
+        """Be dead: nothing listens any more."""
+        assert self._server is not None
+        self._server.close()
+        await self.drop_connections()
 
     @property
     def url(self) -> str:
@@ -83,8 +93,7 @@ class OutboundProxy:
     @property
     def address(self) -> str:
         """Host and port."""
-        assert self._server is not None
-        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"127.0.0.1:{self._port}"
 
     @property
     def log(self) -> list[tuple[str | None, str]]:
