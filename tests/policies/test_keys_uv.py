@@ -19,7 +19,7 @@ from tests.support.gateway import Gateway, feed, upstream
 from tests.support.index import TEXT, FakeIndex
 from tests.support.origin import Origin
 from tests.support.projects import File, Project
-from tests.support.wheels import wheel
+from tests.support.wheels import sdist, wheel
 
 WHEEL = "demo-2.0-py3-none-any.whl"
 GPL = ("License-Expression: GPL-3.0-only",)
@@ -261,3 +261,16 @@ async def test_refusal_says_where_to_ask_below_the_servers_own_path(tmp_path: Pa
         assert (await gateway.get(refused["explain"].removeprefix("/fg"))).json()["items"][0][
             "rule"
         ] == "block"
+
+
+async def test_package_list_with_what_it_needs(tmp_path: Path, index: FakeIndex, clients: Clients) -> None:
+    index.add(
+        wheel("app", "1.0", requires=["lib>=1"]), wheel("lib", "1.0", requires=["base"]), wheel("base", "1.0")
+    )
+    index.add(wheel("other", "1.0"), sdist("other", "1.0"))
+    policy = await written("pypi", {"only": ["app"], "include_dependencies": True})
+    async with Gateway(tmp_path, feed(upstream(index.url), policy="corp"), policies=(policy,)) as gateway:
+        got = await clients.install(gateway.index(), "app")
+        assert got.versions == {"app": "1.0", "lib": "1.0", "base": "1.0"}, got.ran.text
+        assert (await clients.install(gateway.index(), "other")).versions == {}
+        assert (await explained(gateway, "other-1.0.tar.gz"))["rule"] == "only"
