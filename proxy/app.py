@@ -143,6 +143,7 @@ class App:
             if self.base.admin_key is not None:
                 self._guard.trust_admin(self.base.admin_key)
             self.curating.start()
+            self.metrics.judged = lambda: self.site.judged()
             register(
                 self.metrics,
                 self.base.store,

@@ -63,6 +63,17 @@ class Site:
         """Return the conda feed of a name or alias."""
         return self.conda_feeds.get(name)
 
+    def judged(self) -> Mapping[tuple[str, str, str], int]:
+        """Return (feed, rule, outcome) -> files, of the conda feeds with a policy, in the subdirs that are known."""
+        found: dict[tuple[str, str, str], int] = {}
+        for feed in {id(each): each for each in self.conda_feeds.values()}.values():
+            for edition in feed.channel.known():
+                for key, count in edition.counts.items():
+                    outcome, _, rule = key.partition(" ")
+                    place = (feed.settings.name, rule, outcome)
+                    found[place] = found.get(place, 0) + count
+        return found
+
     async def prefetch(self) -> None:
         """Ask, before any client does, for what every client of a conda feed asks first."""
         for feed in {id(each): each for each in self.conda_feeds.values()}.values():

@@ -47,6 +47,7 @@ class Counts:
     def collect(self) -> Iterable[Metric]:
         yield from self._requests()
         yield self._verdicts()
+        yield self._judged()
         yield from self._connections()
         yield from self._registered()
 
@@ -78,6 +79,16 @@ class Counts:
             labels=("rule", "outcome"),
         )
         for labels, count in dict(self._metrics.verdicts).items():
+            family.add_metric(labels, count)
+        return family
+
+    def _judged(self) -> Metric:
+        from prometheus_client.metrics_core import GaugeMetricFamily
+
+        labelled = ("feed", "rule", "outcome")
+        text = "Files of conda feeds by what their policy says."
+        family = GaugeMetricFamily("feedgate_judged_files", text, labels=labelled)
+        for labels, count in self._metrics.judged().items():
             family.add_metric(labels, count)
         return family
 

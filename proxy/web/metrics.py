@@ -61,6 +61,8 @@ class Metrics:
         self.cut_connections: defaultdict[str, int] = defaultdict(int)
         #: (rule, outcome) -> answers about a file that were more than a plain yes; see `note_verdict`.
         self.verdicts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        #: Gives (feed, rule, outcome) -> files, of the catalogs that are judged whole; read like a gauge.
+        self.judged: Callable[[], Mapping[tuple[str, str, str], int]] = dict
         self.unreadable_requests = 0
         self.shed_connections = 0
         self.connections = 0

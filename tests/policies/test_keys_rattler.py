@@ -161,6 +161,8 @@ async def test_audit_hides_nothing_counts_and_logs(
     assert f"would block {SECOND} by block" in caplog.text
     metrics = (await stand.gateway.get("/metrics")).body.decode()
     assert 'feedgate_verdicts_total{outcome="audit-block",rule="block"}' in metrics
+    assert 'feedgate_judged_files{feed="chan",outcome="block",rule="block"} 1.0' in metrics
+    assert 'feedgate_judged_files{feed="chan",outcome="allow",rule="open"} 1.0' in metrics
 
 
 @pytest.mark.parametrize(("days", "version"), [(0, "2.0"), (-1, "1.0")])
