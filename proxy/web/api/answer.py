@@ -52,6 +52,8 @@ class Described:
     body: Any = None
     #: Request headers that mean something, and whether they must be there.
     headers: Mapping[str, bool] | None = None
+    #: What the body may be, where its type does not tell.
+    schema: Mapping[str, Any] | None = None
 
     @property
     def answer(self) -> Any:
@@ -77,7 +79,7 @@ def answering(
 
 def accepting(
     handler: Callable[[Inbound, Body], Awaitable[Answer | Told[Answer] | None]], *, asks: tuple[str, ...] = (),
-    status: int = 200, headers: Mapping[str, bool] | None = None,
+    status: int = 200, headers: Mapping[str, bool] | None = None, schema: Mapping[str, Any] | None = None,
 ) -> Handler:  # fmt: skip
     """Return a changing handler that is handed the body of the request, as its second parameter's type says.
 
@@ -94,7 +96,7 @@ def accepting(
         body: Body = await read_body(request, body_type)
         return await _finished(_changed(handler(request, body), status))
 
-    return _described(answer, Described(handler, asks, status, body_type, headers))
+    return _described(answer, Described(handler, asks, status, body_type, headers, schema))
 
 
 def changing(

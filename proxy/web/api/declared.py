@@ -18,6 +18,7 @@ from proxy.model.actor import Actor
 from proxy.model.problem import Problem
 from proxy.state.approvals import Approvals
 from proxy.web.access_rights import require, require_admin
+from proxy.web.api import documents
 from proxy.web.api.answer import Told, accepting, changing
 from proxy.web.api.body import refused
 from proxy.web.api.tags import CHANGES, check_absent, check_expected, check_match, quoted
@@ -68,11 +69,23 @@ class DeclaredApi:
         one = f"/api/v1/{self._noun}/{{{self._singular}}}"
         asks = ("force",) if self._noun == "feeds" else ()
         return (
-            Route(("POST",), f"/api/v1/{self._noun}", accepting(self.create, status=201)),
             Route(
-                ("PUT",), one, accepting(self.replace, headers={"If-Match": False, "If-None-Match": False})
+                ("POST",),
+                f"/api/v1/{self._noun}",
+                accepting(self.create, status=201, schema=documents.named(self._noun)),
             ),
-            Route(("PATCH",), one, accepting(self.edit, headers=CHANGES)),
+            Route(
+                ("PUT",),
+                one,
+                accepting(
+                    self.replace,
+                    headers={"If-Match": False, "If-None-Match": False},
+                    schema=documents.whole(self._noun),
+                ),
+            ),
+            Route(
+                ("PATCH",), one, accepting(self.edit, headers=CHANGES, schema=documents.partial(self._noun))
+            ),
             Route(("DELETE",), one, changing(self.delete, asks=asks, status=204, headers=CHANGES)),
         )
 

@@ -17,7 +17,11 @@ class PackagesApi:
 
     def routes(self) -> tuple[Route, ...]:
         return (
-            Route(("GET",), "/api/v1/feeds/{feed}/packages", answering(self.packages)),
+            Route(
+                ("GET",),
+                "/api/v1/feeds/{feed}/packages",
+                answering(self.packages, asks=("q", "state", "limit", "cursor")),
+            ),
             Route(("GET",), "/api/v1/feeds/{feed}/packages/{name}", answering(self.package)),
         )
 

@@ -35,7 +35,11 @@ class SnippetsApi:
         self._served = served
 
     def routes(self) -> tuple[Route, ...]:
-        return (Route(("GET",), "/api/v1/feeds/{feed}/snippets", answering(self.snippets)),)
+        return (
+            Route(
+                ("GET",), "/api/v1/feeds/{feed}/snippets", answering(self.snippets, asks=("limit", "cursor"))
+            ),
+        )
 
     async def snippets(self, request: Inbound) -> SnippetPage:
         """List the lines for every client."""

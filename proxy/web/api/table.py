@@ -11,6 +11,7 @@ from proxy.web.api.doctor import DoctorApi
 from proxy.web.api.explain import ExplainApi
 from proxy.web.api.feeds import FeedsApi
 from proxy.web.api.keys import KeysApi
+from proxy.web.api.openapi import OpenApi
 from proxy.web.api.origins import Origins
 from proxy.web.api.packages import PackagesApi
 from proxy.web.api.policies import PoliciesApi
@@ -50,4 +51,5 @@ def api_routes(
         KeysApi(keys, served),
         *more,
     )
-    return tuple(route for noun in nouns for route in noun.routes())
+    routes = tuple(route for noun in nouns for route in noun.routes())
+    return (*routes, *OpenApi(routes).routes())
