@@ -8,7 +8,8 @@ from proxy.base import Base
 from proxy.config.settings import Feed, Settings, Upstream
 from proxy.feeds.conda.approved import Approved
 from proxy.feeds.conda.approved_subdir import ApprovedSubdir
-from proxy.feeds.conda.channel import Catalog, Channel
+from proxy.feeds.conda.catalog import Catalog
+from proxy.feeds.conda.channel import Channel
 from proxy.feeds.conda.channel_intake import ChannelIntake
 from proxy.feeds.conda.composer import Composer
 from proxy.feeds.conda.curated_feed import CuratedCondaFeed

@@ -11,13 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import msgspec
 
 from proxy.artifacts.notes import Notes
 from proxy.conda.names import KNOWN_SUBDIRS
 from proxy.config.settings import Feed, Upstream
+from proxy.feeds.conda.catalog import Catalog
+from proxy.feeds.conda.channel_notes import ChannelNotes
 from proxy.feeds.conda.compose_job import Part
 from proxy.feeds.conda.composer import Composed, Composer, DamagedPart, Inputs
 from proxy.feeds.conda.edition import Edition, HeldSubdir
@@ -32,26 +31,9 @@ from proxy.upstream.errors import UpstreamError, problem_for
 
 _LOG = logging.getLogger("feedgate.conda")
 _HOWS = list(How)
-_PLACE = msgspec.msgpack.Decoder(tuple[str, str])
 NOARCH = "noarch"
 #: Anybody may ask for subdirs that nobody has; of so many it is remembered that they are absent.
 MOST_ABSENT = 256
-
-
-class Catalog(Protocol):
-    """One subdir of an upstream: an origin's (`subdir_catalog`), or another feed's (`feed_subdir`)."""
-
-    def peek(self) -> HeldSubdir | None: ...
-
-    def last(self) -> HeldSubdir | None: ...
-
-    async def find(self, *, offline: bool = False) -> HeldSubdir: ...
-
-    def damaged(self, stem: str) -> None: ...
-
-    def is_busy(self) -> bool: ...
-
-    async def close(self) -> None: ...
 
 
 Stems = list[tuple[tuple[str, str], str]]
@@ -78,7 +60,7 @@ class Channel:
         self._folder = folder
         self._catalog_of = catalog_of
         self._composer = composer
-        self._notes = notes
+        self._notes = ChannelNotes(feed.name, notes)
         self.tally = tally
         self._catalogs: dict[tuple[str, str], Catalog] = {}
         self._editions: dict[str, Edition] = {}
@@ -88,8 +70,6 @@ class Channel:
         self._cured: dict[str, str] = {}
         self._empty: Generation | None = None
         self._emptying = asyncio.Lock()
-        #: The subdirs that were ever shown (noted); None: not read yet.
-        self._shown: frozenset[str] | None = None
         one = feed.upstreams[0] if len(feed.upstreams) == 1 else None
         #: Whether one upstream has every name, so that nobody has to ask whose a name is.
         self._is_one = one is not None and not (
@@ -101,7 +81,6 @@ class Channel:
         self._upstreams = tuple(upstream.id for upstream in feed.upstreams)
         #: What the composed editions were made of, by subdir.
         self._made_of: dict[str, _MadeOf] = {}
-        self._plain_places: dict[str, tuple[str, str]] = {}
 
     def serves(self, subdir: str) -> bool:
         """Tell whether the settings let the feed have the subdir."""
@@ -186,18 +165,26 @@ class Channel:
         """
         if not self._is_one or self.ruling is None or self._needs_all or not self.serves(subdir):
             return None
-        upstream = self.feed.upstreams[0]
+        upstream, held = self.feed.upstreams[0], None
         try:
             with told(self.feed.name):
                 held = await self._catalog(upstream, subdir).find(offline=offline or self.feed.offline)
         except UpstreamError as error:
             raise problem_for(error, self.feed.name) from error
         finally:
-            self._bound(subdir, is_there=True)
+            self._bound(subdir, is_there=held is not None and held.generation is not None)
         if held.generation is None:
             return None
         inputs = await self._inputs(subdir, [held], offline)
         return held if self._composer.current(subdir, inputs) is None else None
+
+    def damaged_below(self, held: HeldSubdir, subdir: str) -> None:
+        """Forget what an upstream has in a subdir: its files were found damaged."""
+        assert held.generation is not None
+        self.tally.count("packs", "damaged")
+        for (_, other), catalog in self._catalogs.items():
+            if other == subdir:
+                catalog.damaged(held.generation.stem)
 
     def known(self) -> Sequence[Edition]:
         """Return the editions that have been made in this process, however old."""
@@ -250,7 +237,7 @@ class Channel:
         held = await catalog.find(offline=offline)
         if held.generation is None:
             return None
-        await self._note_plain(subdir, held)
+        await self._notes.note_plain(subdir, (str(held.folder), held.generation.stem))
         return self._plain(subdir, held)
 
     def _plain(self, subdir: str, held: HeldSubdir) -> Edition:
@@ -280,8 +267,8 @@ class Channel:
                 "busy", f"what is held of {subdir} is damaged and is fetched anew", retry_after_s=2
             ) from damage
         if subdir not in self._made_of:
-            await self._note_shown(subdir)
-            await self._notes.delete(self._note_of("plain", subdir))
+            await self._notes.note_shown(subdir)
+            await self._notes.forget_plain(subdir)
         self._made_of[subdir] = _MadeOf(composed, stems, tuple(catalogs))
         return self._composed(subdir, composed, held)
 
@@ -303,9 +290,10 @@ class Channel:
             await self._part(upstream, subdir, each, offline)
             for upstream, each in zip(self.feed.upstreams, held, strict=True)
         ]
-        before = await self._shown_plain(subdir) if subdir not in self._made_of else ()
+        before = await self._notes.shown_plain(subdir) if subdir not in self._made_of else ()
         # What an upstream happens to hold says nothing about what it lacks.
-        return Inputs(tuple(parts), bool(self.feed.subdirs) and not offline, before)
+        is_complete = bool(self.feed.subdirs) and not offline and not self._is_one
+        return Inputs(tuple(parts), is_complete, before, has_owners=not self._is_one)
 
     async def _part(self, upstream: Upstream, subdir: str, held: HeldSubdir, offline: bool) -> Part:
         """Return what the upstream brings. A name has one owner over all subdirs, so the others are looked at too:
@@ -317,7 +305,8 @@ class Channel:
             return Part(upstream.id, _place(held), lineage=held.lineage)
         elsewhere = []
         held_of = {each for (_, each), catalog in self._catalogs.items() if _has_any(catalog)}
-        for other in sorted({NOARCH, *self.feed.subdirs, *await self._ever_shown(), *held_of} - {subdir}):
+        shown = {each for each in await self._notes.ever_shown() if self.serves(each)}
+        for other in sorted({NOARCH, *self.feed.subdirs, *shown, *held_of} - {subdir}):
             catalog = self._catalog(upstream, other)
             elsewhere.append(_place(catalog.last() or await catalog.find(offline=offline)))
         withheld = () if upstream.private else self.feed.reserved
@@ -325,37 +314,6 @@ class Channel:
         return Part(
             upstream.id, _place(held), known, upstream.only, (*upstream.except_, *withheld), held.lineage
         )
-
-    # -- what is remembered of it --------------------------------------------------------------------------
-
-    async def _ever_shown(self) -> frozenset[str]:
-        if self._shown is None:
-            data = await self._notes.get(f"shown/{self.feed.name}")
-            self._shown = frozenset(data.decode("ascii").split()) if data is not None else frozenset()
-        return frozenset(subdir for subdir in self._shown if self.serves(subdir))
-
-    async def _note_shown(self, subdir: str) -> None:
-        shown = await self._ever_shown()
-        if subdir not in shown:
-            self._shown = shown | {subdir}
-            await self._notes.set(f"shown/{self.feed.name}", " ".join(sorted(self._shown)).encode("ascii"))
-
-    async def _note_plain(self, subdir: str, held: HeldSubdir) -> None:
-        """Note what is shown as it is: clients go on to ask for its shards when the feed gets a policy."""
-        place = _place(held)
-        if place is not None and self._plain_places.get(subdir) != place:
-            self._plain_places[subdir] = place
-            await self._notes.set(self._note_of("plain", subdir), msgspec.msgpack.encode(place))
-
-    async def _shown_plain(self, subdir: str) -> tuple[tuple[str, str], ...]:
-        data = await self._notes.get(self._note_of("plain", subdir))
-        try:
-            return (_PLACE.decode(data),) if data else ()
-        except msgspec.DecodeError:
-            return ()
-
-    def _note_of(self, what: str, subdir: str) -> str:
-        return f"{what}/{self.feed.name}/{subdir}"
 
 
 def _has_any(catalog: Catalog) -> bool:

@@ -90,6 +90,8 @@ class Inputs:
     is_complete: bool
     #: Generations that the feed showed as they were.
     shown_before: tuple[tuple[str, str], ...] = ()
+    #: Whether the names' owners are remembered: who takes all from one upstream need not.
+    has_owners: bool = True
 
     def key(self, rules: str) -> str:
         """Return the name of these inputs."""
@@ -165,7 +167,7 @@ class Composer:
             shown_before=inputs.shown_before if known is None else (),
             rules=self._rules(known, sources, tick_ms),
         )  # fmt: skip
-        made = await self._made(order)
+        made = await self._made(order, has_owners=inputs.has_owners)
         note = _Note(key, made["stem"], sources, tick_ms, made["until_ms"], made["counts"])
         generation = await asyncio.to_thread(open_generation, self._folder / subdir, note.stem)
         composed = self._composed[subdir] = Composed(generation, note)
@@ -179,8 +181,8 @@ class Composer:
         is_known = known is not None and known.note.rules == sources and known.note.tick_ms <= tick_ms
         return Rules(self._ruling.policy, tick_ms, str(self._ruling.state), is_known=is_known)
 
-    async def _made(self, order: Order) -> Mapping[str, Any]:
-        remembered = await self._register.all(self._feed)
+    async def _made(self, order: Order, *, has_owners: bool) -> Mapping[str, Any]:
+        remembered = await self._register.all(self._feed) if has_owners else {}
         async with temporary_folder("feedgate-owners-") as folder:
             path = folder / "remembered"
             await asyncio.to_thread(path.write_bytes, msgspec.msgpack.encode(remembered))
@@ -195,7 +197,8 @@ class Composer:
         if "damaged" in made:
             raise DamagedPart(made["damaged"])
         self._tally.count("names_judged", self._feed, made["judged"])
-        await self._register.learn(self._feed, made["learned"])
+        if has_owners:
+            await self._register.learn(self._feed, made["learned"])
         self._tell("would change their owner and are held", made["held"])
         self._tell("are offered by an earlier upstream than their owner, who keeps them", made["rivals"])
         return made

@@ -20,13 +20,14 @@ from proxy.conda.record import Facts
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.conda.channel import NOARCH, Channel
-from proxy.feeds.conda.edition import Edition, HeldSubdir
+from proxy.feeds.conda.edition import Edition
 from proxy.feeds.conda.edition_blobs import index_of, shard_in
 from proxy.feeds.conda.full_index import FullIndexes
 from proxy.feeds.conda.package_url import package_url
 from proxy.feeds.conda.side_documents import DamagedSubdir, SideDocuments
 from proxy.feeds.conda.superseded import SupersededShards
-from proxy.feeds.conda.view import CondaView, judged_view, view_of
+from proxy.feeds.conda.view import CondaView
+from proxy.feeds.conda.viewing import PATIENCE_S, Viewing
 from proxy.feeds.keeper import ArtifactRef, Keeper
 from proxy.feeds.view import gate
 from proxy.feeds.views import Views
@@ -39,8 +40,6 @@ from proxy.policy.settings import Policy
 
 _LOG = logging.getLogger("feedgate.conda")
 _MOST_INDEXES = 64
-#: conda gives up after 60 s without a byte; rendering what was fetched takes its part of them.
-PATIENCE_S = 35.0
 
 T = TypeVar("T")
 
@@ -70,7 +69,7 @@ class CondaFeed:
         self._full = full
         self._side = side
         self._clock = clock
-        self._views = views
+        self._viewing = Viewing(channel, views)
         #: The feeds of this server that are upstreams of this one; a file passes their gate as well.
         self._inner = dict(inner)
         self._urls = {u.id: u.urls[0].reveal().rstrip("/") for u in feed.upstreams if u.urls}
@@ -228,17 +227,13 @@ class CondaFeed:
     async def view(self, subdir: str, name: str, *, offline: bool = False) -> tuple[Edition, CondaView]:
         """Return what the feed shows and hides of a name in a subdir. Raises Problem."""
 
-        if self.channel.peek(subdir) is None:
-            held = await self._unmade(subdir, offline)
-            if held is not None:
-                return await self._judged(subdir, name, held)
+        found = await self._viewing.ahead(subdir, name, offline=offline)
+        if found is not None:
+            return found
 
         async def read(edition: Edition) -> tuple[Edition, CondaView]:
-            # The same records may come from another upstream after a reload.
-            source = " ".join((edition.generation.stem, *edition.upstreams, *_rules_of(edition)))
-            return edition, await self._remembered(subdir, name, source, lambda: view_of(feed, edition, name))
+            return edition, await self._viewing.of(edition, name)
 
-        feed = self.settings.name
         return await self._undamaged(subdir, read, offline=offline)
 
     async def side_car(self, subdir: str, file: FileName, digest: Sha256) -> ArtifactRef:
@@ -293,47 +288,9 @@ class CondaFeed:
         except BadPack as damage:
             raise Problem("busy", f"what is held of {subdir} is damaged", retry_after_s=2) from damage
 
-    async def _unmade(self, subdir: str, offline: bool) -> HeldSubdir | None:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                return await self.channel.unmade(subdir, offline=offline)
-        except TimeoutError:
-            detail = f"{subdir} is being fetched"
-            raise Problem("preparing", detail, feed=self.settings.name, retry_after_s=10) from None
-
-    async def _judged(self, subdir: str, name: str, held: HeldSubdir) -> tuple[Edition, CondaView]:
-        """Return what the edition that is being made will show of a name."""
-        ruling, generation = self.channel.ruling, held.generation
-        assert ruling is not None and generation is not None
-        feed, upstream = self.settings.name, self.channel.feed.upstreams[0].id
-        source = f"unmade {generation.stem} {upstream} {ruling.fingerprint} {ruling.tick_ms}"
-        view = await self._remembered(
-            subdir, name, source, lambda: judged_view(feed, subdir, upstream, held, ruling, name)
-        )
-        return Edition(subdir, generation, held.folder, (upstream,), held.how, held.age_s, 0.0), view
-
-    async def _remembered(
-        self, subdir: str, name: str, source: str, make: Callable[[], CondaView]
-    ) -> CondaView:
-        key = (f"{self.settings.name}/{subdir}/{name}", source)
-        view = self._views.get(key)
-        if view is None:
-            view = await asyncio.to_thread(make)
-            self._views.put(key, view, 8 + len(view.kept) + len(view.hidden))
-        return view
-
     def _ref(self, view: CondaView, record: Facts, url: str, file: FileName) -> ArtifactRef:
         others = (("md5", record.md5),) if record.md5 is not None else ()
         return ArtifactRef(
             self.settings.name, view.name, view.upstream, url, file.file,
             Sha256(record.sha256) if record.sha256 is not None else None, record.size, others,
         )  # fmt: skip
-
-
-def _rules_of(edition: Edition) -> tuple[str, ...]:
-    """Return what a view hangs on beside records: a policy's, and the policies of feeds that are upstreams."""
-    below = tuple(
-        text for held in edition.below if held.edition is not None for text in _rules_of(held.edition)
-    )
-    ruling = edition.ruling
-    return below if ruling is None else (ruling.fingerprint, str(edition.until_ms), *below)

@@ -1,0 +1,21 @@
+"""What a channel asks of each of its upstreams, subdir by subdir."""
+
+from typing import Protocol
+
+from proxy.feeds.conda.edition import HeldSubdir
+
+
+class Catalog(Protocol):
+    """One subdir of an upstream: an origin's (`subdir_catalog`), another feed's (`feed_subdir`), or approvals."""
+
+    def peek(self) -> HeldSubdir | None: ...
+
+    def last(self) -> HeldSubdir | None: ...
+
+    async def find(self, *, offline: bool = False) -> HeldSubdir: ...
+
+    def damaged(self, stem: str) -> None: ...
+
+    def is_busy(self) -> bool: ...
+
+    async def close(self) -> None: ...
