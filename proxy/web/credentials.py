@@ -14,27 +14,32 @@ from proxy.model.key_value import is_key
 
 AUTHORIZATION = istr("Authorization")
 X_API_KEY = istr("X-ApiKey")
+#: Where a key stands, and the line as it came.
+Line = tuple[str, str]
 #: What stands for something that cannot be a key.
 WRONG = ""
 
 
-def presented(headers: MultiMapping[str], params: Mapping[str, str]) -> str | None:
-    """Return the value of the key, WRONG for what cannot be one, None where there is none."""
-    value = _raw(headers, params)
-    return value if value is None or is_key(value) else WRONG
-
-
-def _raw(headers: MultiMapping[str], params: Mapping[str, str]) -> str | None:
+def key_line(headers: MultiMapping[str], params: Mapping[str, str]) -> Line | None:
+    """Return the place that counts and what stands there as it came, None where nothing does."""
     token = params.get("token")
     if token is not None:
-        return token
-    lines = headers.getall(X_API_KEY, ())
-    if lines:
-        return lines[0].strip() if len(lines) == 1 else WRONG
-    lines = headers.getall(AUTHORIZATION, ())
-    if lines:
-        return _of_authorization(lines[0]) if len(lines) == 1 else WRONG
+        return "t", token
+    for name in (X_API_KEY, AUTHORIZATION):
+        if name in headers:
+            lines = headers.getall(name)
+            return name, lines[0] if len(lines) == 1 else WRONG
     return None
+
+
+def presented(headers: MultiMapping[str], params: Mapping[str, str]) -> str | None:
+    """Return the value of the key, WRONG for what cannot be one, None where there is none."""
+    line = key_line(headers, params)
+    if line is None:
+        return None
+    name, text = line
+    value = _of_authorization(text) if name == AUTHORIZATION else text if name == "t" else text.strip()
+    return value if is_key(value) else WRONG
 
 
 def _of_authorization(line: str) -> str:

@@ -7,8 +7,8 @@ closed feeds there are. Where no feed is closed there is nothing to hide, and un
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
+import msgspec
 from multidict import MultiMapping
 
 from proxy.config.settings import Settings
@@ -19,11 +19,13 @@ from proxy.model.redact import Secret
 from proxy.state.keys import Keys
 from proxy.web.access_rights import require, require_admin
 from proxy.web.attempts import Attempts
-from proxy.web.credentials import presented
+from proxy.web.credentials import Line, key_line, presented
 from proxy.web.holders import Holders, Told, too_many
 from proxy.web.rights import API, Rights
 from proxy.web.routes import Found
 
+#: How many (key, feed) are remembered as admitted.
+MAX_ADMITTED = 4096
 _SAFE = frozenset({"GET", "HEAD"})
 #: Beginning of a route's pattern -> its area.
 _AREAS = (("/pypi/", "pypi"), ("/conda/", "conda"), ("/t/", "conda"), ("/api/", API))
@@ -50,6 +52,10 @@ class Guard:
         self._rights = Rights(self._of)
         self._areas: dict[str, str] = {}
         self._actors: dict[str, tuple[Actor, Actor]] = {}
+        self._keys = keys
+        #: Good keys only, and only here: no value of a wrong one is kept.
+        self._admitted: dict[tuple[Line, tuple[str, str | None]], Admitted] = {}
+        keys.on_change(self._admitted.clear)
 
     def trust_admin(self, admin: Secret) -> None:
         """Take the first admin's key, once it is known."""
@@ -71,12 +77,28 @@ class Guard:
         place = area, found.params.get("feed")
         if place in self._rights.open:
             return self._rights.nobody
-        value = presented(headers, found.params)
-        if value is None:
+        line = key_line(headers, found.params)
+        if line is None:
             return self._judge(Asked(area, place[1], method, address), None)
-        asked = Asked(area, place[1], method, address, value)
-        told = self._holders.known(value)
-        return self._later(asked) if told is Told.UNCHECKED else self._judge(asked, told)
+        admitted = self._admitted.get((line, place))
+        if admitted is not None and method in _SAFE and admitted.is_good(self._keys):
+            return admitted.actor
+        value = presented(headers, found.params)
+        asked = Asked(area, place[1], method, address, value or "")
+        told = self._holders.known(asked.value)
+        if told is Told.UNCHECKED:
+            return self._later(asked)
+        actor = self._judge(asked, told)
+        if isinstance(told, Actor) and method in _SAFE:
+            self._remember(line, place, actor)
+        return actor
+
+    def _remember(self, line: Line, place: tuple[str, str | None], actor: Actor) -> None:
+        """Remember that a good key may read a feed, by the line that it came in: most requests are like another."""
+        if len(self._admitted) >= MAX_ADMITTED:
+            self._admitted.clear()
+        key = self._keys.get(actor.id)
+        self._admitted[line, place] = Admitted(actor, key.expires_ms if key is not None else None)
 
     async def _later(self, asked: "Asked") -> Actor:
         return self._judge(asked, await self._holders.check(asked.value, asked.address))
@@ -119,14 +141,27 @@ class Guard:
     def _learn(self, settings: Settings) -> None:
         self._of, self._rights = settings, Rights(settings)
         self._actors.clear()
+        self._admitted.clear()
 
     def _area(self, pattern: str) -> str:
         area = next((area for start, area in _AREAS if pattern.startswith(start)), "")
         return self._areas.setdefault(pattern, area)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Admitted(msgspec.Struct, frozen=True):
+    """Somebody who may read a feed, until a time."""
+
+    actor: Actor
+    expires_ms: int | None
+
+    def is_good(self, keys: Keys) -> bool:
+        if self.expires_ms is not None and keys.now_ms() >= self.expires_ms:
+            return False
+        keys.note_use(self.actor.id)
+        return True
+
+
+class Asked(msgspec.Struct, frozen=True):
     """What is asked: the feed's name as the path has it (None: no feed's), and the key that came along."""
 
     area: str

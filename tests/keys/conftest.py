@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster
 
+from proxy.state import key_digests
 from tests.keys.house import House, house
 from tests.support.origin import Origin
 
@@ -16,6 +17,12 @@ def no_blocking_calls() -> Iterator[None]:
     blockbuster.activate()
     yield
     blockbuster.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check of a given value is dear on purpose; tests/state/test_keys.py pays the price."""
+    monkeypatch.setattr(key_digests, "_N", 16)
 
 
 @pytest.fixture
