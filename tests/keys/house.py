@@ -58,9 +58,15 @@ class House:
         fields = {name.replace("_", "-"): value for name, value in more.items()}
         if key is not None:
             fields["Authorization"] = f"Bearer {key}"
+        return await self.send(method, path, fields, body)
+
+    async def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Got:
+        """Ask with these headers, without following redirects."""
         url = f"{self.gateway.url}{path}"
         async with self.session.request(
-            method, url, headers=fields, data=body, allow_redirects=False
+            method, url, headers=headers, data=body, allow_redirects=False
         ) as answer:
             return Got(answer.status, dict(answer.headers), await answer.read(), answer.reason or "")
 
