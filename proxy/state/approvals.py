@@ -123,7 +123,12 @@ class Approvals:
     def on_change(self, listener: OnChange) -> Callable[[], None]:
         """Call back after each change with the feed and its changed names; returns how to stop that."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return stop
 
     # -- changing ------------------------------------------------------------------------------------------
 

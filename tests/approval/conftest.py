@@ -40,7 +40,7 @@ def index(origin: Origin) -> FakeIndex:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, index: FakeIndex) -> AsyncIterator[Desk]:
-    made = Desk(tmp_path, index)
+async def desk(tmp_path: Path, origin: Origin, index: FakeIndex) -> AsyncIterator[Desk]:
+    made = Desk(tmp_path, origin, index)
     yield made
     await made.stop()

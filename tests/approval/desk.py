@@ -15,6 +15,7 @@ from proxy.config.settings import Cache, Feed
 from proxy.policy.settings import Policy
 from tests.support.gateway import Gateway, Got, feed, until, upstream
 from tests.support.index import JSON, FakeIndex
+from tests.support.origin import Origin
 
 KEY = "reviewer-key-0123456789"
 HEADERS = {"Authorization": f"Bearer {KEY}"}
@@ -27,7 +28,8 @@ def curated(name: str = "approved", *sources: str, **changes: Any) -> Feed:
 class Desk:
     """Started by the test with the feeds that it wants."""
 
-    def __init__(self, folder: Path, index: FakeIndex) -> None:
+    def __init__(self, folder: Path, origin: Origin, index: FakeIndex) -> None:
+        self.origin = origin
         self.folder = folder
         self.index = index
         self.gateway: Gateway
@@ -108,6 +110,9 @@ class Desk:
     async def audited(self) -> list[str]:
         got = await self.send("GET", "/audit?limit=1000")
         return [item["action"] for item in got.json()["items"]]
+
+    async def ready(self) -> Got:
+        return await self.gateway.get("/healthz")
 
     # -- clients
 

@@ -16,7 +16,7 @@ async def test_a_client_of_a_curated_feed_finds_nothing_and_learns_why(desk: Des
     got = await desk.file(DEMO1)
     assert (got.status, got.json()["type"]) == (404, "urn:feedgate:not-approved")
     assert "promote" in got.json()["detail"]
-    assert desk.index._origin.requests == []
+    assert desk.origin.hits() == 0
 
 
 async def test_a_promoted_version_is_there_and_no_other(desk: Desk) -> None:

@@ -107,10 +107,11 @@ class Watch:
 
     async def _compare(self, source: str, name: str) -> None:
         feed = self._feeds().get(source)
+        kind = self._kinds().get(feed.kind) if feed is not None and not feed.offline else None
         approvals = self._of(source, name)
-        if feed is None or feed.offline or not approvals:
+        if kind is None or not approvals:
             return
-        found = await self._kinds()[feed.kind].compare(source, name, approvals, self._now_ms())
+        found = await kind.compare(source, name, approvals, self._now_ms())
         changed = [
             (approval, replace(approval, drift=found[approval.id]))
             for approval in approvals
