@@ -61,6 +61,10 @@ class Judge(Protocol):
         """Return every file that is held, those of copied names included, with the reason."""
         ...
 
+    def changed(self) -> dict[str, str]:
+        """Return the origin's record of every file that is not shown as it lists it now, copied names included."""
+        ...
+
 
 class Ingest:
     """Makes one snapshot, and beside it the shards of all its names where `shards` is given.
@@ -130,8 +134,10 @@ class Ingest:
 
     def finish(self) -> Report:
         """Write what ends the snapshot and its shards; return what was done."""
-        held = self._judge.held() if self._judge is not None else self._top.held
-        self._writer.finish(pack_top(msgspec.structs.replace(self._top, held=held)))
+        top = self._top
+        if self._judge is not None:
+            top = msgspec.structs.replace(top, held=self._judge.held(), changed=self._judge.changed())
+        self._writer.finish(pack_top(top))
         if self._shards is not None:
             self._shards.finish()
         return self.report

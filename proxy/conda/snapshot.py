@@ -25,6 +25,8 @@ class Top(msgspec.Struct, frozen=True):
     held: dict[str, str] = {}
     #: Where the packages of each upstream lie, if not beside its index: a base URL by the place of the upstream.
     bases: dict[int, str] = {}
+    #: file -> the origin's record of now, where another is shown or none, because its bytes changed under its name.
+    changed: dict[str, str] = {}
 
 
 _TOP = msgspec.json.Decoder(Top)

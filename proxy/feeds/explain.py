@@ -159,6 +159,8 @@ class Explainer:
         if slash and served and subdir not in served and subdir != "noarch":
             reason = f"this feed serves {', '.join(served)} and not {subdir} (subdirs)"
             return _absent(artifact, "subdirs", reason)
+        if self._feed.curated_from:
+            return _absent(artifact, "not-approved", f"nobody has approved it for {self._feed.name}")
         count = len(found.artifacts)
         reason = f"no upstream of this feed lists this file; of {found.name} {count} files are known"
         return _absent(artifact, "unlisted", reason)
@@ -175,7 +177,8 @@ class Explainer:
         return ExplainItem(
             artifact=each.artifact, outcome=verdict.outcome, policy=policy_of(each.verdict, found.policy),
             rule=verdict.rule, reason=verdict.reason, facts=told(facts) if facts is not None else {"name": found.name},
-            until=verdict.until, findings=[judged(finding) for finding in each.findings],
+            until=verdict.until, approvers=list(each.approvers),
+            findings=[judged(finding) for finding in each.findings],
         )  # fmt: skip
 
     def _with_facts(self, each: ArtifactExplained) -> ArtifactExplained:

@@ -23,6 +23,8 @@ class ArtifactExplained(NamedTuple):
     facts: Facts | None = None
     #: What each rule of the feed's policy says of it (`Judge.findings`); the first that blocks decides.
     findings: Sequence[Verdict] = ()
+    #: Who approved it, in a curated feed.
+    approvers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

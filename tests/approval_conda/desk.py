@@ -15,11 +15,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from proxy.config.settings import Feed
+from proxy.feeds.conda.comparing import CondaComparing
 from proxy.feeds.conda.selecting import CondaSelecting
 from proxy.feeds.promotion.selecting import Chosen, Found
 from proxy.model.actor import SYSTEM
 from proxy.model.approval import Approval, Promotion
 from proxy.model.audit_entry import AuditEntry
+from proxy.model.problem import Problem
 from tests.conda_feed.readback import FORMS
 from tests.conda_feed.stand import Stand
 from tests.support.gateway import Got
@@ -93,6 +95,26 @@ class Desk(Stand):
         after = replace(before, state="revoked", reason=reason, revoked_ms=now_ms)
         entry = AuditEntry(SYSTEM, "approval.revoke", before.id, feed=feed)
         await self.gateway.app.base.approvals.change(before, after, entry)
+
+    async def look(self) -> int:
+        """Compare the approvals with their sources, and mark them; return how many were marked."""
+        approvals = self.gateway.app.base.approvals
+        comparing = CondaComparing(self.gateway.app.site.conda_feed)
+        marked = 0
+        for before in approvals.active():
+            now_ms = int(self.clock.now().timestamp() * 1000)
+            try:
+                found = await comparing.compare(before.source_feed, before.name, [before], now_ms)
+            except Problem:
+                continue
+            drift = found.get(before.id, before.drift)
+            if drift is None or before.drift is None or drift.record != before.drift.record:
+                if drift is before.drift:
+                    continue
+                entry = AuditEntry(SYSTEM, "approval.drift", before.id, feed=before.feed)
+                await approvals.change(before, replace(before, drift=drift), entry)
+                marked += 1
+        return marked
 
     # -- looking
 

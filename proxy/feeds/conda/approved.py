@@ -5,7 +5,7 @@ names. Nothing is decided.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 from weakref import WeakSet
 
@@ -22,7 +22,7 @@ class Approvals(Protocol):
 
     def revoked(self, feed: str, name: str) -> Mapping[str, Approval]: ...
 
-    def names(self, feed: str) -> Sequence[str]: ...
+    def known_names(self, feed: str) -> Iterable[str]: ...
 
     def on_change(self, listener: OnChange) -> Callable[[], None]: ...
 
@@ -62,11 +62,16 @@ class Approved:
     def of(self, subdir: str, name: str) -> list[Approval]:
         """Return the active approvals of a name in a subdir."""
         found = self._approvals.of(self.feed, name)
-        return [each for path, each in found.items() if path.partition("/")[0] == subdir]
+        return [each for path, each in tuple(found.items()) if path.partition("/")[0] == subdir]
+
+    def all_revoked(self, subdir: str, name: str) -> list[Approval]:
+        """Return the approvals that files of a name had once in a subdir."""
+        found = self._approvals.revoked(self.feed, name)
+        return [each for path, each in tuple(found.items()) if path.partition("/")[0] == subdir]
 
     def subdirs(self) -> Collection[str]:
-        """Return the subdirs in which anything is approved."""
-        return [subdir for subdir, names in self._known().items() if names]
+        """Return the subdirs in which anything is approved, or was."""
+        return tuple(self._known())
 
     def has(self, subdir: str) -> bool:
         return bool(self._known().get(subdir))
@@ -101,7 +106,9 @@ class Approved:
     def _known(self) -> dict[str, set[str]]:
         if self._names is None:
             self._names = {}
-            for name in self._approvals.names(self.feed):
+            for name in self._approvals.known_names(self.feed):
+                for path in self._approvals.revoked(self.feed, name):
+                    self._names.setdefault(path.partition("/")[0], set())
                 for subdir in self._subdirs_of(name):
                     self._names.setdefault(subdir, set()).add(name)
         return self._names

@@ -11,7 +11,7 @@ for days that a channel has no shards in a subdir.
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ import msgspec
 from proxy.artifacts.notes import Notes
 from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, busy, run_in_child
+from proxy.conda.block import Block
 from proxy.conda.names import KNOWN_SUBDIRS, SECTIONS
 from proxy.conda.pack import BadPack, digest_of
 from proxy.conda.record import joined
@@ -40,7 +41,7 @@ _LOG = logging.getLogger("feedgate.conda")
 #: With more names than this a child does the work: a serving process never holds its interpreter for long.
 _MOST_HERE = 1500
 #: A reviewer has looked at it: it is as old as its record says.
-_LINEAGE = Lineage(has_sights=False)
+LINEAGE = Lineage(has_sights=False)
 
 
 class ApprovedSubdir:
@@ -97,7 +98,7 @@ class ApprovedSubdir:
         return self._revision is not None and self._approved.is_unchanged(self._subdir, self._revision)
 
     def _held(self) -> HeldSubdir:
-        return HeldSubdir(self._generation, self.folder, How.HIT, 0.0, 0.0, _LINEAGE)
+        return HeldSubdir(self._generation, self.folder, How.HIT, 0.0, 0.0, LINEAGE)
 
     def _update(self) -> "asyncio.Task[None]":
         if self._updating is None:
@@ -206,16 +207,17 @@ class ApprovedSubdir:
 
 
 def change_of(name: str, approvals: Iterable[Approval]) -> Change:
-    """Return a name's records as they were approved, in the order of their files."""
-    sections: dict[str, dict[str, bytes]] = {section: {} for section in SECTIONS.values()}
-    for file, approval in sorted(_by_file(approvals)):
-        sections["packages.conda" if file.endswith(".conda") else "packages"][file] = approval.record
-    return Change(name, joined(sections["packages"]), joined(sections["packages.conda"]))
+    """Return a name's records as they were approved."""
+    block = block_of(name, {each.artifact.partition("/")[2]: each.record for each in approvals})
+    return Change(name, block.tar, block.conda)
 
 
-def _by_file(approvals: Iterable[Approval]) -> Iterator[tuple[str, Approval]]:
-    for approval in approvals:
-        yield approval.artifact.partition("/")[2], approval
+def block_of(name: str, records: Mapping[str, bytes]) -> Block:
+    """Return these records as a block, in the order of their files."""
+    tar, conda = (
+        {file: raw for file, raw in sorted(records.items()) if file.endswith(end)} for end in SECTIONS
+    )
+    return Block(name, joined(tar), joined(conda))
 
 
 def _digest_of(change: Change) -> bytes | None:

@@ -5,24 +5,30 @@ asked about it; what was revoked is `revoked`. Only then the view decides, with 
 of the pinned digest, from here or from the address that the approval noted, whatever the origin lists by now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import quote
 
 from proxy.artifacts.store import BlobStore
 from proxy.conda.names import FileName
 from proxy.config.settings import Feed
 from proxy.feeds.conda.approved import Approved
+from proxy.feeds.conda.approved_subdir import LINEAGE, block_of
 from proxy.feeds.conda.channel import Channel
 from proxy.feeds.conda.feed import CondaFeed, Located
 from proxy.feeds.conda.full_index import FullIndexes
+from proxy.feeds.conda.ruling import Place
 from proxy.feeds.conda.side_documents import SideDocuments
 from proxy.feeds.conda.view import CondaView
 from proxy.feeds.curated import APPROVED
 from proxy.feeds.keeper import ArtifactRef, Keeper
-from proxy.feeds.view import gate
+from proxy.feeds.promotion.selecting import Found
+from proxy.feeds.view import gate, refusal
 from proxy.feeds.views import Views
 from proxy.model.approval import Approval
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
+from proxy.model.verdict import Outcome, Verdict
 from proxy.policy.settings import Policy
 
 
@@ -46,16 +52,46 @@ class CuratedCondaFeed(CondaFeed):
         return tuple(dict.fromkeys((*super().subdirs(), *sorted(self.approved.subdirs()))))
 
     async def locate(self, subdir: str, file: FileName, *, offline: bool = False) -> Located:
-        approval = self._approved(subdir, file)
         path = f"{subdir}/{file.file}"
+        approval = self.approved.active(subdir, file)
+        if approval is None:
+            former = self.approved.revoked(subdir, file)
+            if former is None:
+                raise not_approved(self.settings.name, path)
+            raise refusal(self.settings.name, path, _revoked(former), query=f"artifact={quote(path)}")
         _, view = await self.view(subdir, file.name, offline=offline)
-        record = gate(view, path)
+        record = gate(view, path, path)
         if record is None:
-            raise self._not_approved(path)
-        return Located(record, self._pinned(approval, file))
+            raise not_approved(self.settings.name, path)
+        return Located(record, self._pinned(approval, file), view.noted.get(path))
 
     def origin_of(self, subdir: str, file: FileName, located: Located) -> str:
-        return self._approved(subdir, file).upstream
+        approval = self.approved.active(subdir, file)
+        return approval.upstream if approval is not None else located.ref.upstream
+
+    def amended(self, view: CondaView, subdir: str) -> CondaView:
+        """Return the view with the files that were approved once."""
+        former = {each.artifact: _revoked(each) for each in self.approved.all_revoked(subdir, view.name)}
+        return replace(view, hidden={**view.hidden, **former}) if former else view
+
+    def approvers(self, name: str, path: str) -> Sequence[str]:
+        subdir = path.partition("/")[0]
+        return [each.actor for each in self.approved.of(subdir, name) if each.artifact == path]
+
+    def judged(self, found: Sequence[Found]) -> Mapping[str, Verdict]:
+        """Return what the feed's policy would hide of these files if they were approved. Blocks."""
+        ruling = self.channel.ruling
+        if ruling is None:
+            return {}
+        hidden: dict[str, Verdict] = {}
+        for (subdir, name), of_name in _by_name(found).items():
+            files = {each.artifact.partition("/")[2]: each.record for each in of_name}
+            known = {each.artifact.partition("/")[2]: each.record for each in self.approved.of(subdir, name)}
+            block = block_of(name, known | files)
+            needed = dict.fromkeys(files, "this promotion")
+            verdicts = ruling.judged(block, Place(subdir, LINEAGE), needed).hidden
+            hidden |= {path: why for path, why in verdicts.items() if path.partition("/")[2] in files}
+        return hidden
 
     async def close(self) -> None:
         self.approved.close()
@@ -63,25 +99,28 @@ class CuratedCondaFeed(CondaFeed):
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    def _approved(self, subdir: str, file: FileName) -> Approval:
-        path = f"{subdir}/{file.file}"
-        approval = self.approved.active(subdir, file)
-        if approval is not None:
-            return approval
-        former = self.approved.revoked(subdir, file)
-        if former is None:
-            raise self._not_approved(path)
-        reason = f"its approval was revoked: {former.reason}" if former.reason else "its approval was revoked"
-        raise Problem("revoked", reason, feed=self.settings.name, artifact=path)
-
-    def _not_approved(self, path: str) -> Problem:
-        return Problem(
-            "not-approved", f"nobody has approved it for {self.settings.name}; ask a reviewer of this feed",
-            feed=self.settings.name, artifact=path,
-        )  # fmt: skip
-
     def _pinned(self, approval: Approval, file: FileName) -> ArtifactRef:
         return ArtifactRef(
             self.settings.name, approval.name, APPROVED, approval.origin_url, file.file, approval.sha256,
             approval.size,
         )  # fmt: skip
+
+
+def not_approved(feed: str, artifact: str) -> Problem:
+    """Return what is said of a name or file that nobody has approved."""
+    return Problem(
+        "not-approved", f"nobody has approved it for {feed}; ask a reviewer of this feed",
+        feed=feed, artifact=artifact, explain=f"/api/v1/feeds/{feed}/explain?artifact={quote(artifact)}",
+    )  # fmt: skip
+
+
+def _revoked(approval: Approval) -> Verdict:
+    reason = f": {approval.reason}" if approval.reason else ""
+    return Verdict(Outcome.BLOCK, "approval", f"its approval was revoked{reason}", "revoked")
+
+
+def _by_name(found: Iterable[Found]) -> dict[tuple[str, str], list[Found]]:
+    names: dict[tuple[str, str], list[Found]] = {}
+    for each in found:
+        names.setdefault((each.artifact.partition("/")[0], each.name), []).append(each)
+    return names

@@ -7,7 +7,7 @@ wait for it, and the gate judges by itself: a changed policy holds for downloads
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -223,6 +223,14 @@ class CondaFeed:
     def origin_of(self, subdir: str, file: FileName, located: Located) -> str:
         """Return the id of the upstream that has a file which passed the gate."""
         return located.ref.upstream
+
+    def amended(self, view: CondaView, subdir: str) -> CondaView:
+        """Return the view with what is known of its name beside the edition."""
+        return view
+
+    def approvers(self, name: str, path: str) -> Sequence[str]:
+        """Return who approved a file."""
+        return ()
 
     async def view(self, subdir: str, name: str, *, offline: bool = False) -> tuple[Edition, CondaView]:
         """Return what the feed shows and hides of a name in a subdir. Raises Problem."""

@@ -17,6 +17,9 @@ from proxy.state.sighting import Sighting, merge
 #: A file's reason begins with the rule that holds it.
 HELD = "drift: its bytes changed at the origin on {day}; the ones seen first are not known any more"
 
+#: Of more files than this the records of now are not kept: a channel that renames all of its bytes is another one.
+_MOST_CHANGED = 2000
+
 
 @dataclass(slots=True)
 class FirstSight:
@@ -34,6 +37,9 @@ class FirstSight:
     #: What the snapshot before held.
     held_before: Mapping[str, str] = field(default_factory=dict)
     newly_held: dict[str, str] = field(default_factory=dict)
+    #: file -> the record that the origin lists now, where its bytes are not those seen first; of the snapshot before.
+    changed_before: Mapping[str, str] = field(default_factory=dict)
+    newly_changed: dict[str, str] = field(default_factory=dict)
     judged: set[str] = field(default_factory=set)
     #: The files that changed under their names just now.
     drifted: list[str] = field(default_factory=list)
@@ -43,6 +49,12 @@ class FirstSight:
         before = ((file, why, parse_file(file)) for file, why in self.held_before.items())
         copied = {file: why for file, why, parsed in before if parsed and parsed.name not in self.judged}
         return copied | self.newly_held
+
+    def changed(self) -> dict[str, str]:
+        """Return file -> the record that the origin lists now, of files that changed under their names."""
+        before = ((file, raw, parse_file(file)) for file, raw in self.changed_before.items())
+        copied = {file: raw for file, raw, parsed in before if parsed and parsed.name not in self.judged}
+        return dict(list((copied | self.newly_changed).items())[:_MOST_CHANGED])
 
     def judge(self, block: Block, previous: Block | None) -> Block:
         """Return the block as it is shown; `previous` is the one of the snapshot before."""
@@ -56,10 +68,18 @@ class FirstSight:
             self.learned[block.name] = sighting
         drifted = {} if old is None else sighting.drifts(files)
         if drifted:
+            self._note_changed(block, sighting, set(drifted))
             block = self._undrifted(block, previous, set(drifted))
         if self.stamps and not self.is_initial:
             block = _stamped(block, sighting)
         return block
+
+    def _note_changed(self, block: Block, sighting: Sighting, drifted: set[str]) -> None:
+        """Keep what reviewers of curated feeds may accept: the origin's record, stamped as it would be shown."""
+        if self.stamps and not self.is_initial:
+            block = _stamped(block, sighting)
+        listed = {**raws_of(block.tar), **raws_of(block.conda)}
+        self.newly_changed |= {file: bytes(listed[file]).decode() for file in drifted & listed.keys()}
 
     def _undrifted(self, block: Block, previous: Block | None, drifted: set[str]) -> Block:
         first = {} if previous is None else {**raws_of(previous.tar), **raws_of(previous.conda)}

@@ -69,8 +69,11 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
 def _made(order: Order) -> dict[str, Any]:
     folder = Path(order.folder)
     previous = open_generation(folder, order.previous) if order.previous is not None else None
-    before = previous.snapshot.top.held if previous is not None else {}
-    sights = FirstSight(order.now_ms, order.is_initial, order.stamps, _known(order), held_before=before)
+    before = previous.snapshot.top if previous is not None else Top(order.subdir)
+    sights = FirstSight(
+        order.now_ms, order.is_initial, order.stamps, _known(order), held_before=before.held,
+        changed_before=before.changed,
+    )  # fmt: skip
     read_in = _read_in(order)
     with drafting(folder, order.now_ms, previous) as draft:
         report = _written(order, read_in, draft, previous, sights)

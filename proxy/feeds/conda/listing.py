@@ -16,6 +16,7 @@ from proxy.conda.names import is_name, is_subdir, parse_file
 from proxy.conda.pack import BadPack
 from proxy.conda.record import Facts
 from proxy.feeds.conda.channel import NOARCH
+from proxy.feeds.conda.curated_feed import not_approved
 from proxy.feeds.conda.edition import Edition, hidden_files
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.trial import CondaTrials
@@ -85,7 +86,11 @@ class CondaListing:
         name = name.lower()
         editions = await self._editions()
         views, facts = await self._read(lambda: self._explained(editions, name))
-        found = [each for view in views for each in _explained(view, facts)]
+        found = [
+            each._replace(approvers=self._feed.approvers(name, each.artifact))
+            for view in views
+            for each in _explained(view, facts)
+        ]
         if not found:
             raise self._unknown(name, editions)
         upstream = next(view.upstream for view in views if view.kept or view.hidden)
@@ -111,6 +116,8 @@ class CondaListing:
     # -- parts ---------------------------------------------------------------------------------------------
 
     def _unknown(self, name: str, editions: Iterable[Edition]) -> Problem:
+        if self._feed.settings.curated_from:
+            return not_approved(self._feed.settings.name, name)
         known = ", ".join(edition.subdir for edition in editions) or "no subdir"
         detail = f"this feed lists nothing named {name}; looked at: {known}"
         return Problem("unknown", detail, feed=self._feed.settings.name, artifact=name)
@@ -137,7 +144,8 @@ class CondaListing:
         views = []
         for edition in editions:
             try:
-                views.append(view_of(self._feed.settings.name, edition, name))
+                view = view_of(self._feed.settings.name, edition, name)
+                views.append(self._feed.amended(view, edition.subdir))
             except BadPack as damage:
                 raise _Damaged(edition) from damage
         return views

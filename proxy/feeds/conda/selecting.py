@@ -16,6 +16,7 @@ from proxy.conda.names import FileName, is_subdir, parse_file
 from proxy.conda.pack import BadPack
 from proxy.conda.record import raws_of
 from proxy.feeds.conda.channel import NOARCH
+from proxy.feeds.conda.curated_feed import CuratedCondaFeed
 from proxy.feeds.conda.edition import Edition
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.meaning import Candidate, chosen, fits, means, shown, verdicts_on
@@ -123,7 +124,8 @@ class CondaSelecting:
         )  # fmt: skip
 
     async def hidden(self, source: str, target: str, found: Sequence[Found]) -> Mapping[str, Verdict]:
-        return {}
+        feed = self._feed(target)
+        return await asyncio.to_thread(feed.judged, found) if isinstance(feed, CuratedCondaFeed) else {}
 
     # -- parts ---------------------------------------------------------------------------------------------
 
