@@ -6,6 +6,8 @@ The feeds that it speaks of are those of the site in force, whichever that is.
 from collections.abc import Callable, Mapping
 
 from proxy.base import Base
+from proxy.feeds.conda.comparing import CondaComparing
+from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.selecting import CondaSelecting
 from proxy.feeds.promotion.comparing import Comparing
 from proxy.feeds.promotion.promotions import Ground, Promotions
@@ -35,9 +37,11 @@ class Curating:
         )  # fmt: skip
         self._selecting: Mapping[str, Selecting] = {
             "pypi": PypiSelecting(self._pypi, lambda: site().keeper, base.store, base.approvals),
-            "conda": CondaSelecting(lambda name: site().conda_feed(name), lambda: site().keeper),
+            "conda": CondaSelecting(self._conda, lambda: site().keeper),
         }
-        comparing: Mapping[str, Comparing] = {"pypi": PypiComparing(self._pypi)}
+        comparing: Mapping[str, Comparing] = {
+            "pypi": PypiComparing(self._pypi), "conda": CondaComparing(self._conda),
+        }  # fmt: skip
         self.promotions = Promotions(base.approvals, self.vaulting, base.clock, self._ground)
         self.reviews = Reviews(base.approvals, base.clock)
         self.watch = Watch(
@@ -67,6 +71,9 @@ class Curating:
 
     def _pypi(self, name: str) -> PypiFeed | None:
         return self._site().pypi_feed(name)
+
+    def _conda(self, name: str) -> CondaFeed | None:
+        return self._site().conda_feed(name)
 
     def _ground(self) -> Ground:
         site = self._site()

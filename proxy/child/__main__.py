@@ -3,8 +3,10 @@
 import errno
 import gc
 import importlib
+import os
 import resource
 import sys
+from typing import NoReturn
 
 import orjson
 
@@ -39,5 +41,12 @@ def main() -> int:
     return 0
 
 
+def leave(code: int) -> NoReturn:
+    """End at once: threads of libraries still run (py-rattler's), and Python's own tidying up has crashed on them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

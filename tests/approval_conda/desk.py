@@ -12,21 +12,22 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
 from msgspec.structs import replace
 
 from proxy.config.settings import Feed
-from proxy.feeds.conda.comparing import CondaComparing
 from proxy.feeds.conda.selecting import CondaSelecting
 from proxy.feeds.promotion.selecting import Chosen, Found
 from proxy.model.actor import SYSTEM
 from proxy.model.approval import Approval, Promotion
 from proxy.model.audit_entry import AuditEntry
-from proxy.model.problem import Problem
 from tests.conda_feed.readback import FORMS
 from tests.conda_feed.stand import Stand
-from tests.support.gateway import Got
+from tests.support.gateway import Got, until
 
 CURATED = "approved"
+LINUX = "linux-64"
+KEY = "reviewer-key-0123456789"
 
 
 class Desk(Stand):
@@ -34,12 +35,12 @@ class Desk(Stand):
 
     _numbers = itertools.count(1)
 
-    def curated(self, name: str = CURATED, source: str = "chan", **changes: Any) -> Feed:
-        return Feed(name, "conda", curated_from=(source,), **changes)
+    def curated(self, name: str = CURATED, *sources: str, **changes: Any) -> Feed:
+        return Feed(name, "conda", curated_from=sources or ("chan",), **changes)
 
     async def begin(self, *more: Feed, **changes: Any) -> None:
         """Start with both feeds; changes are the open one's."""
-        await self.start(self.feed(**changes), *(more or (self.curated(),)))
+        await self.start(self.feed(**changes), *(more or (self.curated(),)), server={"admin_key": KEY})
 
     @property
     def selecting(self) -> CondaSelecting:
@@ -97,24 +98,48 @@ class Desk(Stand):
         await self.gateway.app.base.approvals.change(before, after, entry)
 
     async def look(self) -> int:
-        """Compare the approvals with their sources, and mark them; return how many were marked."""
+        """Compare the approvals with their sources, as the server does now and then; return how many were marked."""
         approvals = self.gateway.app.base.approvals
-        comparing = CondaComparing(self.gateway.app.site.conda_feed)
-        marked = 0
-        for before in approvals.active():
-            now_ms = int(self.clock.now().timestamp() * 1000)
-            try:
-                found = await comparing.compare(before.source_feed, before.name, [before], now_ms)
-            except Problem:
-                continue
-            drift = found.get(before.id, before.drift)
-            if drift is None or before.drift is None or drift.record != before.drift.record:
-                if drift is before.drift:
-                    continue
-                entry = AuditEntry(SYSTEM, "approval.drift", before.id, feed=before.feed)
-                await approvals.change(before, replace(before, drift=drift), entry)
-                marked += 1
-        return marked
+        before = {each.id: each.drift for each in approvals.active()}
+        await self.gateway.app.curating.watch.look()
+        return sum(each.drift != before[each.id] for each in approvals.active())
+
+    # -- the reviewer's calls
+
+    async def send(
+        self, method: str, path: str, body: object = None, *, key: str | None = KEY, **headers: str
+    ) -> Got:
+        """Ask the management API."""
+        fields = {"Authorization": f"Bearer {key}"} if key is not None else {}
+        if body is not None:
+            fields["Content-Type"] = "application/json"
+        data = orjson.dumps(body) if body is not None else None
+        return await self.gateway.get(f"/api/v1{path}", method=method, body=data, **(fields | headers))
+
+    async def order(self, *specs: str, to: str = CURATED, key: str | None = KEY, **body: Any) -> Got:
+        """Ask for a promotion for linux-64; `source` is the feed that it is from."""
+        asked = {"from": body.pop("source", "chan"), "specs": list(specs), "platforms": [LINUX], **body}
+        return await self.send("POST", f"/feeds/{to}/promotions", asked, key=key)
+
+    async def promote(self, *specs: str, **body: Any) -> dict[str, Any]:
+        """Promote; return artifact -> item of the answer."""
+        got = await self.order(*specs, **body)
+        assert got.status == (200 if body.get("dry_run") else 201), got.body
+        return {item["artifact"]: item for item in got.json()["artifacts"]}
+
+    async def approvals(self, feed: str = CURATED, **query: str) -> dict[str, Any]:
+        """Return the approvals by artifact."""
+        asked = "&".join(f"{name}={value}" for name, value in {"limit": "1000", **query}.items())
+        got = await self.send("GET", f"/feeds/{feed}/approvals?{asked}")
+        assert got.status == 200, got.body
+        return {item["artifact"]: item for item in got.json()["items"]}
+
+    async def held(self, feed: str = CURATED) -> None:
+        """Wait until no approval's bytes are missing."""
+        await until(
+            lambda: self.send("GET", f"/feeds/{feed}/approvals?state=pending"),
+            lambda got: got.json()["items"] == [],
+        )
 
     # -- looking
 

@@ -63,7 +63,7 @@ async def test_what_a_reviewer_approved_is_as_old_as_its_record_says(desk: Desk)
 async def test_what_the_targets_policy_would_hide_is_told_before_it_is_approved(desk: Desk) -> None:
     await begin(desk, block_licenses=["GPL3"])
     choice = await desk.selecting.select("chan", "b", Sought(platforms=("linux-64",)))
-    hidden = await desk.selecting.hidden("approved", [each.found for each in choice.chosen])
+    hidden = await desk.selecting.hidden("chan", "approved", [each.found for each in choice.chosen])
     assert {path: verdict.rule for path, verdict in hidden.items()} == {PATHS[1]: "block_licenses"}
 
 
@@ -72,7 +72,7 @@ async def test_an_older_version_than_the_policy_keeps_is_told(desk: Desk) -> Non
     await begin(desk, keep_versions=1)
     await desk.approve("linux-64/a-2-0.conda")
     choice = await desk.selecting.find("chan", PATHS[0])
-    hidden = await desk.selecting.hidden("approved", [each.found for each in choice.chosen])
+    hidden = await desk.selecting.hidden("chan", "approved", [each.found for each in choice.chosen])
     assert hidden[PATHS[0]].rule == "keep_versions"
 
 

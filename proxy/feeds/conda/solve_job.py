@@ -127,7 +127,6 @@ class _Solver:
         self._asked = asked
         self._catalog = catalog
         self._sources = list(_written(catalog, folder))
-        self._has_pip = catalog.has("pip")
 
     def run(self) -> dict[str, Any]:
         """Solve everything together first; then each file that another one of its name kept out."""
@@ -195,7 +194,6 @@ class _Solver:
             return await solve_with_sparse_repodata(
                 list(specs), self._sources, locked_packages=self._locked(), virtual_packages=virtual,
                 timeout=_TIMEOUT, channel_priority=ChannelPriority.Disabled,
-                add_pip_as_python_dependency=self._has_pip,
                 constraints=[f"python {self._asked.python}.*"] if self._asked.python else [],
             )  # fmt: skip
         except (SolverError, InvalidMatchSpecError) as error:
@@ -240,8 +238,7 @@ class _Solver:
                 continue
             seen.add(name)
             found[f"{record.subdir}/{record.file_name}"] = by
-            depends = [*record.depends, *(["pip"] if name == "python" else [])]
-            queue.extend((spec_parts(spec)[0], name) for spec in depends)
+            queue.extend((spec_parts(spec)[0], name) for spec in record.depends)
         for record in solved:  # what only an extra or a cycle leads to
             found.setdefault(f"{record.subdir}/{record.file_name}", "the solve")
         return found
@@ -250,12 +247,14 @@ class _Solver:
 def _written(catalog: _Catalog, folder: Path) -> "Iterator[Any]":
     from rattler import Channel, SparseRepoData
 
+    has_pip = catalog.has("pip")
     for subdir, records in catalog.records.items():
         sections: dict[str, dict[str, bytes]] = {"packages": {}, "packages.conda": {}}
         for file, raw in records.items():
             parsed = parse_file(file)
             if parsed is not None:
-                sections[parsed.section][file] = raw
+                is_python = parsed.name == "python" and has_pip
+                sections[parsed.section][file] = _with_pip(raw) if is_python else raw
         path = folder / subdir / "repodata.json"
         path.parent.mkdir()
         tar, conda = (joined(dict(sorted(each.items()))) for each in sections.values())
@@ -273,6 +272,12 @@ def _virtual(platform: str, age: Age) -> "list[GenericVirtualPackage]":
         GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
         for name, version, build in virtual_packages(platform, age)
     ]
+
+
+def _with_pip(raw: bytes) -> bytes:
+    """Return a Python's record as conda reads it. py-rattler can do that too, but not for what is preferred."""
+    record = msgspec.json.decode(raw, type=dict[str, Any])
+    return msgspec.json.encode(record | {"depends": [*record["depends"], "pip"]})
 
 
 def _name_of(path: str) -> str:

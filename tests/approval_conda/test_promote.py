@@ -1,0 +1,174 @@
+"""Promotion of conda packages over HTTP: what a spec, a file and a closure come to, and every refusal (contract, 5)."""
+
+from tests.approval_conda.desk import LINUX, Desk
+from tests.support.channel import FakeChannel
+from tests.support.conda_packages import bare, python, replaced
+
+A, B = bare("a", "1"), bare("b", "1", depends=["a"])
+
+
+async def test_a_spec_promotes_its_newest_version_once(desk: Desk) -> None:
+    desk.channel.add(A, bare("a", "2"), bare("a", "2", "1"), B)
+    await desk.begin()
+    answer = await desk.promote("a")
+    assert {path: item["state"] for path, item in answer.items()} == {
+        f"{LINUX}/a-2-0.conda": "new",
+        f"{LINUX}/a-2-1.conda": "new",
+    }
+    assert await desk.listed() == set(answer)
+    again = await desk.promote("a")
+    assert {item["state"] for item in again.values()} == {"already"}
+    assert len(await desk.approvals()) == 2
+
+
+async def test_a_dry_run_changes_nothing(desk: Desk) -> None:
+    desk.channel.add(A)
+    await desk.begin()
+    answer = await desk.promote("a", dry_run=True)
+    assert set(answer) == {f"{LINUX}/a-1-0.conda"}
+    assert await desk.listed() == set()
+
+
+async def test_a_closure_is_promoted_and_named(desk: Desk) -> None:
+    desk.channel.add(
+        bare("tool", subdir="noarch", noarch="python", depends=["python >=3.11", "b"]), A, B, python(),
+        bare("pip", subdir="noarch", noarch="python", depends=["python"]),
+    )  # fmt: skip
+    await desk.begin()
+    answer = await desk.promote("tool", include_dependencies=True, python_versions=["3.11"])
+    assert {path: item["why"] for path, item in answer.items()} == {
+        "noarch/tool-1.0-0.conda": "requested",
+        f"{LINUX}/python-3.11.9-h0_0_cpython.conda": "needed by tool",
+        "noarch/pip-1.0-0.conda": "needed by python",
+        f"{LINUX}/b-1-0.conda": "needed by tool",
+        f"{LINUX}/a-1-0.conda": "needed by b",
+    }
+    assert await desk.listed() == set(answer)
+    again = await desk.promote("tool", include_dependencies=True, python_versions=["3.11"])
+    assert set(again) == set(answer)
+    assert {item["state"] for item in again.values()} == {"already"}
+
+
+async def test_a_closure_without_a_solution_is_refused_in_the_solvers_words(desk: Desk) -> None:
+    desk.channel.add(bare("tool", depends=["nobody >=3"]))
+    await desk.begin()
+    got = await desk.order("tool", include_dependencies=True, python_versions=["3.11"])
+    assert got.status == 409
+    (told,) = got.json()["artifacts"]
+    assert (told["spec"], told["outcome"]) == ("tool", "unsolvable")
+    assert "nobody >=3" in told["reason"]
+    assert await desk.listed() == set()
+
+
+async def test_a_closure_needs_platform_and_python(desk: Desk) -> None:
+    desk.channel.add(A)
+    await desk.begin()
+    assert (await desk.order("a", include_dependencies=True)).status == 422
+    got = await desk.order("a", include_dependencies=True, python_versions=["3.11"], platforms=[])
+    assert got.status == 422
+
+
+async def test_malformed_orders_are_refused(desk: Desk) -> None:
+    desk.channel.add(A)
+    await desk.begin()
+    assert (await desk.order("a >=")).status == 422
+    assert (await desk.order("a", source="approved")).status == 422
+    assert (await desk.order("nobody")).status == 404
+    assert (await desk.order(artifacts=[f"{LINUX}/nobody-1-0.conda"])).status == 404
+    assert (await desk.order("a", key=None)).status in (401, 403)
+
+
+async def test_all_or_nothing(desk: Desk) -> None:
+    desk.channel.add(A)
+    await desk.begin()
+    assert (await desk.order("a", "nobody")).status == 404
+    assert await desk.listed() == set()
+
+
+async def test_a_digest_that_was_seen_must_be_the_one_that_is_there(desk: Desk) -> None:
+    """D08: the origin swaps the file between "show" and "approve"."""
+    desk.channel.add(A)
+    await desk.begin()
+    path = f"{LINUX}/{A.file}"
+    assert (await desk.order(artifacts=[path], digests={path: "0" * 64})).status == 412
+    assert await desk.listed() == set()
+    assert set(await desk.promote(artifacts=[path], digests={path: A.sha256})) == {path}
+
+
+async def test_two_sources_with_one_file_name_and_two_digests_are_a_conflict(desk: Desk) -> None:
+    """D07: never one's bytes under the other's hash."""
+    other = FakeChannel(desk.origin, prefix="/other")
+    desk.channel.add(A)
+    other.add(replaced(A, b"other bytes" * 50))
+    second = desk.feed(desk.upstream(other, "second"), name="second")
+    both = desk.curated("approved", "chan", "second")
+    await desk.begin(second, both)
+    path = f"{LINUX}/{A.file}"
+    await desk.promote(artifacts=[path])
+    got = await desk.order(artifacts=[path], source="second")
+    assert got.status == 409
+    assert got.json()["artifacts"][0]["outcome"] == "conflict"
+    assert (await desk.seen(path)).body == A.data
+
+
+async def test_a_file_without_a_digest_at_the_origin_is_fetched_first(desk: Desk) -> None:
+    desk.channel.reshape(hashes=("md5",))
+    desk.channel.add(A)
+    await desk.begin()
+    answer = await desk.promote("a")
+    assert answer[f"{LINUX}/{A.file}"]["sha256"] == A.sha256
+    assert await desk.listed() == {f"{LINUX}/{A.file}"}
+    (record,) = (await desk.indexed(feed="approved"))["packages.conda"].values()
+    assert "sha256" not in record
+
+
+async def test_a_promoted_file_is_brought_without_anybody_asking(desk: Desk) -> None:
+    desk.channel.add(A)
+    await desk.begin()
+    answer = await desk.promote("a")
+    assert answer[f"{LINUX}/{A.file}"]["bytes"] == "pending"
+    await desk.held()
+    await desk.origin.off()
+    assert (await desk.seen(f"{LINUX}/{A.file}")).body == A.data
+
+
+async def test_a_chain_promotes_from_one_curated_feed_to_the_next(desk: Desk) -> None:
+    desk.channel.add(A, B)
+    await desk.begin(desk.curated("test"), desk.curated("production", "test"))
+    assert (await desk.order("a", to="production", source="test")).status == 404
+    await desk.promote("b", to="test", include_dependencies=True, python_versions=["3.11"])
+    answer = await desk.promote(
+        "b", to="production", source="test", include_dependencies=True, python_versions=["3.11"]
+    )
+    assert set(answer) == {f"{LINUX}/a-1-0.conda", f"{LINUX}/b-1-0.conda"}
+    assert await desk.listed(feed="production") == set(answer)
+    await desk.held("production")
+    for path in answer:
+        assert (await desk.seen(path, feed="production")).status == 200
+
+
+async def test_a_reload_keeps_what_is_approved(desk: Desk) -> None:
+    desk.channel.add(A, B)
+    await desk.begin()
+    await desk.promote("a")
+    desk.gateway.reload(desk.feed(ttl_s=60.0), desk.curated())
+    assert await desk.listed() == {f"{LINUX}/{A.file}"}
+    await desk.promote("b")
+    assert await desk.listed() == {f"{LINUX}/{A.file}", f"{LINUX}/{B.file}"}
+    desk.gateway.reload(desk.feed())
+    assert (await desk.seen(f"{LINUX}/{A.file}")).status in (401, 404)
+    desk.gateway.reload(desk.feed(), desk.curated())
+    assert await desk.listed() == {f"{LINUX}/{A.file}", f"{LINUX}/{B.file}"}
+
+
+async def test_an_offline_source_gives_records_and_no_bytes(desk: Desk) -> None:
+    desk.channel.add(A)
+    await desk.begin()
+    await desk.files()
+    desk.gateway.reload(desk.feed(offline=True), desk.curated())
+    desk.origin.forget()
+    await desk.promote("a")
+    assert await desk.listed() == {f"{LINUX}/{A.file}"}
+    got = await desk.seen(f"{LINUX}/{A.file}")
+    assert got.status in (404, 502, 503)
+    assert desk.channel.asked() == []
