@@ -83,7 +83,7 @@ class App:
         self.metrics = Metrics()
         self.site: Site = build_site(settings, self.base)
         self._out = out
-        self._is_ready = False
+        self._is_ready = self._is_stopped = False
         self._authorities = Authorities(self.base.clock)
         self._watching: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -163,8 +163,10 @@ class App:
             raise
 
     async def stop(self) -> None:
-        """Let answers finish within `stop_timeout`, then close everything; may be called after a failed start."""
-        self._is_ready = False
+        """Let answers finish within `stop_timeout`, then close everything; after a failed start, or again, too."""
+        if self._is_stopped:
+            return
+        self._is_stopped, self._is_ready = True, False
         await self._web.stop()
         tasks = [task for task in (self._watching, self._looking, self._prefetching) if task is not None]
         for task in tasks:
