@@ -23,9 +23,7 @@ async def outcome(task: "asyncio.Task[T]") -> T:
         own = asyncio.current_task()
         if not task.cancelled() or (own is not None and own.cancelling()):
             raise
-    raise Problem(
-        "busy", "what this request waited for was given up for changed settings", retry_after_s=_AGAIN_S
-    )
+    raise Problem("busy", "what this request waited for was given up; ask again", retry_after_s=_AGAIN_S)
 
 
 async def finish(tasks: "Collection[asyncio.Task[Any]]", grace_s: float = 0.0) -> None:

@@ -33,7 +33,7 @@ from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.lineage import Lineage
 from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
 from proxy.feeds.keeper import How
-from proxy.feeds.waiting import outcome
+from proxy.feeds.shared import outcome
 from proxy.model.approval import Approval
 from proxy.model.clock import Clock
 

@@ -29,9 +29,9 @@ from proxy.feeds.conda.superseded import SupersededShards
 from proxy.feeds.conda.view import CondaView
 from proxy.feeds.conda.viewing import PATIENCE_S, Viewing
 from proxy.feeds.keeper import ArtifactRef, Keeper
+from proxy.feeds.shared import outcome
 from proxy.feeds.view import gate
 from proxy.feeds.views import Views
-from proxy.feeds.waiting import outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem

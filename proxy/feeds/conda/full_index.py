@@ -17,7 +17,7 @@ from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.pack import BadPack
 from proxy.conda.repodata import FORM
 from proxy.feeds.conda.edition import Edition
-from proxy.feeds.waiting import outcome
+from proxy.feeds.shared import outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import parse_sha256, read_sha256
 from proxy.model.problem import Problem

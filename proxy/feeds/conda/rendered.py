@@ -10,7 +10,7 @@ from typing import Any
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.store import BlobStore
-from proxy.feeds.waiting import outcome
+from proxy.feeds.shared import outcome
 from proxy.model.clock import Clock
 
 _KEPT_S = 60.0

@@ -21,7 +21,7 @@ from proxy.feeds.conda.lineage import Lineage
 from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
 from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide, rest_s
 from proxy.feeds.keeper import How
-from proxy.feeds.waiting import outcome
+from proxy.feeds.shared import outcome
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.model.tally import Tally
