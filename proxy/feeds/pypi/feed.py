@@ -15,7 +15,7 @@ from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.documents import Document, Documents
-from proxy.feeds.keeper import Absent, How, Keeper, Offer
+from proxy.feeds.keeper import Absent, ArtifactRef, How, Keeper, Offer
 from proxy.feeds.ownership import matches
 from proxy.feeds.pypi.keeper import PypiKeeper
 from proxy.feeds.pypi.located import Located, located_in
@@ -235,9 +235,8 @@ class PypiFeed:
         )
         return self._unlisted(one.record.filename)
 
-    async def blob(self, located: Located) -> Blob | None:
+    async def blob(self, ref: ArtifactRef) -> Blob | None:
         """Return the file's bytes if they are held."""
-        ref = located.ref
         if ref.sha256 is not None:
             return self._store.peek(ref.sha256) or await self._store.find(ref.sha256)
         digest = await self._keeper.held(ref)

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from typing import Protocol
 
 from proxy.artifacts.blob import Blob, LostBlobError
-from proxy.feeds.keeper import ArtifactRef, How, Keeper
+from proxy.feeds.keeper import ArtifactRef, How, Keeper, Landing
 from proxy.model.problem import Problem
 from proxy.web.inbound import Inbound
-from proxy.web.outbound import Cache, StreamAnswer
+from proxy.web.outbound import BlobAnswer, Cache, Outbound, StreamAnswer
 
 #: Suffix and closed ranges up to this size of a file that is not held pass through uncached (contract, 3).
 PASSED_BYTES = 8 * 1024**2
@@ -21,12 +22,33 @@ CACHE_OF = {
 }
 
 
-def unproven(
-    keeper: Keeper,
-    ref: ArtifactRef,
-    blob: Blob,
-    stream: Callable[[Blob, int, int | None], AsyncGenerator[bytes, None]],
-) -> StreamAnswer:
+class Files(Protocol):
+    """The files of a feed that are held."""
+
+    async def blob(self, ref: ArtifactRef) -> Blob | None:
+        """Return the artifact's bytes if they are held."""
+        ...
+
+    def stream(self, blob: Blob, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
+        """Yield a held file that was not verified since the start."""
+        ...
+
+
+async def file_answer(
+    request: Inbound, keeper: Keeper, files: Files, ref: ArtifactRef, gone: Callable[[], Awaitable[None]]
+) -> Outbound:
+    """Return the answer for a file that the gate let through. `gone` is awaited when the origin has it no more.
+
+    A fetch under way is joined before the store is asked: one that ends in between is not begun again (law 5).
+    """
+    landing = keeper.fetch(ref) if keeper.is_arriving(ref) else None
+    blob = await files.blob(ref)
+    if blob is None:
+        return await _arriving(request, keeper, ref, landing, gone)
+    return BlobAnswer(blob=blob) if blob.is_verified else _unproven(keeper, ref, blob, files)
+
+
+def _unproven(keeper: Keeper, ref: ArtifactRef, blob: Blob, files: Files) -> StreamAnswer:
     """Return the answer for a held file that was not verified since the start.
 
     If it proves damaged before a byte has left, the origin's comes in its place; after that its client is cut off.
@@ -35,7 +57,7 @@ def unproven(
     async def read(start: int, stop: int | None) -> AsyncIterator[bytes]:
         has_begun = False
         try:
-            async with aclosing(stream(blob, start, stop)) as pieces:
+            async with aclosing(files.stream(blob, start, stop)) as pieces:
                 async for piece in pieces:
                     has_begun = True
                     yield piece
@@ -49,12 +71,13 @@ def unproven(
     return StreamAnswer(open=read, size=blob.size, etag=blob.digest, cache=Cache.HIT)
 
 
-async def arriving(
-    request: Inbound, keeper: Keeper, ref: ArtifactRef, gone: Callable[[], Awaitable[None]]
-) -> StreamAnswer:
-    """Return the answer for a file that is not held. `gone` is awaited when the origin has it no more."""
-    is_joined = keeper.is_arriving(ref) or (request.method == "GET" and _reaches_the_end(request))
-    landing = keeper.fetch(ref) if is_joined else None
+async def _arriving(
+    request: Inbound, keeper: Keeper, ref: ArtifactRef, landing: Landing | None, gone: Callable[[], Awaitable[None]]
+) -> StreamAnswer:  # fmt: skip
+    """Return the answer for a file that is not held; `landing` is a fetch that was under way."""
+    is_wanted = request.method == "GET" and _reaches_the_end(request)
+    if landing is None and (is_wanted or keeper.is_arriving(ref)):
+        landing = keeper.fetch(ref)
     try:
         size = await landing.opened() if landing is not None else await keeper.size_of(ref)
     except Problem as problem:

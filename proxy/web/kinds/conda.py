@@ -15,7 +15,7 @@ from proxy.feeds.conda.trouble import told
 from proxy.feeds.keeper import ArtifactRef, How, Keeper
 from proxy.model.problem import Problem
 from proxy.web.inbound import Inbound
-from proxy.web.kinds.arriving import CACHE_OF, arriving, unproven
+from proxy.web.kinds.arriving import CACHE_OF, file_answer
 from proxy.web.outbound import BlobAnswer, Bytes, Document, Outbound, Redirect
 from proxy.web.routes import Route
 from proxy.web.verdicts import Verdicts
@@ -101,12 +101,7 @@ class CondaEndpoints:
         )  # fmt: skip
 
     async def _bytes(self, request: Inbound, feed: CondaFeed, ref: ArtifactRef) -> Outbound:
-        blob = await feed.blob(ref)
-        if blob is not None and not blob.is_verified:
-            return unproven(self._keeper(), ref, blob, feed.stream)
-        if blob is not None:
-            return BlobAnswer(blob=blob)
-        return await arriving(request, self._keeper(), ref, feed.refreshed)
+        return await file_answer(request, self._keeper(), feed, ref, feed.refreshed)
 
     def _feed(self, request: Inbound) -> CondaFeed:
         feed = self._find(request.params["feed"])

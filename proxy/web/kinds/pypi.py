@@ -13,7 +13,7 @@ from proxy.pypi.names import is_valid, normalize
 from proxy.pypi.negotiate import negotiate
 from proxy.pypi.xmlrpc import CONTENT_TYPE, fault
 from proxy.web.inbound import Inbound
-from proxy.web.kinds.arriving import CACHE_OF, arriving, unproven
+from proxy.web.kinds.arriving import CACHE_OF, file_answer
 from proxy.web.outbound import (
     BlobAnswer,
     Bytes,
@@ -106,12 +106,7 @@ class PypiEndpoints:
         located = await feed.locate(path)
         policy = feed.policy.name if feed.policy is not None else None
         self._verdicts.served(request, feed.settings.name, policy, located.record.filename, located.verdict)
-        blob = await feed.blob(located)
-        if blob is not None and not blob.is_verified:
-            return unproven(self._keeper(), located.ref, blob, feed.stream)
-        if blob is not None:
-            return BlobAnswer(blob=blob)
-        return await arriving(request, self._keeper(), located.ref, lambda: feed.refreshed(located))
+        return await file_answer(request, self._keeper(), feed, located.ref, lambda: feed.refreshed(located))
 
     async def provenance(self, request: Inbound) -> Outbound:
         """The origin's attestation document of a file that the view shows."""

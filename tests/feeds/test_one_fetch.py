@@ -1,0 +1,55 @@
+"""One fetch for everybody, also for who comes while it ends; and an end that may come twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from proxy.artifacts.blob import Blob
+from proxy.feeds.keeper import ArtifactRef
+from tests.support.faults import Fault
+from tests.support.gateway import Gateway, feed, upstream
+from tests.support.index import FakeIndex
+from tests.support.origin import Origin
+from tests.support.wheels import wheel
+
+WHEEL = "demo-1.0-py3-none-any.whl"
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[Origin]:
+    async with Origin() as running:
+        yield running
+
+
+@pytest.mark.parametrize("is_hashed", [True, False])
+async def test_a_fetch_that_ends_while_the_store_is_asked_is_not_begun_again(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_hashed: bool
+) -> None:
+    index = FakeIndex(origin)
+    index.add(wheel("demo", "1.0", payload=200_000), hashed=is_hashed)
+    path = index.file_path(WHEEL)
+    origin.always(path, Fault(delay_s=0.3))
+    async with Gateway(tmp_path, feed(upstream(index.url, json_api=None))) as gateway:
+        first = asyncio.create_task(gateway.get(f"/pypi/pypi/packages{path}"))
+        while not origin.hits(path):
+            await asyncio.sleep(0.01)
+
+        async def looked_too_early(ref: ArtifactRef) -> Blob | None:
+            await first
+            return None
+
+        monkeypatch.setattr(gateway.app.site.pypi_feeds["pypi"], "blob", looked_too_early)
+        second = await gateway.get(f"/pypi/pypi/packages{path}")
+        assert second.status == 200
+        assert second.body == (await first).body == index.file(WHEEL).built.data
+        assert origin.hits(path) == 1
+
+
+async def test_a_server_may_be_stopped_twice(origin: Origin, tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, feed(upstream(f"{origin.url}/simple/")))
+    await gateway.start()
+    await gateway.get("/pypi/pypi/simple/demo/")
+    await gateway.stop()
+    await gateway.stop()
