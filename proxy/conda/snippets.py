@@ -1,7 +1,12 @@
 """Snippets: the lines that a person pastes so that a conda client uses a feed (fact sheet 2.2). Text only."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+#: Any user will do; clients only want one beside the password.
+USER = "api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,14 @@ def feed_url(base: str, feed: str, key: str | None = None) -> str:
 def snippets(base: str, feed: str, *, key: str | None = None, origins: Sequence[str] = ()) -> list[Snippet]:
     """Return the lines for each client. `origins` are the channel URLs that pixi shall have from this feed instead."""
     url = feed_url(base, feed, key)
+    closed = _with_key(base, feed, key) if key is not None else ()
     return [
         *_conda(url, feed),
+        *(one for one in closed if one.tool == "conda"),
         _mamba(url),
         _pixi(url, origins or ("https://conda.anaconda.org/conda-forge",)),
         _rattler(url),
+        *(one for one in closed if one.tool == "py-rattler"),
     ]
 
 
@@ -59,6 +67,24 @@ def _conda(url: str, feed: str) -> tuple[Snippet, ...]:
                 f"  - {url}/",
                 "channel_priority: strict",
             ),
+        ),
+    )
+
+
+def _with_key(base: str, feed: str, key: str) -> tuple[Snippet, ...]:
+    """Return the ways to give the key that are not the path, which is the one that every client knows."""
+    scheme, _, rest = feed_url(base, feed).partition("://")
+    store = {urlsplit(base).hostname: {"BasicHTTP": {"username": USER, "password": key}}}
+    return (
+        Snippet(
+            "conda",
+            "the key as a password instead of a part of the path",
+            (f"conda config --add channels {scheme}://{USER}:{key}@{rest}/",),
+        ),
+        Snippet(
+            "py-rattler",
+            "the key in a file that RATTLER_AUTH_FILE names, for `client=Client([AuthenticationMiddleware()])`",
+            (f"# {json.dumps(store)}", f'channels = [Channel("{scheme}://{rest}")]'),
         ),
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from proxy.conda.snippets import snippets as conda_snippets
 from proxy.config.settings import Feed
 from proxy.config.urls import is_folder
+from proxy.pypi.snippets import KEY_PLACEHOLDER
 from proxy.pypi.snippets import WARNING as PYPI_WARNING
 from proxy.pypi.snippets import snippets as pypi_snippets
 
@@ -29,11 +30,12 @@ def warned_once(feed: Feed, texts: Mapping[str, str]) -> Mapping[str, str]:
 def pastes(feed: Feed, base_url: str) -> Mapping[str, str]:
     """Return client -> lines, the usual client first. `base_url` is the server's, without a slash at its end.
 
-    Each text can stand alone in a file, with the warning as its comment.
+    Each text can stand alone in a file, with the warning as its comment. A closed feed's have a placeholder where a
+    person puts a key; a real one is in no text.
     """
     if feed.kind == "conda":
         return _conda(feed, base_url)
-    return pypi_snippets(f"{base_url}/pypi/{feed.name}/simple/", feed.name)
+    return pypi_snippets(f"{base_url}/pypi/{feed.name}/simple/", feed.name, with_key=not feed.anonymous)
 
 
 def first_line(feed: Feed, base_url: str) -> str:
@@ -45,9 +47,14 @@ def first_line(feed: Feed, base_url: str) -> str:
 def _conda(feed: Feed, base_url: str) -> Mapping[str, str]:
     """Return one text per tool: the ways to do it, each under its title."""
     texts: dict[str, list[str]] = {}
-    for one in conda_snippets(base_url, feed.name, origins=_origins(feed)):
+    for one in conda_snippets(base_url, feed.name, key=_key(feed), origins=_origins(feed)):
         texts.setdefault(one.tool, []).append(f"# {one.title}\n{one.text}\n")
     return {tool: "\n".join(parts) for tool, parts in texts.items()}
+
+
+def _key(feed: Feed) -> str | None:
+    """Return what stands where a person puts a key, None for a feed that needs none."""
+    return None if feed.anonymous else KEY_PLACEHOLDER
 
 
 def _origins(feed: Feed) -> list[str]:

@@ -5,6 +5,7 @@ decides nothing. HTTP Basic is the only scheme all clients speak; any user name 
 custom.
 """
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 #: Stands where a person puts a key.
@@ -19,10 +20,10 @@ def snippets(index_url: str, feed: str, *, with_key: bool = False) -> dict[str, 
     url = _with_credentials(index_url) if with_key else index_url
     host = _host_to_trust(index_url)
     return {
-        "pip": _pip(url, host),
+        "pip": _pip(url, host, _netrc(index_url) if with_key else ()),
         "pip.conf": _pip_conf(url, host),
         "requirements": _lines(f"--index-url {url}", *([f"--trusted-host {host}"] if host else [])),
-        "uv": _uv(index_url, url),
+        "uv": _uv(index_url, url, _netrc(index_url) if with_key else ()),
         "uv-pyproject": _uv_pyproject(index_url, feed, with_key),
         "poetry": _poetry(index_url, feed, with_key),
         "pdm": _pdm(url),
@@ -30,9 +31,16 @@ def snippets(index_url: str, feed: str, *, with_key: bool = False) -> dict[str, 
     }
 
 
-def _pip(url: str, host: str | None) -> str:
+def _pip(url: str, host: str | None, netrc: Sequence[str]) -> str:
     trust = f" --trusted-host {host}" if host else ""
-    return _lines(f"pip install --index-url {url}{trust} PACKAGE")
+    return _lines(f"pip install --index-url {url}{trust} PACKAGE", *netrc)
+
+
+def _netrc(index_url: str) -> tuple[str, ...]:
+    return (
+        "# The key stays out of the URL where ~/.netrc (mode 0600) has the line",
+        f"#   machine {urlsplit(index_url).hostname} login {_USER} password {KEY_PLACEHOLDER}",
+    )
 
 
 def _pip_conf(url: str, host: str | None) -> str:
@@ -42,8 +50,8 @@ def _pip_conf(url: str, host: str | None) -> str:
     )
 
 
-def _uv(index_url: str, url: str) -> str:
-    return _lines(f"export UV_DEFAULT_INDEX={url}", f"uv pip install --default-index {url} PACKAGE")
+def _uv(index_url: str, url: str, netrc: Sequence[str]) -> str:
+    return _lines(f"export UV_DEFAULT_INDEX={url}", f"uv pip install --default-index {url} PACKAGE", *netrc)
 
 
 def _uv_pyproject(index_url: str, feed: str, with_key: bool) -> str:

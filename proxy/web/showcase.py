@@ -8,6 +8,8 @@ from proxy.config.pastes import SHOWN, WARNINGS, first_line, pastes, warned_once
 from proxy.config.settings import Feed, Settings
 from proxy.web.health import FeedCard, Paste
 
+CLOSED = "This feed is closed: put a key that may read it in place of YOUR-KEY."
+
 
 def feed_cards(settings: Settings, base_url: str) -> Sequence[FeedCard]:
     """Return what the page shows, with the server's URL as the client sees it."""
@@ -34,4 +36,5 @@ def banner(settings: Settings, base_url: str, admin_key: Path | None = None) -> 
 def _card(feed: Feed, url: str, base_url: str) -> FeedCard:
     texts = warned_once(feed, pastes(feed, base_url))
     shown = tuple(Paste(client, texts[client]) for client in SHOWN[feed.kind])
-    return FeedCard(feed.name, feed.kind, url, shown, WARNINGS[feed.kind])
+    note = WARNINGS[feed.kind] if feed.anonymous else f"{CLOSED} {WARNINGS[feed.kind]}"
+    return FeedCard(feed.name, feed.kind, url, shown, note)
