@@ -34,7 +34,9 @@ async def test_conda_package_that_is_there_is_allowed(stand: Stand) -> None:
     assert [item["artifact"] for item in items] == ["linux-64/zlib-1.10-0.conda", "linux-64/zlib-1.3-0.conda"]
     (one,) = await explained(stand.gateway, "chan", artifact="linux-64/zlib-1.3-0.conda")
     assert (one["outcome"], one["policy"], one["approvers"]) == ("allow", None, [])
-    assert one["facts"]["version"] == "1.3"
+    assert (one["facts"]["version"], one["facts"]["license"]) == ("1.3", "MIT")
+    assert len(await explained(stand.gateway, "chan", spec="zlib[license=MIT, subdir=linux-64]")) == 2
+    assert (await explained(stand.gateway, "chan", spec="zlib[license=BSD]"))[0]["rule"] == "unlisted"
     pages = await all_items(stand.gateway, "/api/v1/feeds/chan/explain", spec="zlib", limit=1)
     assert [[item["artifact"] for item in page] for page in pages] == [[each["artifact"]] for each in items]
 

@@ -12,7 +12,7 @@ from proxy.conda.block import Block
 from proxy.conda.names import parse_file
 from proxy.conda.record import Facts
 from proxy.feeds.conda.edition import Edition, HeldSubdir
-from proxy.feeds.conda.ruling import Place, Ruling
+from proxy.feeds.conda.ruling import Place, Ruling, facts_of_block
 from proxy.feeds.view import WITHOUT_POLICY, View
 from proxy.model.digest import Sha256
 from proxy.model.verdict import ALLOWED, Outcome, Verdict
@@ -79,11 +79,14 @@ def judged_view(
 
 
 def explained_of(edition: Edition, name: str) -> Mapping[str, Explained]:
-    """Return the facts of a name's files that the edition's policy judges, and what each of its rules says."""
+    """Return the facts of a name's files, and what each rule says of those that the edition's policy judges."""
     entries = edition.generation.snapshot.pack.entries
-    if edition.ruling is None or not edition.below or name not in entries:
+    if not edition.below or name not in entries:
         return {}
     below = edition.below[edition.place_of(name)]
+    if edition.ruling is None:
+        plain = facts_of_block(*_below(below, name, edition.subdir), None, {})
+        return {facts.artifact: Explained(facts, ()) for facts in plain}
     block = edition.generation.snapshot.block(name)
     needed = _needed(edition, name, block.facts() if block is not None else {})
     found = edition.ruling.findings(*_below(below, name, edition.subdir), needed)
