@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.policy.parse import KEYS
+from proxy.policy.spec import parse_spec
 from tests.config.loading import loads
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +56,17 @@ def examples(chapter: str) -> list[str]:
 @pytest.mark.parametrize("example", examples("Policies"), ids=lambda text: text.split("]", 1)[0].strip("["))
 def test_every_example_of_a_policy_is_one(example: str, tmp_path: Path) -> None:
     assert loads(tmp_path, example).settings.policies
+
+
+def test_every_spec_that_the_policies_show_is_one() -> None:
+    chapter = README.partition("\n### Specs\n")[2].partition("\n### ")[0]
+    rows = {"conda": "| conda feeds |", "pypi": "| PyPI feeds |"}
+    for kind, begin in rows.items():
+        row = next(line for line in chapter.splitlines() if line.startswith(begin))
+        specs = [spec for spec in re.findall(r"`([^`]+)`", row) if not spec.startswith("=")]
+        assert len(specs) >= 4
+        for spec in specs:
+            assert parse_spec("conda" if kind == "conda" else "pypi", spec).text == spec
 
 
 def test_readme_tells_every_key_of_a_policy() -> None:
