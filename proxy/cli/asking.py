@@ -107,6 +107,10 @@ class Api:
                     raise
             self._pause(0.5)  # asking again is the only way to know that it is there
 
+    def pause(self, seconds: float) -> None:
+        """Wait; where the API is this process's own, its work goes on meanwhile."""
+        self._pause(seconds)
+
     def send(
         self,
         method: str,

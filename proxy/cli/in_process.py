@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -41,7 +42,7 @@ def way_to(loaded: Loaded) -> Iterator[tuple[Send, Callable[[float], None]]]:
 
 async def _opened(loaded: Loaded) -> App:
     try:
-        app = App(loaded.settings, loaded.request.environ, loaded=loaded)
+        app = App(loaded.settings, loaded.request.environ, out=sys.stdout, loaded=loaded)
     except UpstreamError as err:
         raise AskFailed(f"an upstream cannot be used: {err}") from err
     try:

@@ -1,6 +1,7 @@
 """`feedgate init`: write the commented config.toml that is shipped with the program, say what comes next."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -8,23 +9,32 @@ from proxy.cli.options import AsJson, ConfigFile, asked_file
 from proxy.cli.output import fail, print_json
 from proxy.config.load import DEFAULT_FILE
 
-TEMPLATE = Path(__file__).parent / "templates" / "config.toml"
+TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATE = TEMPLATES / "config.toml"
+TWO_FEEDS = TEMPLATES / "two-feeds.toml"
 
 
-def init(context: typer.Context, config: ConfigFile = None, as_json: AsJson = False) -> None:
+def init(
+    context: typer.Context,
+    two_feeds: Annotated[
+        bool, typer.Option("--two-feeds", help="An unapproved and an approved feed of each kind.")
+    ] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Write a commented config.toml with one open PyPI feed; an existing file is left alone."""
     name = asked_file(context, config) or DEFAULT_FILE
     path = Path(name)
     try:
         with path.open("xb") as stream:
-            stream.write(TEMPLATE.read_bytes())
+            stream.write((TWO_FEEDS if two_feeds else TEMPLATE).read_bytes())
     except FileExistsError as err:
         message = f"{name} is already there and was left as it is; name another with --config"
         raise typer.Exit(fail(message, as_json=as_json)) from err
     except (OSError, ValueError) as err:
         reason = err.strerror if isinstance(err, OSError) else "not a usable path"
         raise typer.Exit(fail(f"{name} cannot be written: {reason}", as_json=as_json)) from err
-    steps = _next_steps(name)
+    steps = _next_steps(name, "pypi-approved" if two_feeds else "pypi")
     if as_json:
         print_json({"ok": True, "file": str(path.absolute()), "next": steps})
         return
@@ -33,6 +43,6 @@ def init(context: typer.Context, config: ConfigFile = None, as_json: AsJson = Fa
         print(f"  {step}")
 
 
-def _next_steps(name: str) -> list[str]:
+def _next_steps(name: str, feed: str) -> list[str]:
     option = "" if name == DEFAULT_FILE else f" --config {name}"
-    return [f"feedgate check-config{option}", f"feedgate serve{option}", f"feedgate snippet pypi{option}"]
+    return [f"feedgate check-config{option}", f"feedgate serve{option}", f"feedgate snippet {feed}{option}"]

@@ -9,6 +9,7 @@ import typer
 
 import proxy
 from proxy.cli import (
+    approvals,
     audit,
     cache,
     check_config,
@@ -18,6 +19,7 @@ from proxy.cli import (
     init,
     key,
     policy,
+    promote,
     reload,
     route,
     serve,
@@ -62,6 +64,9 @@ program.command("snippet")(snippet.snippet)
 program.command("doctor")(doctor.doctor)
 program.command("audit")(audit.audit)
 program.command("explain")(explain.explain)
+program.command("promote")(promote.promote)
+program.command("approvals")(approvals.approvals)
+program.command("revoke")(approvals.revoke)
 program.add_typer(feed.commands, name="feed")
 program.add_typer(policy.commands, name="policy")
 program.add_typer(route.commands, name="route")

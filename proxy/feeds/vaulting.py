@@ -99,6 +99,10 @@ class Vaulting:
 
     # -- asking
 
+    async def ready(self) -> None:
+        """Wait until it is known what the vault holds: for a moment after a start."""
+        await self._vault.scanned()
+
     def state_of(self, approval: Approval) -> BytesHeld:
         """Return where an approval's bytes are."""
         if self._vault.holds(approval.sha256):

@@ -7,6 +7,7 @@ import pytest
 import trustme
 
 from proxy.cli.init import TEMPLATE
+from proxy.config.load import Request, load
 from proxy.web.showcase import banner, feed_cards
 from tests.cli.calling import QUIET_FEED, ROOT, Place
 from tests.config.loading import loads
@@ -238,3 +239,17 @@ def test_the_warning_of_a_second_index_stands_once(ready: Place) -> None:
         ),
     ]
     assert [text.count("One index only") for text in texts] == [1, 1, 1, 1]
+
+
+def test_init_makes_two_feeds_of_each_kind(place: Place) -> None:
+    document = place.json("init", "--two-feeds")
+    steps = document["next"]
+    assert isinstance(steps, list) and "feedgate snippet pypi-approved" in steps
+    settings = load(Request.here(None, {})).settings
+    assert {name: feed.curated_from for name, feed in settings.feeds.items()} == {
+        "conda-unapproved": (),
+        "conda-approved": ("conda-unapproved",),
+        "pypi-unapproved": (),
+        "pypi-approved": ("pypi-unapproved",),
+    }
+    assert place.call("check-config").exit_code == 0

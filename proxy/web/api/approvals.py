@@ -51,7 +51,7 @@ class ApprovalAnswer(msgspec.Struct, frozen=True, kw_only=True, rename={"source"
     size: int | None
     #: `active` or `revoked`.
     state: str
-    #: `held`, `pending` or `failed` (it is tried again); `failure` says why.
+    #: `held`, `pending` or `failed` (it is tried again; `failure` says why).
     bytes: str
     failure: str
     source: str
@@ -105,6 +105,7 @@ class ApprovalsApi:
     async def approvals(self, request: Inbound) -> ApprovalPage:
         """List what is approved, and what was; oldest first."""
         feed = self._curated(request)
+        await self._vaulting.ready()
         state = choice_of(request, "state", ApprovalState)
         wanted = (request.query_value("q") or "").lower()
         asked = [
@@ -117,6 +118,7 @@ class ApprovalsApi:
 
     async def approval(self, request: Inbound) -> ApprovalAnswer:
         """Tell one approval."""
+        await self._vaulting.ready()
         return self._answer(self._reviews.find(self._curated(request), request.params["id"]))
 
     async def revoke(self, request: Inbound, body: RevokeBody) -> ApprovalAnswer:

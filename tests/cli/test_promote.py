@@ -1,0 +1,135 @@
+"""`promote`, `approvals`, `revoke`: with a server that runs and without one, for people and for programs."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from tests.cli.calling import Place
+from tests.support.faults import Fault
+from tests.support.index import FakeIndex
+from tests.support.origin import Origin
+from tests.support.wheels import sdist, wheel
+
+DEMO = "demo-2.0-py3-none-any.whl"
+LEAF = "leaf-1.0-py3-none-any.whl"
+FEEDS = """
+[feeds.open]
+kind = "pypi"
+upstreams = [{{ url = "{index}", allow_private = true, route = "direct", retries = 0 }}]
+[feeds.approved]
+kind = "pypi"
+curated_from = ["open"]
+"""
+CLOSURE = ("--with-dependencies", "--platform", "linux-64", "--python", "3.12")
+
+
+@pytest.fixture
+async def origin() -> AsyncIterator[Origin]:
+    async with Origin() as running:
+        yield running
+
+
+@pytest.fixture
+def index(origin: Origin, place: Place) -> FakeIndex:
+    made = FakeIndex(origin)
+    made.add(wheel("demo", "1.0"), sdist("demo", "1.0"), wheel("demo", "2.0", requires=["leaf"]))
+    made.add(wheel("leaf", "1.0"))
+    place.write(FEEDS.format(index=made.url))
+    return made
+
+
+async def call(place: Place, *words: str) -> Result:
+    """Run the words while the origin serves."""
+    return await asyncio.to_thread(place.call, *words)
+
+
+async def read(place: Place, *words: str, status: int = 0) -> Any:
+    result = await call(place, *words, "--json")
+    assert (result.exit_code, result.stderr) == (status, ""), result.output
+    return json.loads(result.stdout)
+
+
+async def test_what_is_promoted_is_approved_and_its_bytes_are_waited_for(
+    place: Place, index: FakeIndex
+) -> None:
+    document = await read(place, "promote", "approved", "demo", *CLOSURE, "--comment", "for the team")
+    assert {item["artifact"]: item["why"] for item in document["artifacts"]} == {
+        DEMO: "requested",
+        LEAF: "needed by demo",
+    }
+    items = (await read(place, "approvals", "approved"))["items"]
+    assert {item["artifact"]: item["bytes"] for item in items} == {DEMO: "held", LEAF: "held"}
+    assert {item["actor"] for item in items} == {"local command"}
+
+
+async def test_people_see_a_table_and_how_many(place: Place, index: FakeIndex) -> None:
+    result = await call(place, "promote", "approved", "demo", *CLOSURE)
+    assert result.exit_code == 0, result.output
+    assert DEMO in result.stdout and "needed by demo" in result.stdout
+    assert "2 approved for approved from open" in result.stdout
+    result = await call(place, "approvals", "approved")
+    assert LEAF in result.stdout and "active" in result.stdout
+
+
+async def test_a_dry_run_approves_nothing(place: Place, index: FakeIndex) -> None:
+    result = await call(place, "promote", "approved", "demo", "--dry-run")
+    assert result.exit_code == 0 and "dry run" in result.stderr
+    assert (await read(place, "approvals", "approved"))["items"] == []
+
+
+async def test_every_refusal_is_a_line(place: Place, index: FakeIndex) -> None:
+    result = await call(place, "promote", "approved", "demo ==9", "nothere")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "demo ==9: unknown" in result.stderr and "nothere: unknown" in result.stderr
+    document = await read(place, "promote", "approved", "demo ==9", status=1)
+    assert document["artifacts"][0]["outcome"] == "unknown"
+    result = await call(place, "promote", "approved", "--artifact", DEMO, "--digest", f"{DEMO}={'0' * 64}")
+    assert result.exit_code == 1 and "mismatch" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("promote", "approved"),
+        ("promote", "approved", "demo", "--with-dependencies"),
+        ("promote", "approved", "not a spec!"),
+        ("promote", "approved", "demo", "--digest", "nothing"),
+        ("promote", "open", "demo"),
+        ("approvals", "approved", "--accept", DEMO),
+        ("revoke", "approved", DEMO),
+    ],
+)
+async def test_wrong_usage_is_told(place: Place, index: FakeIndex, words: tuple[str, ...]) -> None:
+    result = await call(place, *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+async def test_a_revoked_file_is_listed_as_such(place: Place, index: FakeIndex) -> None:
+    await read(place, "promote", "approved", "demo")
+    result = await call(place, "revoke", "approved", DEMO, "--reason", "CVE-1")
+    assert result.exit_code == 0 and DEMO in result.stdout
+    items = (await read(place, "approvals", "approved", "--state", "revoked"))["items"]
+    assert [(item["artifact"], item["reason"]) for item in items] == [(DEMO, "CVE-1")]
+    result = await call(place, "revoke", "approved", DEMO, "--reason", "again")
+    assert result.exit_code == 1 and "no active approval" in result.stderr
+
+
+async def test_the_same_key_promotes_once(place: Place, index: FakeIndex) -> None:
+    first = await read(place, "promote", "approved", "demo", "--once", "k")
+    again = await read(place, "promote", "approved", "demo", "--once", "k")
+    assert first["id"] == again["id"]
+
+
+async def test_bytes_that_do_not_come_are_told_and_stay_approved(
+    place: Place, origin: Origin, index: FakeIndex
+) -> None:
+    origin.always(index.file_path(DEMO), Fault(status=500))
+    result = await call(place, "promote", "approved", "demo")
+    assert result.exit_code == 0
+    assert DEMO in result.stderr and "500" in result.stderr
+    items = (await read(place, "approvals", "approved"))["items"]
+    assert [item["artifact"] for item in items] == [DEMO]
