@@ -9,6 +9,7 @@ import pytest
 
 from proxy.policy.parse import KEYS
 from proxy.policy.spec import parse_spec
+from proxy.web import attempts
 from tests.config.loading import loads
 
 ROOT = Path(__file__).parent.parent
@@ -73,3 +74,15 @@ def test_readme_tells_every_key_of_a_policy() -> None:
     chapter = README.partition("\n## Policies\n")[2].partition("\n## ")[0]
     keys = re.findall(r"^\| `(?:\[+policies\.NAME\.)?([a-z_]+)\]*`", chapter, re.MULTILINE)
     assert sorted(keys) == sorted(KEYS)
+
+
+@pytest.mark.parametrize("example", examples("Closed feeds and keys"))
+def test_the_example_of_a_closed_feed_is_one(example: str, tmp_path: Path) -> None:
+    feed = loads(tmp_path, example).settings.feeds["corp"]
+    assert not feed.anonymous
+    assert dict(feed.grants) == {"authenticated": ("read",), "group:reviewers": ("promote",)}
+
+
+def test_the_limits_of_wrong_keys_are_those_of_the_program() -> None:
+    assert (attempts.MAX_ALIKE, attempts.MAX_OF_ADDRESS, attempts.WINDOW_S) == (10, 60, 60.0)
+    assert "more than ten wrong keys a minute from one address that begin alike, or sixty in all" in README
