@@ -132,7 +132,9 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     former = previous.conda_feeds if previous is not None else {}
     conda = conda_feeds(_inner_first(settings.feeds), settings, base, keeper, former)
     listings: dict[str, Listing] = {
-        name: PypiListing(feed, base.pypi_views, _trials(feed.settings, settings, keeper, base))
+        name: PypiListing(
+            feed, base.pypi_views, _trials(feed.settings, settings, keeper, base), base.approvals
+        )
         for name, feed in feeds.items()
     }
     listings |= {feed.settings.name: conda_listing(feed, settings.feeds, base) for feed in conda.values()}

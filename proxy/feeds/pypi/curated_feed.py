@@ -27,7 +27,7 @@ class CuratedPypiFeed(PypiFeed):
     def _unlisted(self, filename: str) -> Problem:
         return self._not_approved(f"{filename} is not approved in this feed; {_ADVICE}", filename)
 
-    def _unknown(self, name: str, offer: Offer | Absent) -> Problem:
+    def unknown(self, name: str, offer: Offer | Absent) -> Problem:
         return self._not_approved(f"{name} is not approved in this feed; {_ADVICE}", name)
 
     def _not_approved(self, detail: str, what: str) -> Problem:

@@ -80,7 +80,7 @@ class PypiFeed:
             return known
         view, offer = await self.view(name)
         if view is None or isinstance(offer, Absent):
-            raise self._unknown(name, offer)
+            raise self.unknown(name, offer)
         if self.settings.blocked_project != "empty":
             self._refuse_hidden(view, offer)
         key = f"pypi-{kind}-{RENDERERS}-{self.settings.name}-{view.key}-{self._provenance_base or ''}"
@@ -98,15 +98,15 @@ class PypiFeed:
         """Return the legacy JSON document of a project or of one version. Raises Problem."""
         view, offer = await self.view(name)
         if view is None or isinstance(offer, Absent):
-            raise self._unknown(name, offer)
+            raise self.unknown(name, offer)
         self._refuse_hidden(view, offer)
         if not view.kept:
-            raise self._unknown(name, offer)
+            raise self.unknown(name, offer)
         if version is not None:
             # What the view does not show is not asked for either, and what is asked is spelled as it shows it.
             shown = next((f.version for f in view.listing.files if is_same_version(f.version, version)), None)
             if shown is None:
-                raise self._unknown(f"{name} {version}", offer)
+                raise self.unknown(f"{name} {version}", offer)
             version = shown
         told = await self._pypi.information(self.settings.name, offer.upstream, name, version)
         described = version or legacy_json.shown_version(view.listing)
@@ -116,7 +116,7 @@ class PypiFeed:
         prefix = self._public_base or ("../../" if version is None else "../../../")
         body = await asyncio.to_thread(legacy_json.render, view.listing, prefix, sources, version)
         if body is None:
-            raise self._unknown(f"{name} {version}", offer)
+            raise self.unknown(f"{name} {version}", offer)
         return Page(Document(Sha256(hashlib.sha256(body).hexdigest()), body), offer)
 
     async def _metadata_of(self, view: PypiView, version: str | None) -> bytes | None:
@@ -153,7 +153,7 @@ class PypiFeed:
         )
         is_there = record is not None and is_same_version(record.version, version)
         if view is None or record is None or record.provenance is None or not is_there:
-            raise self._unknown(f"{name}: attestations of {filename}", offer)
+            raise self.unknown(f"{name}: attestations of {filename}", offer)
         return await self._pypi.provenance(located_in(view, record).ref, record.provenance)
 
     async def view(
@@ -168,7 +168,7 @@ class PypiFeed:
         if verdict is None or verdict.word == "quarantined":
             return
         if self.settings.blocked_project == "404":
-            raise self._unknown(view.name, offer)
+            raise self.unknown(view.name, offer)
         raise refusal(self.settings.name, view.name, verdict, view.policy, f"spec={view.name}")
 
     # -- files ---------------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ class PypiFeed:
             "unknown", "no project of this feed lists this file", feed=self.settings.name, artifact=filename
         )
 
-    def _unknown(self, name: str, offer: Offer | Absent) -> Problem:
+    def unknown(self, name: str, offer: Offer | Absent) -> Problem:
         detail = f"this feed has no project {name}"
         if self.settings.offline:
             detail = f"{detail}: it is offline and knows only what it holds"

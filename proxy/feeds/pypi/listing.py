@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from proxy.feeds.explained import NameExplained
-from proxy.feeds.keeper import Absent
 from proxy.feeds.listing import (
     ArtifactItem,
     Ask,
@@ -34,6 +33,7 @@ from proxy.policy.settings import Policy
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.names import is_valid, normalize, version_of
 from proxy.pypi.negotiate import Form
+from proxy.state.approvals import Approvals
 
 #: A project's line as proxy.pypi.project_list writes it.
 _LINE = re.compile(rb'<a href="([a-z0-9-]+)/">')
@@ -45,7 +45,10 @@ _RUN = re.compile(r"[-_.]+")
 class PypiListing:
     """One feed. `views` are those in memory, of every feed."""
 
-    def __init__(self, feed: PypiFeed, views: Views[PypiView], trials: PypiTrials) -> None:
+    def __init__(
+        self, feed: PypiFeed, views: Views[PypiView], trials: PypiTrials, approvals: Approvals
+    ) -> None:
+        self._approvals = approvals
         self._feed = feed
         self._trials = trials
         self._views = views
@@ -78,7 +81,11 @@ class PypiListing:
 
     async def explained(self, name: str) -> NameExplained:
         view = await self._view(normalize(name))
-        artifacts = await self._feed.viewer.explained(view)
+        approved = self._approvals.of(view.feed, view.name)
+        artifacts = [
+            each._replace(approvers=[approved[each.artifact].actor] if each.artifact in approved else ())
+            for each in await self._feed.viewer.explained(view)
+        ]
         return NameExplained(
             view.feed, view.name, view.upstream, artifacts, view.policy, view.verdict, view.until
         )
@@ -97,9 +104,7 @@ class PypiListing:
     async def _view(self, name: str) -> PypiView:
         view, offer = await self._feed.view(name)
         if view is None:
-            reason = f": {offer.reason}" if isinstance(offer, Absent) else ""
-            detail = f"this feed has no project {name}{reason}"
-            raise Problem("unknown", detail, feed=self._feed.settings.name, artifact=name)
+            raise self._feed.unknown(name, offer)
         return view
 
     async def _describe(self, names: Sequence[str]) -> Sequence[NameItem]:
