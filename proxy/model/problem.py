@@ -42,7 +42,6 @@ TABLE: Mapping[str, tuple[int, str]] = {
     "origin-unavailable": (503, "The origin is unavailable"),
     "busy": (503, "Busy"),
     "disk-full": (503, "No space for changes"),
-    "offline": (503, "Not held and the feed is offline"),
     "preparing": (503, "Being prepared"),
     "loop": (508, "Loop detected"),
 }

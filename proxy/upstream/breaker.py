@@ -4,15 +4,22 @@ After five failures in a row it opens. While it is open nothing is asked; after 
 request goes out as a probe, and its failure doubles the step up to two minutes. An origin that names a time
 itself (`Retry-After`) is left alone for that time, within the same bound. Time is the injected clock's. No
 I/O.
+
+A `Gate` puts two of them before a request: the source's own, and the host's, which hears only of connections: what
+lies beside an index on a host that cannot be reached is not tried in its place, and need not fail with it otherwise.
 """
 
 from typing import Literal
 
 from proxy.model.clock import Clock
+from proxy.upstream.errors import Silent, Unreachable, UpstreamError
 
 THRESHOLD = 5
 FIRST_STEP_S = 5.0
 LONGEST_STEP_S = 120.0
+
+#: Where a connection fails: these hops say that the host cannot be reached at all.
+_CONNECTING = frozenset({"name", "tcp", "proxy", "tls"})
 
 State = Literal["closed", "open", "half-open"]
 
@@ -83,3 +90,53 @@ class Breaker:
     def abandoned(self) -> None:
         """The request ended without telling anything about the source (cancelled, refused by ourselves)."""
         self._probing = False
+
+
+class Gate:
+    """The breakers before one request: `own` of the source, and `host` where others share the source's host."""
+
+    def __init__(self, own: Breaker, host: Breaker | None = None) -> None:
+        self._own = own
+        self._host = host
+        self._all = (own,) if host is None else (own, host)
+
+    @property
+    def reason(self) -> str:
+        """Why it is shut, in the words of the last failure."""
+        return max(self._all, key=Breaker.wait_s).reason
+
+    def wait_s(self) -> float:
+        """Return how long to leave the source alone; 0 when it may be asked now."""
+        return max(breaker.wait_s() for breaker in self._all)
+
+    def admit(self) -> float:
+        """Return 0 and let one request out, or the seconds to wait."""
+        wait = self.wait_s()
+        if wait == 0:
+            for breaker in self._all:
+                breaker.admit()
+        return wait
+
+    def answered(self) -> None:
+        for breaker in self._all:
+            breaker.answered()
+
+    def succeeded(self) -> None:
+        for breaker in self._all:
+            breaker.succeeded()
+
+    def failed(self, error: UpstreamError) -> None:
+        """A request failed in a way that a moment may cure."""
+        self._own.failed(error.detail, error.retry_after_s)
+        if self._host is None:
+            return
+        if isinstance(error, Unreachable) and error.hop in _CONNECTING:
+            self._host.failed(error.detail)
+        elif isinstance(error, Silent):
+            self._host.abandoned()
+        else:
+            self._host.succeeded()
+
+    def abandoned(self) -> None:
+        for breaker in self._all:
+            breaker.abandoned()

@@ -5,7 +5,7 @@ ourselves); whatever comes first counts. Slot, breaker and health hear of it her
 """
 
 from proxy.model.clock import Clock
-from proxy.upstream.breaker import Breaker
+from proxy.upstream.breaker import Gate
 from proxy.upstream.errors import UpstreamError
 from proxy.upstream.health import RemoteHealth
 from proxy.upstream.slots import Slot
@@ -14,9 +14,9 @@ from proxy.upstream.slots import Slot
 class Exchange:
     """One request that was let out."""
 
-    def __init__(self, slot: Slot, breaker: Breaker, health: RemoteHealth, clock: Clock) -> None:
+    def __init__(self, slot: Slot, gate: Gate, health: RemoteHealth, clock: Clock) -> None:
         self._slot = slot
-        self._breaker = breaker
+        self._gate = gate
         self._health = health
         self._clock = clock
         self._began = clock.monotonic()
@@ -26,7 +26,7 @@ class Exchange:
     def answered(self) -> None:
         """The header came and means something."""
         self._health.answered(self._clock.monotonic() - self._began)
-        self._breaker.answered()
+        self._gate.answered()
 
     def received(self, size: int) -> None:
         self._health.received_bytes += size
@@ -34,7 +34,7 @@ class Exchange:
     def succeed(self) -> None:
         """The whole answer came."""
         if self._end():
-            self._breaker.succeeded()
+            self._gate.succeeded()
             self._health.succeeded(self._clock.now())
 
     def fail(self, error: UpstreamError) -> None:
@@ -43,14 +43,14 @@ class Exchange:
             return
         self._health.failed(error, self._clock.now())
         if error.curable:
-            self._breaker.failed(error.detail, error.retry_after_s)
+            self._gate.failed(error)
         else:
-            self._breaker.abandoned()
+            self._gate.abandoned()
 
     def abandon(self) -> None:
         """Nobody wants it any more."""
         if self._end():
-            self._breaker.abandoned()
+            self._gate.abandoned()
 
     def _end(self) -> bool:
         """Return True the first time."""

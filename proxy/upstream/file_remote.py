@@ -12,7 +12,7 @@ from pathlib import Path
 from proxy.config.settings import Upstream
 from proxy.model.clock import Clock
 from proxy.upstream.answer import Answer, Validators
-from proxy.upstream.breaker import Breaker
+from proxy.upstream.breaker import Breaker, Gate
 from proxy.upstream.errors import BadAnswer, BreakerOpen, Truncated, UpstreamError
 from proxy.upstream.exchange import Exchange
 from proxy.upstream.file_answer import FileAsk, fields, judge
@@ -173,7 +173,7 @@ class FileRemote:
         if wait_s:
             slot.release()
         _refuse(wait_s, self._breaker.reason)
-        return Exchange(slot, self._breaker, self._health, self._clock)
+        return Exchange(slot, Gate(self._breaker), self._health, self._clock)
 
     def _absolute(self, url: str) -> str:
         return self._base + url.removeprefix(self._base)

@@ -203,15 +203,15 @@ class Remote:
         raise failure
 
     async def _once(self, source: Source, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]]) -> T:
-        breaker = self._sources.breaker(source.key)
+        gate = self._sources.gate(source)
         # Asked twice: nobody should queue for a source that is left alone, and the queue takes time.
-        _refuse(source, self._wait_s(source), breaker.reason)
+        _refuse(source, self._wait_s(source), gate.reason)
         slot = await self._slots.take(rank)
-        wait = breaker.admit()
+        wait = gate.admit()
         if wait:
             slot.release()
-        _refuse(source, wait, breaker.reason)
-        exchange = Exchange(slot, breaker, self._health, self._clock)
+        _refuse(source, wait, gate.reason)
+        exchange = Exchange(slot, gate, self._health, self._clock)
         try:
             return await once(source.target, exchange)
         except UpstreamError as error:
@@ -222,7 +222,7 @@ class Remote:
             raise
 
     def _wait_s(self, source: Source) -> float:
-        return max(self._sources.breaker(source.key).wait_s(), self._sources.resting_s(source))
+        return max(self._sources.gate(source).wait_s(), self._sources.resting_s(source))
 
     async def _landed(self, ask: Ask, *, is_conditional: bool = False) -> Landed:
         """Return the answer; a 304 that nobody asked for is asked again once, past whatever cache made it."""

@@ -4,7 +4,8 @@ An upstream's `urls` are mirrors of one thing, in order of preference. A URL bel
 the same path below each; a URL beside one of them, on its host, for the same way up and down from each
 (`…/simple/` and `…/packages/` are siblings). Any other URL (a file on another host) has one source. Each
 source has a breaker:
-a mirror one for all of it, other hosts one per origin. A mirror that sent wrong bytes rests; a thing that
+a mirror one for all of it, other hosts one per origin; and all that lie on one host share what is known of its
+connections. A mirror that sent wrong bytes rests; a thing that
 has no other source is left alone by itself instead, so that one bad file does not close a whole host, and
 only after a second report: one more try at once is due (contract, section 3).
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from proxy.model.clock import Clock
 from proxy.model.redact import SecretUrl
-from proxy.upstream.breaker import Breaker
+from proxy.upstream.breaker import Breaker, Gate
 from proxy.upstream.errors import BadAnswer
 from proxy.upstream.rests import Rests
 from proxy.upstream.target import Target, folder, join, parse_target
@@ -40,6 +41,8 @@ class Sources:
         self._clock = clock
         self._bases = [parse_target(folder(url.reveal())) for url in urls]
         self._breakers: OrderedDict[str, Breaker] = OrderedDict()
+        #: What is known of hosts: whether they can be reached.
+        self._hosts: OrderedDict[str, Breaker] = OrderedDict()
         self._rests = Rests(clock)
 
     @property
@@ -59,14 +62,22 @@ class Sources:
         target = self._asked(url)
         return next((s.target for n, s in enumerate(self._mirrors(target)) if n == mirror), target)
 
+    def gate(self, source: Source) -> Gate:
+        """Return what is before a request to a source: its own breaker, and its host's."""
+        own = self.breaker(source.key)
+        return Gate(own, self._breaker(source.target.origin, self._hosts))
+
     def breaker(self, key: str) -> Breaker:
         """Return the memory of a source; the table is bounded, the least used are forgotten."""
-        if key not in self._breakers:
-            self._breakers[key] = Breaker(self._clock)
-            if len(self._breakers) > _MOST:
-                self._breakers.popitem(last=False)
-        self._breakers.move_to_end(key)
-        return self._breakers[key]
+        return self._breaker(key, self._breakers)
+
+    def _breaker(self, key: str, table: "OrderedDict[str, Breaker]") -> Breaker:
+        if key not in table:
+            table[key] = Breaker(self._clock)
+            if len(table) > _MOST:
+                table.popitem(last=False)
+        table.move_to_end(key)
+        return table[key]
 
     def states(self) -> dict[str, Breaker]:
         """Return the breakers by source, for health."""

@@ -13,16 +13,16 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import formatdate
 from types import TracebackType
 from typing import Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from tests.support.answers import NOT_FOUND, Body, Received, Resource, answer
 from tests.support.faults import HONEST, Fault
+from tests.support.receive import receive
 from tests.support.send import GoneError, send
 
 #: A handler answers for every path below its prefix; None means "not mine".
@@ -230,7 +230,7 @@ class Origin:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
     ) -> None:
         while True:
-            request = await _read(reader, connection)
+            request = await receive(reader, connection)
             self.requests.append(request)
             with self._counted(request.path):
                 await self._reply(request, reader, writer)
@@ -286,16 +286,3 @@ class Origin:
         finally:
             for key in (path, "*"):
                 self._active[key] -= 1
-
-
-async def _read(reader: asyncio.StreamReader, connection: int) -> Received:
-    """Read one request; the target of an absolute-form request loses its origin."""
-    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    method, target, _ = lines[0].split(" ", 2)
-    fields = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:-2]))
-    headers = {name.lower(): value for name, value in fields}
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
-    if not target.startswith("/"):
-        parts = urlsplit(target)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Received(method, target, headers, time.monotonic(), fields, body, connection)

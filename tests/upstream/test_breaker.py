@@ -5,7 +5,15 @@ import asyncio
 import pytest
 
 from proxy.upstream.breaker import FIRST_STEP_S, LONGEST_STEP_S, THRESHOLD, Breaker
-from proxy.upstream.errors import AuthRefused, BadAnswer, BreakerOpen, Overloaded, Truncated, UpstreamError
+from proxy.upstream.errors import (
+    AuthRefused,
+    BadAnswer,
+    BreakerOpen,
+    Overloaded,
+    Truncated,
+    Unreachable,
+    UpstreamError,
+)
 from proxy.upstream.remote import Remote
 from proxy.upstream.sources import Sources
 from tests.support.clock import FakeClock
@@ -230,6 +238,42 @@ async def test_only_source_gets_one_more_try_and_then_rests_for_that_url(dial: D
         assert (await remote.head(other)).status == 200
         clock.advance(301)
         assert (await remote.head(url)).status == 200
+
+
+@pytest.mark.parametrize("first", ["simple/f/", "pypi/f/json"])
+async def test_what_lies_beside_the_index_is_not_tried_on_a_host_that_cannot_be_reached(
+    dial: Dial, first: str
+) -> None:
+    """The page and its JSON have breakers of their own, and the host's connections in common."""
+    clock = FakeClock()
+    async with Origin() as origin:
+        remote = dial(f"{origin.url}/simple/", clock=clock)
+        second = {"simple/f/": "pypi/f/json", "pypi/f/json": "simple/f/"}[first]
+        await origin.off()
+        for _ in range(THRESHOLD):
+            with pytest.raises(Unreachable):
+                await remote.document(f"{origin.url}/{first}", accept="*/*")
+        with pytest.raises(BreakerOpen, match="no connection"):
+            await remote.document(f"{origin.url}/{second}", accept="*/*")
+        await origin.on()
+        clock.advance(FIRST_STEP_S)
+        origin.add(f"/{second}", b"x")
+        assert (await remote.document(f"{origin.url}/{second}", accept="*/*")).body == b"x"
+        origin.add(f"/{first}", b"x")
+        assert (await remote.document(f"{origin.url}/{first}", accept="*/*")).body == b"x"
+        assert remote.health.breakers == {}
+
+
+async def test_json_that_always_fails_does_not_close_the_index_beside_it(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.always("/pypi/f/json", Fault(status=500))
+        origin.add("/simple/f/", b"x")
+        remote = dial(f"{origin.url}/simple/")
+        for _ in range(3 * THRESHOLD):
+            with pytest.raises((Overloaded, BreakerOpen)):
+                await remote.document(f"{origin.url}/pypi/f/json", accept="*/*")
+            assert (await remote.document("f/", accept="*/*")).body == b"x"
+        assert origin.hits("/pypi/f/json") == THRESHOLD
 
 
 def test_tables_of_sources_are_bounded() -> None:
