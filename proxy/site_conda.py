@@ -97,8 +97,9 @@ def _feed(
             base.conda_locks, stamps=feed.indexed_timestamp == "observed",
         )  # fmt: skip
         return SubdirCatalog(
-            upstream, subdir, folder, intake, base.notes, base.clock, base.tally, offline=feed.offline
-        )
+            upstream, subdir, folder, intake, base.notes, base.clock, base.tally, offline=feed.offline,
+            changed=lambda name: base.refreshes.tell(feed.name, name),
+        )  # fmt: skip
 
     channel = _channel(feed, policy, base, catalog_of)
     side = _side(feed, [upstream for upstream in feed.upstreams if upstream.feed is None], base)

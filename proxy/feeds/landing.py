@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from proxy.artifacts.flight import Expected, Flight
+from proxy.feeds.curated import APPROVED
 from proxy.feeds.keeper import ArtifactRef
 from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError, problem_for
@@ -37,6 +38,9 @@ class RemoteSource:
         return stream
 
     async def wrong_bytes(self, detail: str) -> None:
+        """Leave the source alone that broke its index's promise; what was approved once is no promise of it."""
+        if self._ref.upstream == APPROVED:
+            return
         (await self._remote_of(self._ref)).rest(self._asked, _REST_S)
 
 
@@ -66,15 +70,17 @@ class FlightLanding:
 class PinnedLanding:
     """The landing of an approved file: where the origin has its bytes no more, that is no missing file (A08)."""
 
-    def __init__(self, landing: FlightLanding, ref: ArtifactRef) -> None:
+    def __init__(self, landing: FlightLanding, ref: ArtifactRef, wrong: Callable[[], None]) -> None:
         self._landing = landing
         self._ref = ref
+        #: Called where the origin sent other bytes.
+        self._wrong = wrong
 
     async def opened(self) -> int | None:
         try:
             return await self._landing.opened()
         except Problem as problem:
-            raise pinned_problem(self._ref, problem) from problem
+            raise self._told(problem) from problem
 
     async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         try:
@@ -82,7 +88,12 @@ class PinnedLanding:
                 async for piece in pieces:
                     yield piece
         except Problem as problem:
-            raise pinned_problem(self._ref, problem) from problem
+            raise self._told(problem) from problem
+
+    def _told(self, problem: Problem) -> Problem:
+        if problem.word == "digest-mismatch":
+            self._wrong()
+        return pinned_problem(self._ref, problem)
 
 
 def pinned_problem(ref: ArtifactRef, problem: Problem) -> Problem:

@@ -22,6 +22,9 @@ from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError, problem_for
 from proxy.upstream.way import Way
 
+_WRONG_S = 60.0
+_MOST_WRONG = 4096
+
 
 class Names(Protocol):
     """Who owns which name of a feed (`owners.Owners`), or what is approved in it (`curated.CuratedNames`)."""
@@ -59,6 +62,8 @@ class LocalKeeper:
         self._flights = flights
         self._vault_flights = vault_flights
         self._pins = pins
+        #: Digest of an approval -> monotonic time until which an origin that had other bytes is not asked again.
+        self._wrong: dict[str, float] = {}
 
     def peek(self, feed: str, name: str) -> Offer | Absent | None:
         owned = self._feeds[feed].owners.peek(name)
@@ -93,8 +98,11 @@ class LocalKeeper:
         return self._flights.is_flying(key) or self._vault_flights.is_flying(key)
 
     def fetch(self, ref: ArtifactRef) -> Landing:
-        landing = FlightLanding(self._launch(ref), ref.feed)
-        return PinnedLanding(landing, ref) if self._is_curated(ref.feed) else landing
+        if not self._is_curated(ref.feed):
+            return FlightLanding(self._launch(ref), ref.feed)
+        if self._store.clock.monotonic() < self._wrong.get(ref.sha256 or "", 0.0):
+            raise pinned_problem(ref, gone(ref))
+        return PinnedLanding(FlightLanding(self._launch(ref), ref.feed), ref, lambda: self._note_wrong(ref))
 
     async def arrived(self, ref: ArtifactRef) -> Blob:
         """Fetch the artifact, whether anybody reads it or not; return it once it is held.
@@ -104,6 +112,11 @@ class LocalKeeper:
         return await self._launch(ref, keep=True).done()
 
     async def pass_range(self, ref: ArtifactRef, start: int, stop: int) -> AsyncIterator[bytes]:
+        if self._is_curated(ref.feed):
+            # Of a file that somebody approved no byte is passed on that was not approved.
+            async for piece in self.fetch(ref).read(start, stop):
+                yield piece
+            return
         try:
             stream = await (await self.remote_of(ref)).open(ref.url, start=start, stop=stop)
             async with stream:
@@ -172,6 +185,11 @@ class LocalKeeper:
         if self._is_curated(ref.feed) or self._vault_flights.is_flying(key):
             return self._vault_flights
         return self._flights
+
+    def _note_wrong(self, ref: ArtifactRef) -> None:
+        if len(self._wrong) >= _MOST_WRONG:
+            self._wrong.clear()
+        self._wrong[ref.sha256 or ""] = self._store.clock.monotonic() + _WRONG_S
 
     def _is_curated(self, feed: str) -> bool:
         kept = self._feeds.get(feed)

@@ -58,18 +58,20 @@ def _plain(record: RepoDataRecord) -> dict[str, Any]:
     return {key: value for key, value in said.items() if key not in _OF_SOURCE}
 
 
-async def solved(stand: Stand, cache: Path, *specs: str, form: str = "shards") -> list[RepoDataRecord]:
+async def solved(
+    stand: Stand, cache: Path, *specs: str, form: str = "shards", feed: str = "chan"
+) -> list[RepoDataRecord]:
     gateway = Gateway(cache_dir=cache, default_config=FORMS[form])
     linux = GenericVirtualPackage(PackageName("__linux"), Version("6.8"), BuildString("0"))
     return await rattler.solve(
-        [Channel(f"{stand.gateway.url}/conda/chan")], list(specs), gateway=gateway, platforms=PLATFORMS,
+        [Channel(f"{stand.gateway.url}/conda/{feed}")], list(specs), gateway=gateway, platforms=PLATFORMS,
         virtual_packages=[linux],
     )  # fmt: skip
 
 
-async def installed(stand: Stand, home: Path, *specs: str, form: str = "shards") -> Path:
+async def installed(stand: Stand, home: Path, *specs: str, form: str = "shards", feed: str = "chan") -> Path:
     """Solve and install with caches of its own; return the prefix."""
-    found = await solved(stand, home / "repodata", *specs, form=form)
+    found = await solved(stand, home / "repodata", *specs, form=form, feed=feed)
     prefix = home / "prefix"
     await rattler.install(found, target_prefix=prefix, cache_dir=home / "packages", show_progress=False)
     return prefix

@@ -7,13 +7,15 @@ is no index, or has shrunk to nothing, leaves the generation before in force, ma
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from proxy.artifacts.notes import Notes
-from proxy.conda.names import KNOWN_SUBDIRS
-from proxy.conda.pack import BadPack
+from proxy.conda.names import KNOWN_SUBDIRS, parse_file
+from proxy.conda.pack import BadPack, diff
+from proxy.conda.snapshot import Snapshot
 from proxy.config.settings import Upstream
 from proxy.feeds.conda.channel_intake import ChannelIntake, Held, Taken
 from proxy.feeds.conda.edition import HeldSubdir
@@ -53,8 +55,9 @@ class SubdirCatalog:
 
     def __init__(
         self, upstream: Upstream, subdir: str, folder: Path, intake: ChannelIntake, notes: Notes, clock: Clock,
-        tally: Tally, *, offline: bool,
+        tally: Tally, *, offline: bool, changed: Callable[[str], None] = lambda name: None,
     ) -> None:  # fmt: skip
+        self._changed = changed
         self._upstream = upstream
         self._subdir = subdir
         self.folder = folder
@@ -182,7 +185,8 @@ class SubdirCatalog:
 
     async def _ask(self) -> None:
         facts, now_ms = self._facts, self._now_ms()
-        before = self._generation.stem if self._generation is not None else None
+        former = self._generation
+        before = former.stem if former is not None else None
         try:
             taken = await self._take(facts, now_ms)
             if taken.stem is not None and (self._generation is None or self._generation.stem != taken.stem):
@@ -196,6 +200,9 @@ class SubdirCatalog:
         if taken.stem is not None or had_any or self._subdir in KNOWN_SUBDIRS:
             await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
         await asyncio.to_thread(sweep_generations, self.folder, taken.stem, before)
+        if former is not None and self._generation is not None and former.stem != self._generation.stem:
+            for name in await asyncio.to_thread(_changed_names, former.snapshot, self._generation.snapshot):
+                self._changed(name)
 
     def _former(self, facts: SubdirFacts | None, stem: str | None) -> tuple[str, ...]:
         """Return the stems before the one that is current now; a rollback is an event (A19)."""
@@ -252,3 +259,11 @@ class SubdirCatalog:
 
     def _note(self) -> str:
         return f"subdir/{self._upstream.id}/{self._subdir}"
+
+
+def _changed_names(before: Snapshot, after: Snapshot) -> set[str]:
+    """Return the names of which two snapshots say something else. Blocks for some milliseconds."""
+    found = diff(before.pack, after.pack)
+    tops = (set(top.held.items()) | set(top.changed.items()) for top in (before.top, after.top))
+    files = {file for file, _ in set.symmetric_difference(*tops)}
+    return {*found.changed, *found.added, *found.removed, *(p.name for f in files if (p := parse_file(f)))}
