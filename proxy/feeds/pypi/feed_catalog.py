@@ -90,7 +90,7 @@ class FeedCatalog:
     async def _keep(self, view: PypiView) -> Sha256 | None:
         """Keep the shard that tells what the view shows; None where what it was made from is not held any more."""
         data = await held_bytes(self._store, view.shard)
-        packed = await asyncio.to_thread(_narrowed, data, view) if data is not None else None
+        packed = await asyncio.to_thread(_packed, data, view) if data is not None else None
         if packed is None:
             return None
         shown = (await self._store.put(packed)).digest
@@ -101,13 +101,13 @@ class FeedCatalog:
         return shown
 
 
-def _narrowed(data: bytes, view: PypiView) -> bytes | None:
+def _packed(data: bytes, view: PypiView) -> bytes | None:
     """Return the shard as the view shows it; what is hidden keeps its verdict, and says whose it is."""
     shard = stored.unpack(data)
-    return None if shard is None else stored.pack(_shard_of(shard, view))
+    return None if shard is None else stored.pack(narrowed(shard, view))
 
 
-def _shard_of(shard: Shard, view: PypiView) -> Shard:
+def narrowed(shard: Shard, view: PypiView) -> Shard:
     hidden = {path: _named(verdict, view.policy) for path, verdict in view.hidden.items()}
     verdict = _named(view.verdict, view.policy) if view.verdict is not None else None
     return msgspec.structs.replace(shard, project=view.listing, hidden=hidden, verdict=verdict)
