@@ -120,6 +120,7 @@ class PypiSelecting:
 
     async def find(self, source: str, artifact: str) -> Choice:
         feed = self._feed(source)
+        hidden: Verdict | None = None
         for name, may_ask in feed.candidates(artifact):
             sourced = await self.sourced(source, name) if may_ask else None
             if sourced is None:
@@ -133,6 +134,9 @@ class PypiSelecting:
             why = next((v for path, v in view.hidden.items() if path.endswith(f"/{artifact}")), None)
             if why is not None:
                 return Choice(refused=(refused(artifact, why),))
+            hidden = hidden or view.verdict
+        if hidden is not None:
+            return Choice(refused=(refused(artifact, hidden),))
         reason = f"no project of {source} lists this file"
         return Choice(refused=(Refused(artifact, "unknown", "unknown", reason),))
 
