@@ -77,7 +77,7 @@ def _printed(value: object) -> object:
 def _redacted(value: object) -> object:
     match value:
         case str():
-            return redact(value) if "://" in value and "@" in value else value
+            return redact(value) if "://" in value and "@" in value and "***@" not in value else value
         case dict():
             return {str(name): _redacted(part) for name, part in value.items()}
         case list() | tuple():

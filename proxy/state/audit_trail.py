@@ -40,16 +40,18 @@ class AuditTrail:
 
     async def read(self, wanted: Wanted) -> list[AuditRecord]:
         """Return the entries that are asked for. Raises Problem."""
+        # The rows first: they load the library off the loop.
+        rows = await self._database.rows()
         from proxy.state.audit import read
 
-        async with (await self._database.rows()).read() as connection:
+        async with rows.read() as connection:
             return await read(connection, wanted)
 
     async def verify(self) -> Chain:
         """Look at every entry; others get their turn in between. Raises Problem."""
+        rows, seen = await self._database.rows(), Chain(0, (0, GENESIS))
         from proxy.state.audit import verify
 
-        rows, seen = await self._database.rows(), Chain(0, (0, GENESIS))
         while True:
             async with rows.read() as connection:
                 part = await verify(connection, *seen.head)

@@ -198,6 +198,7 @@ def test_secrets_are_not_kept() -> None:
         "password": Secret("s3cret"),
         "urls": [SecretUrl("https://u:s3cret@h/x"), "https://u:s3cret@h/x"],
     }
+    assert as_kept(["https://u:***@h/x"]) == '["https://u:***@h/x"]'
     assert as_kept(value) == '{"password":"***","urls":["https://h/x","https://h/x"]}'
     with pytest.raises(TypeError):
         as_kept({"key": object()})
