@@ -89,7 +89,8 @@ class Counts:
         text = "Files of conda feeds by what their policy says."
         family = GaugeMetricFamily("feedgate_judged_files", text, labels=labelled)
         for labels, count in self._metrics.judged().items():
-            family.add_metric(labels, count)
+            if self._is_shown(labels[0]):
+                family.add_metric(labels, count)
         return family
 
     def _connections(self) -> Iterable[Metric]:

@@ -6,6 +6,7 @@ import json
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from proxy.model.actor import LOCAL
 from proxy.web.health import FeedCard, Health, Paste, Readiness, render_index
 from proxy.web.metrics import Metrics
 from proxy.web.outbound import BlobAnswer
@@ -49,7 +50,7 @@ async def test_what_is_degraded_is_told_and_escaped_while_the_server_is_ready() 
 
 
 async def test_page_lists_feeds_and_loads_nothing() -> None:
-    async with standing(*health().routes()) as stand, Raw(stand.port) as raw:
+    async with standing(*health().routes(), actor=LOCAL) as stand, Raw(stand.port) as raw:
         reply = await raw.ask("GET", "/")
         again = await raw.ask("GET", "/", f"If-None-Match: {reply.header('etag')}")
     page = reply.body.decode()

@@ -72,6 +72,16 @@ def test_what_is_no_verdict_is_not_counted() -> None:
     assert metrics.verdicts == {}
 
 
+def test_files_of_a_feed_are_counted_for_those_who_may_know_of_it() -> None:
+    metrics = Metrics()
+    metrics.judged = lambda: {("open", "block", "block"): 2, ("closed", "block", "block"): 3}
+    everything = render(metrics).decode()
+    assert 'feedgate_judged_files{feed="closed",outcome="block",rule="block"} 3.0' in everything
+    some = render(metrics, lambda feed: feed != "closed").decode()
+    assert 'feedgate_judged_files{feed="open",outcome="block",rule="block"} 2.0' in some
+    assert "closed" not in some
+
+
 def test_metrics_tell_the_counts_by_rule_and_outcome() -> None:
     metrics = Metrics()
     served(Verdicts(metrics), AUDITED)
