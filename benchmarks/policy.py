@@ -2,24 +2,27 @@
 
 The channel is that of `benchmarks.channel` (deterministic). Judging runs in a process of its own, so that its time and
 its peak of memory are its own; the time is the processor's, because the machine may be shared. Facts are decoded from
-records as JSON, as a feed does it, and every name is judged.
+records as JSON and verdicts counted by the code that a feed's child runs, and every name is judged.
 """
 
+import gc
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
-from operator import attrgetter
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.channel.generate import SUBDIR, entries
-from proxy.conda.record import as_ms, facts_of
+from proxy.conda.block import Block
+from proxy.feeds.conda.compose_judge import settled
+from proxy.feeds.conda.lineage import Lineage
+from proxy.feeds.conda.ruling import Licenses, Place, facts_of_block
 from proxy.policy.facts import Facts, License
 from proxy.policy.judge import Judge
 from proxy.policy.settings import Exemption, Policy
@@ -52,7 +55,8 @@ TWENTY = Policy(
     keep_versions=20,
     exemptions=(Exemption("ca-certificates", ("min_age",), date(2027, 1, 31), "roots change"),),
 )
-_RULE = attrgetter("rule")
+PLACE = Place(SUBDIR, Lineage("up", "https://origin.example/chan", has_sights=False))
+_NAME = b'"name":"'
 
 
 def main(arguments: list[str]) -> int:
@@ -103,44 +107,29 @@ def _write(path: Path, records: int) -> None:
             out.write(b",".join(members) + b"\n")
 
 
-def conda_facts(members: bytes, licenses: dict[tuple[str | None, str | None], License]) -> Iterator[Facts]:
-    """Yield the facts of a name as a feed would."""
-    for file, record in facts_of(members).items():
-        key = (record.license, record.license_family)
-        licence = licenses.get(key)
-        if licence is None:
-            licence = licenses[key] = License(*key)
-        yield Facts(
-            file=file,
-            name=record.name,
-            version=record.version,
-            subdir=SUBDIR,
-            build=record.build,
-            build_number=record.build_number,
-            depends=record.depends,
-            license=licence,
-            size=record.size,
-            uploaded_ms=as_ms(record.indexed_timestamp) or as_ms(record.timestamp),
-            is_initial=True,
-        )
+def _block(line: bytes) -> Block:
+    """Return a name as a generation has it."""
+    at = line.index(_NAME) + len(_NAME)
+    return Block(line[at : line.index(b'"', at)].decode().lower(), conda=line)
 
 
 def _judged(path: Path) -> dict[str, object]:
+    gc.disable()  # as every child does
     started, wall = time.process_time(), time.perf_counter()
     judge, rules = Judge(TWENTY, "conda"), Counter[str]()
     tick, names, count = judge.tick_of(NOW), 0, 0
-    licenses: dict[tuple[str | None, str | None], License] = {}
+    licenses: Licenses = {}
     with path.open("rb") as lines:
         for line in lines:
-            facts = list(conda_facts(line, licenses))
-            judged = judge.judge(facts[0].name, facts, tick)
+            facts = facts_of_block(_block(line), PLACE, None, licenses)
+            _, counts = settled(judge.judge(facts[0].name, facts, tick))
             names, count = names + 1, count + len(facts)
-            rules.update(map(_RULE, judged.verdicts))
+            rules.update(counts)
     seconds, wall = time.process_time() - started, time.perf_counter() - wall
     started = time.process_time()
     with path.open("rb") as lines:
         for line in lines:
-            list(conda_facts(line, licenses))
+            facts_of_block(_block(line), PLACE, None, licenses)
     return {
         "records": count, "names": names, "facts_s": time.process_time() - started, "seconds": seconds, "wall_s": wall,
         "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "rules": rules.most_common(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 
-from proxy.model.verdict import Outcome, Verdict
+from proxy.model.verdict import ALLOWED, Outcome, Verdict
 from proxy.policy.facts import Facts, moment
 from proxy.policy.judged import Judged, one_verdict_for_twins
 from proxy.policy.keep_versions import KeepVersions
@@ -88,9 +88,8 @@ class Judging:
 
     def take(self, facts: Sequence[Facts]) -> None:
         """Judge some more files of the name: stage one."""
-        judge = self.rules.judge
         self._facts += facts
-        self._verdicts += [judge(each) for each in facts]
+        self._verdicts += self.rules.judge_all(facts)
 
     def end(self) -> Judged:
         """Return the verdicts: stage two, and the moment at which they may change by themselves."""
@@ -109,7 +108,9 @@ class Judging:
     ) -> list[Facts]:
         """Block the older versions; return the files whose licences are still worth looking up."""
         candidates = [
-            each for each, verdict in zip(facts, verdicts, strict=True) if verdict.outcome in _SHOWN
+            each
+            for each, verdict in zip(facts, verdicts, strict=True)
+            if verdict is ALLOWED or verdict.outcome in _SHOWN
         ]
         if self.rules.liftings:
             candidates = [each for each in candidates if self.rules.lifting(rule.name, each) is None]

@@ -6,8 +6,9 @@ first: pre-releases are kept only where there is no final one, development versi
 Versions that are equal are one; for PyPI a local version is a build of the version that it extends.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
@@ -21,6 +22,8 @@ from proxy.policy.settings import Kind
 
 #: conda's or PyPI's versions; one rule compares one of the two kinds only, and both order and hash.
 _Key = Any
+_VERSION_OF: Callable[[Facts], str | None] = attrgetter("version")
+_YANKED_OF: Callable[[Facts], bool] = attrgetter("is_yanked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class KeepVersions:
 
         Raises ValueError for a version that cannot be compared.
         """
-        texts = {facts.version for facts in candidates}
+        texts = set(map(_VERSION_OF, candidates))
         if len(texts) <= self.count and self._are_plain(texts, candidates):
             return frozenset()
         files: dict[tuple[str, str | None], bool] = {}
@@ -59,7 +62,7 @@ class KeepVersions:
     def _are_plain(self, texts: set[str | None], candidates: Sequence[Facts]) -> bool:
         """Tell whether all are final releases that can be compared and none is yanked, so that only numbers count."""
         return not (
-            any(facts.is_yanked for facts in candidates)
+            any(map(_YANKED_OF, candidates))
             or any(is_prerelease(self.kind, text) or self._key(text) is None for text in texts)
         )
 

@@ -18,6 +18,14 @@ from proxy.policy.rule import Rule
 from proxy.policy.wording import quoted
 
 ERROR = "error"
+#: So few files are judged one by one: below, asking rules whether they are silent costs more than it saves (measured).
+_FEW = 8
+
+_Asked = tuple[
+    Callable[[Facts, int], Verdict | None],
+    Callable[[Sequence[Facts], int], list[Verdict | None]] | None,
+    Callable[[Sequence[Facts], int], bool] | None,
+]
 
 
 @dataclass(slots=True)
@@ -36,13 +44,45 @@ class NameRules:
     exempted_until_ms: int | None = None
     #: All rules in their order, bound: what nearly every file passes through, so it costs as little as it can.
     judges: Sequence[Callable[[Facts, int], Verdict | None]] = ()
+    #: The same with how each is asked of many files, and whether it has anything to say at all, where it can be.
+    asked: Sequence[_Asked] = ()
     is_plain: bool = False
 
     def __post_init__(self) -> None:
-        self.judges = [
-            rule.judge for rules in (self.keeping, self.removing, self.remaining) for rule in rules
+        rules = [*self.keeping, *self.removing, *self.remaining]
+        self.judges = [rule.judge for rule in rules]
+        self.asked = [
+            (rule.judge, getattr(rule, "judge_many", None), getattr(rule, "is_silent", None))
+            for rule in rules
         ]
         self.is_plain = not self.liftings and self.adding_back is None
+
+    def judge_all(self, files: Sequence[Facts]) -> list[Verdict]:
+        """Return the verdicts of stage one: those of `judge`, rule by rule, which is quicker than file by file."""
+        if len(files) < _FEW:
+            return [self.judge(each) for each in files]
+        wanted = len(self.wanted)
+        verdicts, left, places = [ALLOWED] * len(files), files, list(range(len(files)))
+        try:
+            tick_ms = self.tick_ms
+            for judge, judge_many, is_silent in self.asked:
+                if not left:
+                    break
+                if is_silent is not None and is_silent(left, tick_ms):
+                    continue
+                found = judge_many(left, tick_ms) if judge_many else [judge(each, tick_ms) for each in left]
+                if found.count(None) == len(found):
+                    continue
+                for place, each, verdict in zip(places, left, found, strict=True):
+                    if verdict is not None:
+                        is_last = self.is_plain and verdict.outcome is Outcome.BLOCK
+                        verdicts[place] = verdict if is_last else self.judge(each)
+                places = [place for place, verdict in zip(places, found, strict=True) if verdict is None]
+                left = [each for each, verdict in zip(left, found, strict=True) if verdict is None]
+        except Exception:  # noqa: BLE001 - a file for which a rule fails is told by `judge`, the others too
+            del self.wanted[wanted:]
+            return [self.judge(each) for each in files]
+        return verdicts
 
     def judge(self, facts: Facts) -> Verdict:
         """Return the verdict of stage one."""

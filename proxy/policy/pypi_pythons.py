@@ -6,7 +6,7 @@ does not restrict, as installers have it.
 """
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -26,6 +26,11 @@ def part(facts: Facts) -> Hashable:
     if tags is not None:
         return tags.pythons, tags.abis, facts.requires_python
     return python_of(facts.file), facts.requires_python
+
+
+def parts(files: Sequence[Facts]) -> list[Hashable]:
+    """Return the same of many files."""
+    return [part(each) for each in files]
 
 
 #: A file name always says what there is to say.

@@ -30,6 +30,10 @@ class Reader(Protocol):
         """Return what a file's answer hangs on."""
         ...
 
+    def parts(self, files: Sequence[Facts]) -> list[Hashable]:
+        """Return the same of many files."""
+        ...
+
     def otherwise(self, facts: Facts) -> Hashable:
         """Return what it hangs on where the first part has no answer."""
         ...
@@ -53,6 +57,15 @@ class PythonVersions:
         if isinstance(verdict, _Elsewhere):
             verdict = self._of(self.reader.otherwise(facts))
         return None if isinstance(verdict, _Elsewhere) else verdict
+
+    def judge_many(self, files: Sequence[Facts], tick_ms: int) -> list[Verdict | None]:
+        """Return what `judge` returns, of many files."""
+        found: list[Verdict | None] = []
+        known = self._known
+        for part, each in zip(self.reader.parts(files), files, strict=True):
+            verdict = known.get(part, _ELSEWHERE)
+            found.append(self.judge(each, tick_ms) if isinstance(verdict, _Elsewhere) else verdict)
+        return found
 
     def _of(self, part: Hashable) -> Verdict | _Elsewhere | None:
         try:

@@ -3,6 +3,7 @@
 A rule is made once from a policy (and a kind of feed); one that names packages is `narrowed` to each name, where it
 mostly finds that it has nothing to say. That is why twenty rules over half a million records cost seconds. A rule
 never looks at the clock: the tick is handed in. It may raise: whoever calls hides the file then (contract, section 4).
+One that can tell at a glance that it has nothing to say of many files does so in `is_silent` (`NameRules.judge_all`).
 """
 
 from typing import Protocol

@@ -6,6 +6,7 @@ Random tables over random files of one name; small pools of words, so that rules
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +121,7 @@ newest = st.fixed_dictionaries({"keep_versions": st.integers(1, 3)}, optional=co
 any_tables = tables | package_lists | newest
 cases = st.one_of(st.tuples(st.just("conda"), conda_files()), st.tuples(st.just("pypi"), pypi_files()))
 Case = tuple[Kind, list[Facts]]
+any_case: Any = cases
 
 
 def policy(table: dict[str, Any]) -> Policy:
@@ -332,3 +334,26 @@ def test_any_table_is_a_policy_or_faults(table: dict[str, Any]) -> None:
     if parsed.policy is not None:
         for kind in kinds:
             Judge(parsed.policy, kind).judge("foo", [Facts(file="foo-1.0.tar.gz", name="foo")], NOW_MS)
+
+
+@st.composite
+def many_files(draw: st.DrawFn) -> Case:
+    """Files of one name, so many that they are judged rule by rule."""
+    found: Case = draw(any_case)
+    kind, files = found
+    copies = [
+        msgspec.structs.replace(each, file=f"{number}{each.file}") for number in range(10) for each in files
+    ]
+    return kind, draw(st.permutations(copies))
+
+
+@COMMON
+@given(any_tables, many_files())
+def test_many_files_get_the_verdicts_that_each_gets_alone(table: dict[str, Any], case: Case) -> None:
+    kind, files = case
+    judge = Judge(policy(table), kind)
+    together, alone = judge.start("foo", NOW_MS).rules, judge.start("foo", NOW_MS).rules
+    assert together.judge_all(files) == [alone.judge(each) for each in files]
+    # Once more, with everything known that rules remember.
+    assert judge.start("foo", NOW_MS).rules.judge_all(files) == together.judge_all(files)
+    assert together.exempted_until_ms == alone.exempted_until_ms

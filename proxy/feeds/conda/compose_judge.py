@@ -1,6 +1,7 @@
 """The child's judging of a composed generation: every name whose verdicts may be others than those noted before."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +91,7 @@ class Judging:
         facts = facts_of_block(block, Place(self._subdir, origin), seen, self._licenses)
         judged = self._judge.judge(name, facts, self._tick_ms)
         self.totals.judged += 1
-        keep, counts = _settled(judged)
+        keep, counts = settled(judged)
         hidden_needs = {file: by for file, by in needed.items() if keep is not None and file not in keep}
         note = Noted(note.way, note.basis, self._until_ms(judged, seen), counts, hidden_needs)
         if keep is None:
@@ -130,19 +131,20 @@ def _basis(entry: Entry, needed: Mapping[str, str]) -> bytes:
     return hashlib.sha256(entry.digest + text.encode()).digest()[:_BASIS_BYTES]
 
 
-def _settled(judged: Judged) -> tuple[frozenset[str] | None, dict[str, int]]:
+def settled(judged: Judged) -> tuple[frozenset[str] | None, dict[str, int]]:
     """Return the files that are shown (None: all), and how many files got which verdict."""
     # Most files of a name share a verdict, so it is each verdict that is looked at, not each file.
-    files: dict[int, int] = {}
-    verdicts = {id(verdict): verdict for verdict in judged.verdicts}
-    for verdict in judged.verdicts:
-        files[id(verdict)] = files.get(id(verdict), 0) + 1
+    numbers = list(map(id, judged.verdicts))
+    verdicts = dict(zip(numbers, judged.verdicts, strict=True))
+    files = Counter(numbers) if len(verdicts) > 1 else dict.fromkeys(verdicts, len(numbers))
     counts: dict[str, int] = {}
     for number, verdict in verdicts.items():
-        key = f"{verdict.outcome.value} {verdict.rule}"
+        key = verdict.outcome + " " + verdict.rule
         counts[key] = counts.get(key, 0) + files[number]
     visible = {number for number, verdict in verdicts.items() if verdict.is_visible}
     if len(visible) == len(verdicts):
         return None, counts
-    pairs = zip(judged.facts, judged.verdicts, strict=True)
-    return frozenset(facts.file for facts, verdict in pairs if id(verdict) in visible), counts
+    if not visible:
+        return frozenset(), counts
+    pairs = zip(judged.facts, numbers, strict=True)
+    return frozenset([facts.file for facts, number in pairs if number in visible]), counts

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from proxy.conda.block import Block
 from proxy.conda.record import Facts as Record
 from proxy.conda.record import as_ms
@@ -48,30 +50,35 @@ def asks_age(policy: Policy) -> bool:
 
 def facts_of_block(block: Block, place: Place, seen: Seen | None, licenses: Licenses) -> list[Facts]:
     """Return what rules may ask of a name's records; `seen` None: no rule asks how old they are."""
-    return [
-        _facts(block.name, file, record, place, seen.get(file) if seen else None, licenses)
-        for file, record in block.facts().items()
-    ]
-
-
-def _facts(
-    name: str, file: str, record: Record, place: Place, seen: FirstSeen | None, licenses: Licenses
-) -> Facts:
-    said = (record.license, record.license_family)
-    licence = licenses.get(said)
-    if licence is None:
-        licence = licenses[said] = License(*said)
-    return Facts(
-        file=file, name=name, version=record.version, subdir=place.subdir, build=record.build,
-        build_number=record.build_number, depends=record.depends, license=licence, size=record.size,
-        uploaded_ms=_uploaded_ms(record, seen), first_seen_ms=seen.first_ms if seen is not None else None,
-        is_initial=seen.is_initial if seen is not None else not place.origin.has_sights,
-        is_yanked=bool(record.revoked), channel=place.origin.channel, sha256=record.sha256, md5=record.md5,
-    )  # fmt: skip
+    found = []
+    name, subdir, channel, is_old = (
+        block.name,
+        place.subdir,
+        place.origin.channel,
+        not place.origin.has_sights,
+    )
+    for file, record in block.facts().items():
+        said = (record.license, record.license_family)
+        licence = licenses.get(said)
+        if licence is None:
+            licence = licenses[said] = License(*said)
+        sight = seen.get(file) if seen else None
+        # With one argument more Python 3.11 would call by a dictionary, which takes three times as long.
+        facts = Facts(
+            file=file, name=name, version=record.version, subdir=subdir, build=record.build,
+            build_number=record.build_number, depends=record.depends, license=licence, size=record.size,
+            uploaded_ms=_uploaded_ms(record, sight), first_seen_ms=sight.first_ms if sight is not None else None,
+            is_initial=sight.is_initial if sight is not None else is_old, channel=channel, sha256=record.sha256,
+            md5=record.md5,
+        )  # fmt: skip
+        found.append(facts if not record.revoked else msgspec.structs.replace(facts, is_yanked=True))
+    return found
 
 
 def _uploaded_ms(record: Record, seen: FirstSeen | None) -> int | None:
     """Return the origin's time. A stamp of the moment of first sight is this server's own (`first_sight`)."""
+    if record.indexed_timestamp is None:
+        return as_ms(record.timestamp)
     indexed = as_ms(record.indexed_timestamp)
     is_ours = seen is not None and not seen.is_initial and indexed == seen.first_ms
     return as_ms(record.timestamp) if indexed is None or is_ours else indexed
