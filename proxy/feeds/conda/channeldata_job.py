@@ -53,12 +53,12 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     subdirs = sorted({part.subdir for part in asked.parts})
     packages: dict[str, msgspec.Raw] = {}
     for upstream, path in asked.documents.items():
-        owned = {name: _visible(each) for name, each in seen.items() if each.upstream == upstream}
+        owned = {name: _visible(each) for name, each in seen.items() if each.upstream in ("", upstream)}
         try:
             document = filter_channeldata(Path(path).read_bytes(), owned, subdirs)
         except BadChannelData:
             continue
-        packages |= msgspec.json.decode(document, type=_File).packages
+        packages = msgspec.json.decode(document, type=_File).packages | packages
     text = {"channeldata_version": 1, "packages": dict(sorted(packages.items())), "subdirs": subdirs}
     data = msgspec.json.encode(text)
     Path(asked.out).write_bytes(data)
@@ -72,7 +72,7 @@ def _look(part: Part, found: dict[str, _Seen]) -> None:
         if block is None or block.is_empty:
             continue
         place = snapshot.pack.entries[name].source[0] if len(part.upstreams) > 1 else 0
-        seen = found.setdefault(name, _Seen(part.upstreams[place]))
+        seen = found.setdefault(name, _Seen(part.upstreams[place] if part.upstreams else ""))
         facts = block.facts()
         seen.versions.update(each.version for each in facts.values())
         seen.files.update(f"{part.subdir}/{file}" for file in facts)

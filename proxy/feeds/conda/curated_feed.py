@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from proxy.artifacts.store import BlobStore
 from proxy.conda.names import FileName
+from proxy.conda.notices import empty_notice, render_notices
 from proxy.config.settings import Feed
 from proxy.feeds.conda.approved import Approved
 from proxy.feeds.conda.approved_subdir import LINEAGE, block_of
@@ -48,8 +49,18 @@ class CuratedCondaFeed(CondaFeed):
         sources = {name: made[name] for name in feed.curated_from}
         return (self.settings, self.policy) == (feed, policy) and self.sources == sources
 
+    def takes_from(self) -> Sequence[CondaFeed]:
+        return tuple(self.sources.values())
+
     def subdirs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*super().subdirs(), *sorted(self.approved.subdirs()))))
+
+    async def notices(self) -> bytes:
+        """Return notices.json: while nothing is approved, why there is nothing; else how much a policy hides."""
+        if any(self.approved.has(subdir) for subdir in self.approved.subdirs()):
+            return await super().notices()
+        today = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        return render_notices([empty_notice(self.settings.name, today)])
 
     async def locate(self, subdir: str, file: FileName, *, offline: bool = False) -> Located:
         path = f"{subdir}/{file.file}"

@@ -88,6 +88,10 @@ class CondaFeed:
         """Go on after a reload."""
         self._keeper = keeper
 
+    def takes_from(self) -> Sequence["CondaFeed"]:
+        """Return the feeds of this server that it takes from."""
+        return tuple(self._inner.values())
+
     def subdirs(self) -> tuple[str, ...]:
         """Return the subdirs that the feed is known to have: a channel has no list of them."""
         known = (edition.subdir for edition in self.channel.known())

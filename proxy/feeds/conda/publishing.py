@@ -24,7 +24,7 @@ from proxy.feeds.conda.packs import (
     sizes_path,
     write_index,
 )
-from proxy.feeds.conda.superseded import prune_superseded, write_superseded
+from proxy.feeds.conda.superseded import merge_superseded, prune_superseded, write_superseded
 
 
 def publish(
@@ -55,6 +55,7 @@ def publish(
             former = open_generation(Path(other), its_stem)
             write_superseded(folder, former.shards, made.shards, now_ms + number)
     prune_superseded(folder, now_ms)
+    merge_superseded(folder)
     return stem
 
 

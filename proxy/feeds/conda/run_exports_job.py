@@ -15,7 +15,10 @@ from proxy.feeds.conda.packs import Generation, open_generation
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done: one subdir's generation, and the upstreams' own documents by upstream, as files."""
+    """What is to be done: one subdir's generation, and the upstreams' own documents by upstream, as files.
+
+    Without `upstreams` nobody owns anything: each document tells of what it knows, the first first.
+    """
 
     folder: str
     stem: str
@@ -51,8 +54,8 @@ def _written(asked: Order) -> dict[str, Any]:
         except BadRunExports:
             continue
         found = msgspec.json.decode(kept, type=_File)
-        packages |= found.packages
-        conda |= found.conda
+        packages = found.packages | packages
+        conda = found.conda | conda
     info = {"subdir": asked.subdir, "version": 1}
     document = {"info": info, "packages": packages, "packages.conda": conda}
     text = msgspec.json.encode(document, order="sorted")
@@ -80,8 +83,10 @@ class _Owned:
 
     def _listed(self, name: str) -> frozenset[str]:
         entry = self._snapshot.pack.entries.get(name)
-        place = entry.source[0] if entry is not None and len(self._upstreams) > 1 else 0
-        if entry is None or self._upstreams[place] != self._upstream:
+        if entry is None:
+            return frozenset()
+        place = entry.source[0] if len(self._upstreams) > 1 else 0
+        if self._upstreams and self._upstreams[place] != self._upstream:
             return frozenset()
         block = self._snapshot.block(name)
         return frozenset(block.facts()) if block is not None else frozenset()

@@ -33,13 +33,18 @@ class DamagedSubdir(BadPack):
 
 
 class SideDocuments:
-    """The side documents of one feed; `remotes` are its upstreams' ways out, `bases` their channel URLs."""
+    """The side documents of one feed; `remotes` are its upstreams' ways out, `bases` their channel URLs.
+
+    Those of a curated feed are its sources' (`is_curated`): each tells of whatever it knows of what is approved, the
+    first of them first. They are not pinned: builds read them, installs do not, and the package says it as well.
+    """
 
     def __init__(
         self, feed: str, remotes: Mapping[str, Way], bases: Mapping[str, str], documents: OriginDocuments,
-        store: BlobStore, clock: Clock,
+        store: BlobStore, clock: Clock, *, is_curated: bool = False,
     ) -> None:  # fmt: skip
         self._feed = feed
+        self._is_curated = is_curated
         self._remotes = remotes
         self._bases = bases
         self._documents = documents
@@ -72,7 +77,7 @@ class SideDocuments:
 
     async def _run_exports(self, edition: Edition, *, is_zst: bool) -> Blob | None:
         bodies: dict[str, bytes] = {}
-        for upstream in edition.upstreams:
+        for upstream in self._bases if self._is_curated else edition.upstreams:
             if upstream not in self._bases:
                 continue
             url = f"{self._bases[upstream]}/{edition.subdir}/run_exports.json"
@@ -82,7 +87,7 @@ class SideDocuments:
                 bodies[upstream] = body
         order = {
             "folder": str(edition.folder), "stem": edition.generation.stem, "subdir": edition.subdir,
-            "upstreams": edition.upstreams, "is_zst": is_zst,
+            "upstreams": () if self._is_curated else edition.upstreams, "is_zst": is_zst,
         }  # fmt: skip
         return await self._in_child("run_exports_job", bodies, order)
 
@@ -92,7 +97,7 @@ class SideDocuments:
             body = await self._asked(upstream, f"{base}/channeldata.json", _checked)
             if body is not None:
                 bodies[upstream] = body
-        return await self._in_child("channeldata_job", bodies, {"parts": _parts(editions)})
+        return await self._in_child("channeldata_job", bodies, {"parts": self._parts(editions)})
 
     async def _in_child(self, job: str, bodies: Mapping[str, bytes], order: dict[str, Any]) -> Blob | None:
         """Have a document made of the upstreams' own; None where there is none of these."""
@@ -115,19 +120,19 @@ class SideDocuments:
             raise DamagedSubdir(made["damaged"])
         return await self._store.take(out, parse_sha256(made["sha256"]))
 
+    def _parts(self, editions: Mapping[str, Edition]) -> Sequence[dict[str, Any]]:
+        return [
+            {
+                "subdir": subdir, "folder": str(each.folder), "stem": each.generation.stem,
+                "upstreams": () if self._is_curated else each.upstreams,
+            }
+            for subdir, each in sorted(editions.items())
+        ]  # fmt: skip
+
     async def _asked(self, upstream: str, url: str, reduce: Callable[[bytes], bytes]) -> bytes | None:
         return await self._documents.get(
             self._remotes[upstream], url, accept=_JSON, reduce=reduce, max_bytes=_MOST_BYTES
         )
-
-
-def _parts(editions: Mapping[str, Edition]) -> Sequence[dict[str, Any]]:
-    return [
-        {
-            "subdir": subdir, "folder": str(each.folder), "stem": each.generation.stem, "upstreams": each.upstreams,
-        }
-        for subdir, each in sorted(editions.items())
-    ]  # fmt: skip
 
 
 def _checked(body: bytes) -> bytes:
