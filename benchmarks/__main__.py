@@ -17,13 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.machine import IS_SHARED, output
-from benchmarks.rows import cold, conda, crowd, resolve, start, steady
+from benchmarks.rows import cold, conda, crowd, keys, resolve, start, steady
 from benchmarks.servers import Bench, bench
 from benchmarks.site import SCALES
 from benchmarks.table import Row, as_json, markdown
 
 ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "small-file": steady.small_file,
+    "closed-file": keys.closed_file,
     "small-page": steady.small_page,
     "large-page": steady.large_page,
     "large-file": steady.large_file,

@@ -56,6 +56,11 @@ data_dir = "{folder}/data"
 [feeds.bench]
 kind = "pypi"
 upstreams = [{{ url = "http://127.0.0.1:{origin}/simple/", json_api = "", allow_private = true, ttl = "2h" }}]
+
+[feeds.closed]
+kind = "pypi"
+anonymous = false
+upstreams = [{{ url = "http://127.0.0.1:{origin}/simple/", json_api = "", allow_private = true, ttl = "2h" }}]
 """
 
 
@@ -109,8 +114,10 @@ class Bench:
         return count
 
 
-def get(url: str, headers: dict[str, str], *, method: str = "GET", body: bytes = b"") -> tuple[int, bytes]:
-    """Ask once and return status and body; raise RuntimeError unless it is 200."""
+def get(
+    url: str, headers: dict[str, str], *, method: str = "GET", body: bytes = b"", status: int = 200
+) -> tuple[int, bytes]:
+    """Ask once and return status and body; raise RuntimeError unless it is the status that is wanted."""
     host, _, path = url.removeprefix("http://").partition("/")
     connection = http.client.HTTPConnection(host, timeout=120)
     try:
@@ -119,7 +126,7 @@ def get(url: str, headers: dict[str, str], *, method: str = "GET", body: bytes =
         data = answer.read()
     finally:
         connection.close()
-    if answer.status != 200:
+    if answer.status != status:
         raise RuntimeError(f"{method} {url} answered {answer.status}: {data[:300]!r}")
     return answer.status, data
 
