@@ -4,6 +4,8 @@ It ends once, as a success, as a failure, or without telling anything about the 
 ourselves); whatever comes first counts. Slot, breaker and health hear of it here and nowhere else.
 """
 
+from collections.abc import Callable
+
 from proxy.model.clock import Clock
 from proxy.upstream.breaker import Gate
 from proxy.upstream.errors import UpstreamError
@@ -14,17 +16,29 @@ from proxy.upstream.slots import Slot
 class Exchange:
     """One request that was let out."""
 
-    def __init__(self, slot: Slot, gate: Gate, health: RemoteHealth, clock: Clock) -> None:
+    def __init__(
+        self,
+        slot: Slot,
+        gate: Gate,
+        health: RemoteHealth,
+        clock: Clock,
+        *,
+        on_broken: Callable[[], None] | None = None,
+    ) -> None:
         self._slot = slot
         self._gate = gate
         self._health = health
         self._clock = clock
         self._began = clock.monotonic()
         self._is_over = False
+        self._is_answered = False
+        #: Called when the body fails though its header came.
+        self._on_broken = on_broken
         health.in_flight += 1
 
     def answered(self) -> None:
         """The header came and means something."""
+        self._is_answered = True
         self._health.answered(self._clock.monotonic() - self._began)
         self._gate.answered()
 
@@ -42,6 +56,8 @@ class Exchange:
         if not self._end():
             return
         self._health.failed(error, self._clock.now())
+        if self._is_answered and self._on_broken is not None:
+            self._on_broken()
         if error.curable:
             self._gate.failed(error)
         else:

@@ -10,6 +10,7 @@ or the last word.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from proxy.config.settings import Upstream
@@ -211,7 +212,9 @@ class Remote:
         if wait:
             slot.release()
         _refuse(source, wait, gate.reason)
-        exchange = Exchange(slot, gate, self._health, self._clock)
+        exchange = Exchange(
+            slot, gate, self._health, self._clock, on_broken=partial(self._sources.broke, source)
+        )
         try:
             return await once(source.target, exchange)
         except UpstreamError as error:

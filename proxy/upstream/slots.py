@@ -7,8 +7,7 @@ divide). The queue is bounded in length and in time (C09).
 """
 
 import asyncio
-import heapq
-from collections import Counter
+from collections import Counter, OrderedDict
 from enum import IntEnum
 
 from proxy.upstream.errors import Busy
@@ -44,7 +43,8 @@ class Slots:
         self._limit = max(1, limit)
         self._patience_s = patience_s
         self._used: Counter[Rank] = Counter()
-        self._waiting: list[tuple[Rank, int, asyncio.Future[None]]] = []
+        #: Who waits, by rank and in order; leaving costs the same from anywhere in the queue.
+        self._queues: dict[Rank, OrderedDict[int, asyncio.Future[None]]] = {r: OrderedDict() for r in Rank}
         self._order = 0
 
     @property
@@ -53,22 +53,22 @@ class Slots:
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return sum(map(len, self._queues.values()))
 
     async def take(self, rank: Rank) -> Slot:
         """Wait for a slot; raise Busy when too many wait already, or a person waited too long."""
-        if self._has_room(rank) and not any(waiting <= rank for waiting, _, _ in self._waiting):
+        if self._has_room(rank) and not any(queue for other, queue in self._queues.items() if other <= rank):
             self._used[rank] += 1
             return Slot(self, rank)
-        if len(self._waiting) >= _MOST_WAITING:
+        if self.waiting >= _MOST_WAITING:
             raise Busy("guard", "too many requests wait for this upstream already")
         return await self._wait(rank)
 
     async def _wait(self, rank: Rank) -> Slot:
         ready = asyncio.get_running_loop().create_future()
         self._order += 1
-        entry = (rank, self._order, ready)
-        heapq.heappush(self._waiting, entry)
+        order = self._order
+        self._queues[rank][order] = ready
         try:
             async with asyncio.timeout(None if rank is Rank.BACKGROUND else self._patience_s):
                 await ready
@@ -76,30 +76,27 @@ class Slots:
         except TimeoutError:
             late = True
         except BaseException:
-            self._give_up(entry)
+            self._give_up(rank, order, ready)
             raise
         if late:
-            self._give_up(entry)
+            self._give_up(rank, order, ready)
         raise Busy("guard", "all connections to this upstream are in use")
 
-    def _give_up(self, entry: tuple[Rank, int, "asyncio.Future[None]"]) -> None:
+    def _give_up(self, rank: Rank, order: int, ready: "asyncio.Future[None]") -> None:
         """Leave the queue; if the slot came at the very moment of giving up, hand it on."""
-        if entry[2].done() and not entry[2].cancelled():
-            self._released(entry[0])
-        elif entry in self._waiting:
-            self._waiting.remove(entry)
-            heapq.heapify(self._waiting)
+        if ready.done() and not ready.cancelled():
+            self._released(rank)
+        else:
+            self._queues[rank].pop(order, None)
 
     def _released(self, rank: Rank) -> None:
         self._used[rank] -= 1
-        for entry in sorted(self._waiting):
-            if self.used >= self._limit:
-                break
-            if not entry[2].done() and self._has_room(entry[0]):
-                self._used[entry[0]] += 1
-                self._waiting.remove(entry)
-                entry[2].set_result(None)
-        heapq.heapify(self._waiting)
+        for other, queue in self._queues.items():
+            while queue and self._has_room(other):
+                _, ready = queue.popitem(last=False)
+                if not ready.done():
+                    self._used[other] += 1
+                    ready.set_result(None)
 
     def _has_room(self, rank: Rank) -> bool:
         used = self._used

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from proxy.model.clock import Clock
 from proxy.model.redact import SecretUrl
-from proxy.upstream.breaker import Breaker, Gate
+from proxy.upstream.breaker import FIRST_STEP_S, Breaker, Gate
 from proxy.upstream.errors import BadAnswer
 from proxy.upstream.rests import Rests
 from proxy.upstream.target import Target, folder, join, parse_target
@@ -44,6 +44,8 @@ class Sources:
         #: What is known of hosts: whether they can be reached.
         self._hosts: OrderedDict[str, Breaker] = OrderedDict()
         self._rests = Rests(clock)
+        #: Mirrors whose answers broke off a moment ago.
+        self._broken_until: dict[str, float] = {}
 
     @property
     def own_hosts(self) -> tuple[str, ...]:
@@ -55,7 +57,7 @@ class Sources:
         mirrors = self._mirrors(target)
         if not mirrors:
             return [Source(target.origin, target)]
-        return sorted(mirrors, key=lambda source: self._rests.left_s(source.key))
+        return sorted(mirrors, key=lambda source: (self._rests.left_s(source.key), self._has_broken(source)))
 
     def at(self, url: str, mirror: int) -> Target:
         """Return the URL's target at the mirror of that number (doctor), whoever rests."""
@@ -92,6 +94,15 @@ class Sources:
             self._rests.rest(mirror.key, seconds)
         else:
             self._rests.strike(sources[0].target.url, seconds)
+
+    def broke(self, source: Source) -> None:
+        """Note that an answer of a mirror broke off: whoever asks for the rest of it asks another one first."""
+        if all(source.key != base.url for base in self._bases):
+            return
+        self._broken_until[source.key] = self._clock.monotonic() + FIRST_STEP_S
+
+    def _has_broken(self, source: Source) -> bool:
+        return self._broken_until.get(source.key, 0.0) > self._clock.monotonic()
 
     def resting_s(self, source: Source) -> float:
         """Return how long this very URL is still left alone."""
