@@ -69,6 +69,9 @@ class ApprovedSubdir:
     def last(self) -> HeldSubdir | None:
         return self._held() if self._generation is not None else None
 
+    def stem(self) -> str | None:
+        return self._generation.stem if self._generation is not None else None
+
     async def find(self, *, offline: bool = False) -> HeldSubdir:
         """Return the generation that tells the approvals of this moment, or of one later than this call."""
         while not self._is_current():

@@ -30,7 +30,8 @@ from proxy.model.tally import Tally
 from proxy.upstream.errors import UpstreamError, problem_for
 
 _LOG = logging.getLogger("feedgate.conda")
-_HOWS = list(How)
+#: What several upstreams' answers are together: the worst of them.
+_STALENESS = {how: number for number, how in enumerate(How)} | {How.STALE: len(How)}
 NOARCH = "noarch"
 #: Anybody may ask for subdirs that nobody has; of so many it is remembered that they are absent.
 MOST_ABSENT = 256
@@ -99,16 +100,13 @@ class Channel:
         known = self._made_of.get(subdir)
         if known is None or known.stems != self._stems() or self._composer.is_over(known.composed):
             return None
-        held = [catalog.peek() for catalog in known.catalogs]
-        present = [each for each in held if each is not None]
-        return self._composed(subdir, known.composed, present) if len(present) == len(held) else None
+        held = [each for catalog in known.catalogs if (each := catalog.peek()) is not None]
+        return self._composed(subdir, known.composed, held) if len(held) == len(known.catalogs) else None
 
     def _stems(self) -> Stems:
         """Return what is held of every subdir of every upstream: all that an edition may be made of."""
         return [
-            (key, last.generation.stem)
-            for key, catalog in self._catalogs.items()
-            if (last := catalog.last()) is not None and last.generation is not None
+            (key, stem) for key, catalog in self._catalogs.items() if (stem := catalog.stem()) is not None
         ]
 
     async def edition(self, subdir: str, *, offline: bool = False) -> Edition | None:
@@ -273,16 +271,16 @@ class Channel:
         return self._composed(subdir, composed, held)
 
     def _composed(self, subdir: str, composed: Composed, held: Sequence[HeldSubdir]) -> Edition:
-        hows = [each.how for each in held]
-        how = How.STALE if How.STALE in hows else max(hows, key=_HOWS.index)
-        fresh_for_s = min(each.fresh_for_s for each in held)
+        how, age_s, fresh_for_s = held[0].how, held[0].age_s, held[0].fresh_for_s
+        for each in held[1:]:
+            how = max(how, each.how, key=_STALENESS.__getitem__)
+            age_s, fresh_for_s = max(age_s, each.age_s), min(fresh_for_s, each.fresh_for_s)
         until_ms = composed.until_ms
         if until_ms is not None and self.ruling is not None:
             fresh_for_s = min(fresh_for_s, (until_ms - self.ruling.now_ms) / 1000)
         return Edition(
-            subdir, composed.generation, self._folder / subdir, self._upstreams, how,
-            max(each.age_s for each in held), fresh_for_s, Lineage(parts=tuple(each.lineage for each in held)),
-            tuple(held), self.ruling, until_ms, composed.counts,
+            subdir, composed.generation, composed.folder, self._upstreams, how, age_s, fresh_for_s,
+            Lineage(parts=tuple([each.lineage for each in held])), tuple(held), self.ruling, until_ms, composed.counts,
         )  # fmt: skip
 
     async def _inputs(self, subdir: str, held: Sequence[HeldSubdir], offline: bool) -> Inputs:
@@ -304,7 +302,7 @@ class Channel:
         if self._is_one and not self._needs_all:
             return Part(upstream.id, _place(held), lineage=held.lineage)
         elsewhere = []
-        held_of = {each for (_, each), catalog in self._catalogs.items() if _has_any(catalog)}
+        held_of = {each for (_, each), catalog in self._catalogs.items() if catalog.stem() is not None}
         shown = {each for each in await self._notes.ever_shown() if self.serves(each)}
         for other in sorted({NOARCH, *self.feed.subdirs, *shown, *held_of} - {subdir}):
             catalog = self._catalog(upstream, other)
@@ -314,11 +312,6 @@ class Channel:
         return Part(
             upstream.id, _place(held), known, upstream.only, (*upstream.except_, *withheld), held.lineage
         )
-
-
-def _has_any(catalog: Catalog) -> bool:
-    last = catalog.last()
-    return last is not None and last.generation is not None
 
 
 def _place(held: HeldSubdir) -> tuple[str, str] | None:

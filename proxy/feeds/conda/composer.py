@@ -69,6 +69,7 @@ class Composed:
     """A generation, and what came of judging it."""
 
     generation: Generation
+    folder: Path
     note: _Note
 
     @property
@@ -170,7 +171,7 @@ class Composer:
         made = await self._made(order, has_owners=inputs.has_owners)
         note = _Note(key, made["stem"], sources, tick_ms, made["until_ms"], made["counts"])
         generation = await asyncio.to_thread(open_generation, self._folder / subdir, note.stem)
-        composed = self._composed[subdir] = Composed(generation, note)
+        composed = self._composed[subdir] = Composed(generation, self._folder / subdir, note)
         self._forgotten.discard(subdir)
         await self._notes.set(self._note(subdir), msgspec.msgpack.encode(note))
         return composed
@@ -220,7 +221,7 @@ class Composer:
             generation = await asyncio.to_thread(open_generation, self._folder / subdir, note.stem)
         except (msgspec.DecodeError, OSError, BadPack):
             return None
-        self._composed[subdir] = Composed(generation, note)
+        self._composed[subdir] = Composed(generation, self._folder / subdir, note)
         return self._composed[subdir]
 
     def _note(self, subdir: str) -> str:

@@ -22,6 +22,13 @@ class FeedSubdir:
     def last(self) -> HeldSubdir | None:
         return self._last
 
+    def stem(self) -> str | None:
+        return (
+            self._last.generation.stem
+            if self._last is not None and self._last.generation is not None
+            else None
+        )
+
     async def find(self, *, offline: bool = False) -> HeldSubdir:
         edition = await self._channel.edition(self._subdir, offline=offline)
         return self._kept(edition) if edition is not None else self._channel.nothing_in(self._subdir)

@@ -93,6 +93,9 @@ class SubdirCatalog:
         """Return the last answer, however old."""
         return None if self._facts is None else self._held(self._facts, How.HIT)
 
+    def stem(self) -> str | None:
+        return self._facts.stem if self._facts is not None and self._generation is not None else None
+
     async def find(self, *, offline: bool = False) -> HeldSubdir:
         """Return what the upstream has in the subdir. Raises UpstreamError when nothing and nobody can tell.
 
