@@ -98,6 +98,19 @@ class Workshop:
         )  # fmt: skip
         return Made(edition, made["judged"])
 
+    def forget_sights(self) -> list[tuple[object, ...]]:
+        """Take the rows of first sights away; return them."""
+        with contextlib.closing(sqlite3.connect(self.state)) as connection:
+            rows = connection.execute("SELECT * FROM sightings").fetchall()
+            connection.execute("DELETE FROM sightings")
+            connection.commit()
+        return rows
+
+    def remember_sights(self, rows: list[tuple[object, ...]]) -> None:
+        with contextlib.closing(sqlite3.connect(self.state)) as connection:
+            connection.executemany("INSERT INTO sightings VALUES (?, ?, ?, ?)", rows)
+            connection.commit()
+
     def _place(self, subdir: str) -> tuple[str, str]:
         return str(self.folder / "up" / subdir), self._taken[subdir].stem
 

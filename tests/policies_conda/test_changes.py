@@ -103,9 +103,11 @@ async def test_another_policy_with_the_same_outcome_renders_the_same_bytes(ruled
     catalog(ruled)
     await ruled.start(block=["tk"])
     before = [await ruled.stand.get(f"linux-64/{file}") for file in ("repodata.json", "repodata.json.zst")]
+    assert '"tk" is on the list' in (await ruled.stand.get("linux-64/tk-1.0-0.conda")).json()["detail"]
     await ruled.change(block=["tk *"])
     after = [await ruled.stand.get(f"linux-64/{file}") for file in ("repodata.json", "repodata.json.zst")]
     assert [got.headers["etag"] for got in after] == [got.headers["etag"] for got in before]
+    assert '"tk *" is on the list' in (await ruled.stand.get("linux-64/tk-1.0-0.conda")).json()["detail"]
 
 
 async def test_a_restart_composes_nothing_anew(ruled: Ruled) -> None:

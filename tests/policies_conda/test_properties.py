@@ -187,3 +187,19 @@ def test_nothing_changes_before_the_tick_that_is_told(catalog: Records, rules: P
         workshop.clock.advance(max(0.0, min(left_s, 100 * DAY_S) - 1))
         later = workshop.compose("linux-64", rules, folder="later")
         assert later.in_shards() == first.in_shards()
+
+
+def test_a_first_sight_that_is_not_written_yet_is_looked_for_at_the_next_tick(tmp_path: Path) -> None:
+    """As after a full disk: held meanwhile, and judged again without any change at the origin."""
+    workshop = Workshop(tmp_path)
+    record = {"name": "app", "version": "1.0", "build": "0", "build_number": 0, "depends": [], "timestamp": 1}
+    workshop.take("linux-64", {"app-1.0-0.conda": record})
+    rows = workshop.forget_sights()
+    rules = policy(min_age=DAY_S)
+    first = workshop.compose("linux-64", rules)
+    assert first.in_shards() == first.at_the_gate(["app"]) == set()
+    assert first.edition.until_ms is not None
+    assert 0 < first.edition.until_ms - workshop.clock.now().timestamp() * 1000 <= 900_000
+    workshop.remember_sights(rows)
+    workshop.clock.advance(900)
+    assert workshop.compose("linux-64", rules, first).in_shards() == {"app-1.0-0.conda"}

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from proxy.feeds.conda import full_index
 from tests.conda_feed.readback import shard_digests
 from tests.policies_conda.judged import TICK_S, Ruled, refused
 from tests.support.channel import SHARD_INDEX
@@ -72,6 +75,47 @@ async def test_an_exemption_ends_in_index_and_gate_with_its_day(ruled: Ruled) ->
     assert (
         shard_digests(await ruled.stand.get(f"linux-64/{SHARD_INDEX}")).keys() < shard_digests(index).keys()
     )
+
+
+async def test_no_former_document_of_a_large_index_stands_in_after_the_tick(
+    ruled: Ruled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(full_index, "_LARGE_BYTES", 0)
+    ruled.channel.add(bare("tk"), bare("old"))
+    today = ruled.stand.clock.now().date()
+    await ruled.start(block=["tk"], exemptions=[{"spec": "tk", "rules": ["block"], "expires": today}])
+    assert len((await ruled.stand.get("linux-64/repodata.json")).json()["packages.conda"]) == 2
+    ruled.stand.clock.freeze()
+    midnight = datetime.combine(today + timedelta(days=1), datetime.min.time(), UTC)
+    ruled.stand.clock.advance((midnight - ruled.stand.clock.now()).total_seconds())
+    assert len((await ruled.stand.get("linux-64/repodata.json")).json()["packages.conda"]) == 1
+
+
+async def test_what_was_decided_a_moment_ago_is_not_repeated_after_the_tick(ruled: Ruled) -> None:
+    ruled.channel.add(bare("tk"))
+    today = ruled.stand.clock.now().date()
+    await ruled.start(block=["tk"], exemptions=[{"spec": "tk", "rules": ["block"], "expires": today}])
+    await ruled.shown()
+    ruled.stand.clock.freeze()
+    midnight = datetime.combine(today + timedelta(days=1), datetime.min.time(), UTC)
+    ruled.stand.clock.advance((midnight - ruled.stand.clock.now()).total_seconds() - 0.2)
+    await ruled.stand.settled()
+    await ruled.shown()
+    assert (await ruled.stand.get("linux-64/tk-1.0-0.conda")).status == 200
+    ruled.stand.clock.advance(0.2)
+    refused(await ruled.stand.get("linux-64/tk-1.0-0.conda"), "block")
+
+
+async def test_our_own_stamp_does_not_hide_a_builders_time_in_the_future(ruled: Ruled) -> None:
+    """Age counts from the later of the origin's time and first sight; our stamp is the latter."""
+    ruled.channel.add(bare("old"))
+    await ruled.start(min_age=DAY_S)
+    await ruled.shown()
+    ahead = now_ms(ruled) + int(30 * DAY_S * 1000)
+    ruled.channel.add(bare("ahead", timestamp=ahead))
+    await ruled.stand.refresh()
+    until = held_until(await ruled.stand.get("linux-64/ahead-1.0-0.conda"))
+    assert (until - ruled.stand.clock.now()).days >= 30
 
 
 async def test_what_appears_later_counts_from_first_sight(ruled: Ruled) -> None:
