@@ -228,7 +228,8 @@ class App:
         task.add_done_callback(self._retired.discard)
 
     def _readiness(self) -> Readiness:
-        return readiness(self._is_ready, self.base.store.stats(), self.settings, self.base.door.health())
+        health = self.base.door.health()
+        return readiness(self._is_ready, self.base.store.stats(), self.settings, health, self._authorities)
 
 
 async def _serve(settings: Settings, loaded: Loaded) -> int:

@@ -30,18 +30,22 @@ class Authority:
     certificate: Certificate
 
     def __str__(self) -> str:
-        return f"CA '{self.certificate.subject}' in {self.file}"
+        return f"CA '{self.certificate.subject}' in {self.file.name}"
 
 
 def routes_of(settings: Settings) -> dict[str, Route]:
     """Return every route that can be used, by its name or, for one without, the setting that says it."""
-    found = dict(settings.routes)
+    return dict(settings.routes) | {name: route for _, name, route in _used(settings)}
+
+
+def _used(settings: Settings) -> Iterator[tuple[str, str, Route]]:
+    """Yield feed, name of the route, and the route of every upstream that asks a network."""
     for feed in settings.feeds.values():
         for number, upstream in enumerate(feed.upstreams):
             route = upstream.route
-            if upstream.feed is None and found.get(route.name) != route:
-                found[f"feeds.{feed.name}.upstreams[{number}]"] = route
-    return found
+            is_named = settings.routes.get(route.name) == route
+            if upstream.feed is None:
+                yield feed.name, route.name if is_named else f"feeds.{feed.name}.upstreams[{number}]", route
 
 
 def authorities_of(route: Route) -> list[Authority]:
@@ -71,6 +75,8 @@ class Authorities:
         self._clock = clock
         self._found: Mapping[str, tuple[Authority, ...]] = {}
         self._unverified: tuple[str, ...] = ()
+        #: The feeds that use a route.
+        self._feeds: Mapping[str, tuple[str, ...]] = {}
         self._told: dict[str, datetime] = {}
 
     def look(self, settings: Settings) -> None:
@@ -78,18 +84,31 @@ class Authorities:
         routes = routes_of(settings)
         self._found = {name: tuple(authorities_of(route)) for name, route in routes.items() if route.ca_files}
         self._unverified = tuple(name for name, route in routes.items() if not route.verify)
-        self._tell(list(self.warnings()))
+        used = [(feed, name) for feed, name, _ in _used(settings)]
+        self._feeds = {name: tuple(feed for feed, other in used if other == name) for _, name in used}
+        self._tell([line for _, line in self.warnings()])
 
-    def warnings(self) -> Iterator[str]:
-        """Yield one line for each thing that a person should know."""
+    def of_feeds(self) -> Iterator[tuple[str, str]]:
+        """Yield (feed, warning) for what concerns a feed."""
+        for name, line in self.warnings():
+            yield from ((feed, line) for feed in dict.fromkeys(self._feeds.get(name, ())))
+
+    def warnings(self) -> Iterator[tuple[str, str]]:
+        """Yield the route and one line for each thing that a person should know."""
         for name in self._unverified:
-            yield f"route {name} verifies no certificate (verify = false): anybody on the way can be the origin"
+            yield (
+                name,
+                f"route {name} verifies no certificate (verify = false): anybody on the way can be the origin",
+            )
         now = self._clock.now()
         for name, authorities in self._found.items():
             for authority in authorities:
                 ends = authority.certificate.not_after
                 if ends < now + SOON:
-                    yield f"route {name}: {authority} {_when(ends, now)}; put its successor into ca_files"
+                    yield (
+                        name,
+                        f"route {name}: {authority} {_when(ends, now)}; put its successor into ca_files",
+                    )
 
     def left_s(self) -> dict[str, float]:
         """Return the seconds until the first of a route's authorities ends (negative: it has), by route."""

@@ -52,9 +52,10 @@ def register(
 
 
 def readiness(
-    is_ready: bool, store: StoreStats, settings: Settings, upstreams: Mapping[str, RemoteHealth]
-) -> Readiness:
-    """Tell what goes on working only in part: stored files without a disk, pages without an origin."""
+    is_ready: bool, store: StoreStats, settings: Settings, upstreams: Mapping[str, RemoteHealth],
+    authorities: Authorities,
+) -> Readiness:  # fmt: skip
+    """Tell what goes on working only in part, or soon will: files without a disk, pages without an origin, trust."""
     missing = () if is_ready else ("starting or stopping",)
     disk = f"the disk takes no writes ({store.degraded}); files are passed through"
     feed_of = {each.id: feed.name for feed in settings.feeds.values() for each in feed.upstreams}
@@ -66,7 +67,8 @@ def readiness(
         for name, health in upstreams.items()
         if health.breakers
     )
-    return Readiness(is_ready, missing, (disk,) if store.degraded is not None else (), left_alone)
+    of_feeds = (*left_alone, *authorities.of_feeds())
+    return Readiness(is_ready, missing, (disk,) if store.degraded is not None else (), of_feeds)
 
 
 async def watch_loop(metrics: Metrics, clock: Clock) -> None:

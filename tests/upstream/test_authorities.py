@@ -114,6 +114,14 @@ async def test_server_tells_it_at_start_at_reload_and_in_its_metrics(
         assert 'feedgate_route_unverified{route="feeds.pypi.upstreams[0]"} 1.0' in text
         assert "expires on" in caplog.text
         assert "verifies no certificate" in caplog.text
+        degraded = (await gateway.get("/readyz")).json()["degraded"]
+        assert [("verifies no" in line, "expires on" in line) for line in degraded] == [
+            (True, False),
+            (False, True),
+        ]
+        front = (await gateway.get("/")).body.decode()
+        assert "<p>Degraded: route feeds.pypi.upstreams[0] verifies no certificate" in front
+        assert str(tmp_path) not in front
         gateway.reload(feed(upstream("http://127.0.0.1:1/simple/", route=trusting())))
         await until(lambda: gateway.get("/metrics"), lambda got: b"route_unverified{" not in got.body)
 
