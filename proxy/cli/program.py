@@ -11,6 +11,7 @@ import proxy
 from proxy.cli import (
     approvals,
     audit,
+    backup,
     cache,
     check_config,
     doctor,
@@ -63,6 +64,8 @@ program.command("check-config")(check_config.check_config)
 program.command("snippet")(snippet.snippet)
 program.command("doctor")(doctor.doctor)
 program.command("audit")(audit.audit)
+program.command("backup")(backup.backup)
+program.command("restore")(backup.restore)
 program.command("explain")(explain.explain)
 program.command("promote")(promote.promote)
 program.command("approvals")(approvals.approvals)

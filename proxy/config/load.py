@@ -111,6 +111,17 @@ def load(request: Request) -> Loaded:
     return _settled(request, reader, tree, stored)
 
 
+def places_of(request: Request) -> tuple[Server, State]:
+    """Return `[server]` and `[state]` alone: where the data lie, whatever is wrong elsewhere; raise ConfigError."""
+    reader = Reader(request.environ)
+    tree = _layers(request, reader)
+    server = _server(reader, tree, _base(request))
+    state = State(**_one(reader, tree, "state", schema.STATE))
+    if reader.faults:
+        raise ConfigError(reader.faults)
+    return server, state
+
+
 def _base(request: Request) -> Path:
     """Return the folder that relative paths count from where no file names them."""
     return request.file[0].parent if request.file else request.cwd
