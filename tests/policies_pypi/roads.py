@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.gateway import Gateway, Got
+from tests.support.gateway import Gateway, Got, until
 from tests.support.index import HTML, JSON, FakeIndex
 
 _HREF = re.compile(rb'<a href="\.\./\.\./([^"#]*)')
@@ -45,6 +45,16 @@ ROADS = (
 def place(index: FakeIndex, filename: str, feed: str = "pypi") -> str:
     """Return the URL path under which a feed has a file of the index, listed or not."""
     return f"/pypi/{feed}/packages{index.file_path(filename)}"
+
+
+async def refreshed(gateway: Gateway, name: str, feed: str = "pypi") -> None:
+    """Wait until the project's page is as the origin has it now: a busy machine may serve an older one first."""
+    page = f"/api/v1/feeds/{feed}/packages/{name}"
+    await gateway.get(page)
+    await until(
+        lambda: gateway.get(f"/pypi/{feed}/simple/{name}/", Accept=JSON),
+        lambda got: "fwd=stale" not in got.cache,
+    )
 
 
 async def by_json(gateway: Gateway, name: str, feed: str = "pypi") -> set[str]:

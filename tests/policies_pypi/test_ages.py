@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.policy.settings import Exemption, Policy
-from tests.policies_pypi.roads import agreed, by_html, by_json, place
+from tests.policies_pypi.roads import agreed, by_html, by_json, place, refreshed
 from tests.support.clock import FakeClock
 from tests.support.faults import Fault
 from tests.support.gateway import Gateway, feed, upstream
@@ -71,6 +71,7 @@ async def test_a_file_that_appears_later_is_as_old_as_its_first_sight_at_most(
         assert len(await by_json(gateway, "demo")) == 1
         index.add(wheel("demo", "2.0"), uploaded_at=told)
         clock.advance(3600)
+        await refreshed(gateway, "demo")
         assert len(await by_json(gateway, "demo")) == 1
         assert (await gateway.get(place(index, TWO))).json()["rule"] == "min_age"
         await gateway.restart_without_cache()
@@ -109,6 +110,7 @@ async def test_where_the_dates_did_not_come_nobody_knows_the_age(origin: Origin,
         gateway.reload(policies=[WEEK])
         origin.heal()
         clock.advance(3600)
+        await refreshed(gateway, "demo")
         assert len(await by_html(gateway, "demo")) == 1
         assert (await gateway.get(place(index, ONE))).status == 200
 
@@ -164,3 +166,27 @@ async def test_a_clock_that_is_set_back_shows_nothing_early(tmp_path: Path, inde
         clock.advance(1)
         assert await by_json(gateway, "demo") == set()
         assert (await gateway.get(place(index, ONE))).status == 403
+
+
+async def test_what_was_answered_just_before_a_tick_is_not_repeated_after_it(
+    tmp_path: Path, index: FakeIndex
+) -> None:
+    clock = FakeClock(datetime(2026, 11, 2, 23, 59, 59, 700000, tzinfo=UTC))
+    index.add(wheel("demo", "1.0"), wheel("demo", "2.0"))
+    index.add(wheel("demo", "3.0"), uploaded_at=clock.now() - timedelta(days=7) + timedelta(seconds=0.3))
+    exemption = Exemption("demo ==2.0", ("block",), date(2026, 11, 2))
+    policy = Policy("p", min_age_s=7 * 86400, block=("demo ==2.0",), exemptions=(exemption,))
+    async with Gateway(
+        tmp_path, feed(upstream(index.url), policy="p"), policies=[policy], clock=clock
+    ) as gateway:
+        page = "/pypi/pypi/simple/demo/"
+        for form in (JSON, HTML):
+            got = await gateway.get(page, Accept=form)
+            assert (TWO.encode() in got.body, b"demo-3.0" in got.body) == (True, False)
+        assert (await gateway.get(place(index, TWO))).status == 200
+        clock.advance(0.3)
+        assert (await gateway.get(place(index, TWO))).status == 403
+        assert (await gateway.get(place(index, "demo-3.0-py3-none-any.whl"))).status == 200
+        for form in (JSON, HTML):
+            got = await gateway.get(page, Accept=form)
+            assert (TWO.encode() in got.body, b"demo-3.0" in got.body) == (False, True)

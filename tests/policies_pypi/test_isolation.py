@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.policy.judge import Judge
 from proxy.policy.settings import Policy
 from tests.policies_pypi.roads import ROADS, agreed, assert_refused, by_json, place
 from tests.support.gateway import Gateway, feed, upstream
@@ -97,3 +98,22 @@ async def test_below_a_path_prefix_the_same_is_refused(tmp_path: Path, index: Fa
         assert (await gateway.get("/pypi/pypi/simple/evil/")).status == 403
         for path in (f"/mirror{blocked}", f"/mirror/..{blocked}", f"/..{blocked}"):
             assert (await gateway.get(path)).status in (400, 403, 404)
+
+
+@pytest.mark.parametrize("broken", ["judge_name", "start"])
+async def test_a_policy_that_fails_hides(
+    tmp_path: Path, index: FakeIndex, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a fault of the program")
+
+    index.add(wheel("demo", "1.0"))
+    settings = feed(upstream(index.url), policy="p")
+    async with Gateway(tmp_path, settings, policies=[Policy("p")]) as gateway:
+        assert (await gateway.get(place(index, "demo-1.0-py3-none-any.whl"))).status == 200
+        monkeypatch.setattr(Judge, broken, fail)
+        gateway.reload(policies=[Policy("p", keep_versions=1)])
+        for road in ROADS:
+            got = await road.ask(gateway, place(index, "demo-1.0-py3-none-any.whl"))
+            assert got.status == 403, road.name
+        assert await by_json(gateway, "demo") == set()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.policy.settings import Policy
-from tests.policies_pypi.roads import agreed, by_html, by_json, place
+from tests.policies_pypi.roads import agreed, by_html, by_json, place, refreshed
 from tests.support.clock import FakeClock
 from tests.support.gateway import Gateway, feed, upstream
 from tests.support.index import JSON, FakeIndex
@@ -44,6 +44,7 @@ async def test_a_quarantined_project_is_refused_though_it_is_cached(
         assert (await gateway.get(place(index, ONE))).status == 200
         index.quarantine("demo", "malware")
         clock.advance(3600)
+        await refreshed(gateway, "demo")
         assert await agreed(gateway, index, "demo") == set()
         page = await gateway.get("/pypi/pypi/simple/demo/", Accept=JSON)
         assert (page.status, page.json()["project-status"]["status"]) == (200, "quarantined")
@@ -66,6 +67,8 @@ async def test_a_quarantined_project_whose_page_still_lists_files_is_kept_only_i
         index.projects["demo"].shows_quarantined = True
         index.quarantine("demo")
         clock.advance(3600)
+        for name in ("keep", "block", "audit"):
+            await refreshed(gateway, "demo", name)
         assert await agreed(gateway, index, "demo", "keep") == {ONE}
         for name in ("block", "audit"):
             assert await agreed(gateway, index, "demo", name) == set()

@@ -6,7 +6,7 @@ from proxy.policy.settings import Policy
 from tests.policies_pypi.roads import agreed, by_json, place
 from tests.support.clock import FakeClock
 from tests.support.faults import Fault
-from tests.support.gateway import Gateway, eventually, feed, upstream
+from tests.support.gateway import Gateway, Got, eventually, feed, upstream
 from tests.support.index import JSON, FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import sdist, wheel
@@ -106,8 +106,13 @@ async def test_the_set_follows_a_new_version_and_stays_over_a_reload(
         assert await pages(gateway, "leaf", "other") == {"leaf": 200, "other": 403}
         index.add(wheel("top", "5.0", requires=["other"]))
         clock.advance(1200)
-        await eventually(lambda: gateway.get("/pypi/pypi/simple/other/"))
-        await eventually(lambda: gateway.get("/pypi/pypi/simple/leaf/"), 403)
+
+        async def later(name: str) -> Got:
+            clock.advance(60)
+            return await gateway.get(f"/pypi/pypi/simple/{name}/")
+
+        await eventually(lambda: later("other"))
+        await eventually(lambda: later("leaf"), 403)
         origin.always(index.page_path("top"), Fault(status=500))
         gateway.reload(policies=[LIST, Policy("unused")])
         assert (await by_json(gateway, "other")) != set()

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterable
 from typing import Protocol
 
+from proxy.feeds.keeper import Absent, How, Offer
 from proxy.feeds.pypi.keeper import PypiKeeper
 from proxy.feeds.pypi.located import located_in
 from proxy.feeds.pypi.subject import Subject
@@ -40,7 +41,7 @@ _NOTHING = frozenset({"unknown", "blocked", "held", "quarantined", "not-approved
 class ByAllElse(Protocol):
     """Tells a name's view by all rules but the list."""
 
-    async def view(self, name: str) -> tuple[PypiView | None, object]: ...
+    async def view(self, name: str) -> tuple[PypiView | None, Offer | Absent]: ...
 
     async def close(self, grace_s: float = 0.0) -> None: ...
 
@@ -71,6 +72,8 @@ class Needs:
         self._globbed: set[str] = set()
         self._working: asyncio.Task[None] | None = None
         self._due_at = float("-inf")
+        #: An older page was read of a name, because the origin did not answer in time.
+        self._is_stale = False
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @property
@@ -114,7 +117,7 @@ class Needs:
             )
 
     async def _work(self) -> None:
-        met = len(self._globbed)
+        met, self._is_stale = len(self._globbed), False
         roots = list_names(self._policy, "pypi", sorted(self._globbed))
         requirements: dict[str, tuple[str, ...]] = {}
         unknown: set[str] = set()
@@ -137,14 +140,16 @@ class Needs:
         if is_better:
             self.known = found
         has_more = len(self._globbed) > met
-        again_s = 0.0 if has_more else _REFRESH_S if found.is_complete else _RETRY_S
+        is_certain = found.is_complete and not self._is_stale
+        again_s = 0.0 if has_more else _REFRESH_S if is_certain else _RETRY_S
         self._due_at = self._clock.monotonic() + again_s
 
     async def _requires(self, name: str) -> tuple[str, ...] | None:
         """Return what the newest visible version of a name requires; None where that cannot be found out now."""
         async with self._turns:
             try:
-                view, _ = await self._by_all_else.view(name)
+                view, offer = await self._by_all_else.view(name)
+                self._is_stale |= isinstance(offer, Offer) and offer.how is How.STALE
                 if view is None or (not view.kept and not view.wanted):
                     return ()
                 file = _speaker(view.kept.values())

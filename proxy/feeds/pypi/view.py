@@ -5,6 +5,7 @@ what the policy hides. A policy in audit mode hides nothing of its own: what a f
 """
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,10 +20,12 @@ from proxy.model.verdict import ALLOWED, Outcome, Verdict
 from proxy.policy.facts import License
 from proxy.policy.judge import Judge
 from proxy.policy.judged import Judged
-from proxy.policy.tick import time_of
+from proxy.policy.name_rules import failure
+from proxy.policy.tick import TICK_MS, time_of
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.project import Project
 
+_LOG = logging.getLogger("feedgate.policy")
 #: The upstream of a name that nobody was asked for.
 NOBODY = ""
 #: So many files are judged at a time: other threads have their turn in between.
@@ -73,8 +76,11 @@ def view_of(place: Place, shard: Shard, ruling: Ruling | None = None) -> PypiVie
     """Return what a feed shows of the shard; without a ruling all but what is hidden already and quarantine."""
     if ruling is None:
         return _open(place, shard)
-    judged = _judged(shard, ruling)
-    found = _sorted(shard.project.files, judged)
+    try:
+        judged = _judged(shard, ruling)
+        found = _sorted(shard.project.files, judged)
+    except Exception as err:  # noqa: BLE001 - any failure whatever hides (contract, section 4)
+        return _unjudged(place, shard, ruling, err)
     verdict = shard.verdict or judged.whole
     if shard.project.status == "quarantined" and ruling.judge.policy.quarantined == "block":
         if ruling.judge.policy.mode == "audit":
@@ -118,6 +124,19 @@ def blocked_view(feed: str, name: str, policy: str, verdict: Verdict) -> PypiVie
     return PypiView(
         feed, name, NOBODY, Sha256(""), Project(name), {}, verdict=verdict, policy=policy, state=state
     )
+
+
+def _unjudged(place: Place, shard: Shard, ruling: Ruling, err: Exception) -> PypiView:
+    """Return the view of what could not be judged: nothing is shown, and the next tick tries again."""
+    _LOG.error("a project could not be judged: feed %s, project %s", place.feed, place.name, exc_info=err)
+    verdict = failure(err)
+    hidden = {file.path: verdict for file in shard.project.files}
+    return PypiView(
+        place.feed, place.name, place.upstream, place.shard, _listing(shard.project, {}), {},
+        {**hidden, **shard.hidden}, verdict, policy=ruling.judge.policy.name, since=time_of(ruling.tick_ms),
+        until=time_of(ruling.tick_ms + TICK_MS["pypi"]), state=_state(ruling.fingerprint, hidden),
+        learned=ruling.learned,
+    )  # fmt: skip
 
 
 def _open(place: Place, shard: Shard) -> PypiView:
