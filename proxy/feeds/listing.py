@@ -117,7 +117,7 @@ class Listing(Protocol):
         ...
 
     async def trial(self, policy: Policy) -> Trial:
-        """Judge what the feed holds by a draft, in place of its own policy. Asks nobody. Raises Problem."""
+        """Judge what the feed has by a draft, in place of its own policy. Raises Problem."""
         ...
 
     def is_name(self, text: str) -> bool:

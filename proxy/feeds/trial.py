@@ -1,4 +1,4 @@
-"""A trial: a draft of a policy judged over what a feed has now. Nothing changes, nobody is asked.
+"""A trial: a draft of a policy judged over what a feed has now. Nothing changes.
 
 A kind of feed counts what it holds: conda its whole catalog, PyPI the projects that somebody has asked for.
 """

@@ -1,5 +1,6 @@
 """Why can I not get X? For what a policy hides together with what hides without one, through whole servers."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -10,10 +11,10 @@ from tests.conda_feed.stand import Stand
 from tests.policies.made import written
 from tests.support.channel import FakeChannel
 from tests.support.conda_packages import bare
-from tests.support.gateway import Gateway, feed, upstream
+from tests.support.gateway import Gateway, Got, feed, upstream
 from tests.support.index import FakeIndex
 from tests.support.origin import Origin
-from tests.support.wheels import wheel
+from tests.support.wheels import sdist, wheel
 
 INNER = Upstream("of-inner", feed="inner")
 SUBDIRS = ("linux-64", "noarch")
@@ -138,3 +139,76 @@ async def test_audit_is_explained_as_what_would_be(stand: Stand) -> None:
     (item,) = await explained(stand.gateway, "chan", spec="demo")
     assert (item["outcome"], item["rule"], item["policy"]) == ("warn", "block", "corp")
     assert "only audits" in item["reason"]
+
+
+# -- explain and the gate --------------------------------------------------------------------------------------
+
+VERSIONS = (("1.0", "MIT"), ("2.0", "GPL-2.0-only"), ("3.0a1", "x"))
+TABLES: tuple[dict[str, Any], ...] = (
+    {},
+    {"platforms": ["noarch"]},
+    {"only": ["demo", "lib <2"]},
+    {"block": ["demo >=2", "l*"], "allow": ["lib ==2.0"]},
+    {"block_licenses": ["GPL"], "unknown_license": "block"},
+    {"prereleases": False, "keep_versions": 1},
+    {"yanked": "hide", "max_size": "3 KiB"},
+    {"min_age": "5d", "exemptions": [{"spec": "lib", "rules": ["min_age"], "expires": "2099-01-01"}]},
+    {"block": ["*"], "mode": "audit"},
+)
+
+
+def agrees(item: dict[str, Any], got: Got) -> bool:
+    """Tell whether explain says of a file what its download says."""
+    if got.status == 200:
+        return item["outcome"] in ("allow", "warn")
+    refused = got.json()
+    word = {"hold": "held", "block": "blocked"}[item["outcome"]]
+    said = (refused["type"], refused["rule"], refused.get("policy"), refused.get("until"))
+    return said == (f"urn:feedgate:{word}", item["rule"], item["policy"], item["until"])
+
+
+async def test_explain_says_what_the_gate_does_conda(stand: Stand) -> None:
+    now_ms = int(stand.clock.now().timestamp() * 1000)
+    for name in ("demo", "lib"):
+        for version, license in VERSIONS:
+            stand.channel.add(bare(name, version, license=license, depends=[]))
+    stand.channel.add(bare("demo", "2.5", subdir="noarch", revoked=True), bare("old", extension=".tar.bz2"))
+    stand.channel.add(bare("lib", "2.5", timestamp=now_ms, data=b"x" * 10_000))
+    await stand.start(subdirs=SUBDIRS, policy="corp", policies=(await written("conda", {}),))
+    hidden = 0
+    for table in TABLES:
+        stand.gateway.reload(policies=(await written("conda", table),))
+        await stand.settled()
+        for path in sorted(stand.channel.hosted):
+            (item,) = await explained(stand.gateway, "chan", artifact=path)
+            got = await stand.get(path)
+            assert agrees(item, got), (table, item, got.body)
+            hidden += got.status == 403
+    assert hidden > 20
+
+
+async def test_explain_says_what_the_gate_does_pypi(tmp_path: Path, index: FakeIndex) -> None:
+    for name in ("demo", "lib"):
+        for version, license in VERSIONS:
+            fields = (f"License-Expression: {license}",)
+            index.add(wheel(name, version, fields=fields), sdist(name, version))
+    index.add(wheel("demo", "2.5", tag="py3-none-win_amd64", payload=9_000))
+    index.add(wheel("lib", "2.5"), uploaded_at=datetime.now(UTC))
+    index.yank("demo-2.0.tar.gz")
+    plain = feed(upstream(index.url), policy="corp")
+    async with Gateway(tmp_path, plain, policies=(await written("pypi", {}),)) as gateway:
+        paths: dict[str, str] = {}
+        for name in ("demo", "lib"):
+            listed = (await gateway.get(f"/api/v1/feeds/pypi/packages/{name}")).json()["items"]
+            paths |= {item["artifact"]: item["path"] for item in listed}
+        assert len(paths) == 14
+        hidden = 0
+        for table in TABLES:
+            gateway.reload(policies=(await written("pypi", table),))
+            for file, path in sorted(paths.items()):
+                # Who asks for a file has its licence looked up, so the download comes first.
+                got = await gateway.get(f"/pypi/pypi/{path}")
+                (item,) = await explained(gateway, "pypi", artifact=file)
+                assert agrees(item, got), (table, item, got.body)
+                hidden += got.status == 403
+        assert hidden > 20
