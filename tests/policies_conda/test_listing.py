@@ -8,6 +8,7 @@ from proxy.config.settings import Upstream
 from tests.policies_conda.judged import Ruled, refused
 from tests.policy.made import policy
 from tests.support.conda_packages import bare
+from tests.support.gateway import until
 
 
 def catalog(ruled: Ruled) -> None:
@@ -29,6 +30,16 @@ async def test_names_are_counted_with_what_is_hidden(ruled: Ruled) -> None:
     assert await names(ruled, "state=allowed") == {"zlib": (1, 2)}
     await ruled.change(block=["tk"])
     assert await names(ruled, "state=hidden") == {"tk": (0, 1)}
+
+
+async def test_names_are_counted_off_the_loop_and_told_to_who_asks_next(ruled: Ruled) -> None:
+    catalog(ruled)
+    await ruled.start(block=["tk"])
+    await ruled.shown()
+    got = await until(
+        lambda: ruled.stand.gateway.get("/api/v1/feeds/chan"), lambda got: got.json()["names"] is not None
+    )
+    assert got.json()["names"] == 2
 
 
 async def test_every_file_is_told_with_its_verdict(ruled: Ruled) -> None:

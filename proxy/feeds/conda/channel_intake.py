@@ -65,6 +65,8 @@ class Held:
     generation: Generation | None
     #: Whether an origin that lists nothing any more is believed: there is nothing to lose, or it is too old.
     may_vanish: bool
+    #: Whether nobody waits for the intake: what is held is served meanwhile.
+    is_background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,7 @@ class ChannelIntake:
         async with unfinished_removed(self._folder, now_ms):
             made: dict[str, Any] = await run_in_child(
                 "proxy.feeds.conda.ingest_job:run", {"order": msgspec.to_builtins(order)},
-                memory_bytes=_CHILD_BYTES, timeout_s=_CHILD_S,
+                memory_bytes=_CHILD_BYTES, timeout_s=_CHILD_S, background=held.is_background,
             )  # fmt: skip
         if "damaged" in made:
             raise BadPack(made["damaged"])

@@ -51,6 +51,7 @@ class CondaListing:
         self._folders = folders
         #: The names of the editions that were listed last: sorting thirty thousand takes its time.
         self._sorted: tuple[Stems, tuple[str, ...]] = ((), ())
+        self._counting: asyncio.Task[None] | None = None
 
     async def names(self, ask: Ask) -> NamePage:
         editions = await self._editions()
@@ -110,10 +111,23 @@ class CondaListing:
         stems, names = self._sorted
         if stems and stems == _stems(editions):
             return len(names)
-        listed = (edition.generation.snapshot.pack.entries for edition in editions)
-        return len(set().union(*listed)) if editions else None
+        # A union of thirty thousand names for each subdir would hold the loop: it is made in a thread, for the next.
+        if editions and self._counting is None:
+            self._counting = asyncio.create_task(self._count(editions), name="count names")
+            self._counting.add_done_callback(self._has_counted)
+        return (
+            len(names) if stems else max((len(each.generation.snapshot) for each in editions), default=None)
+        )
 
     # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _count(self, editions: Sequence[Edition]) -> None:
+        await self._names(editions)
+
+    def _has_counted(self, task: "asyncio.Task[None]") -> None:
+        self._counting = None
+        if not task.cancelled():
+            task.exception()  # whoever asks next counts again
 
     def _unknown(self, name: str, editions: Iterable[Edition]) -> Problem:
         if self._feed.settings.curated_from:

@@ -72,6 +72,7 @@ class SideDocuments:
     async def close(self) -> None:
         """Stop what is under way."""
         await self._rendered.close()
+        await self._documents.close()
 
     # -- parts ---------------------------------------------------------------------------------------------
 

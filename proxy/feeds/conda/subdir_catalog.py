@@ -154,7 +154,7 @@ class SubdirCatalog:
     # -- asking --------------------------------------------------------------------------------------------
 
     async def _try(self, facts: SubdirFacts, patience_s: float) -> HeldSubdir:
-        task = self._refresh()
+        task = self._refresh(is_background=True)
         await asyncio.wait({task}, timeout=patience_s)
         if task.done() and not task.cancelled() and task.exception() is None:
             is_same = self._facts is not None and self._facts.stem == facts.stem
@@ -175,9 +175,11 @@ class SubdirCatalog:
             return self._held(facts, How.STALE)
         return self._now(How.REPLACED)
 
-    def _refresh(self) -> "asyncio.Task[None]":
+    def _refresh(self, *, is_background: bool = False) -> "asyncio.Task[None]":
+        """Ask the origin, once for all who wait; in the background where there is something to serve meanwhile."""
         if self._refreshing is None:
-            self._refreshing = asyncio.create_task(self._ask(), name=f"refresh {self._subdir}")
+            asking = self._ask(is_background=is_background)
+            self._refreshing = asyncio.create_task(asking, name=f"refresh {self._subdir}")
             self._refreshing.add_done_callback(self._refreshed)
         return self._refreshing
 
@@ -186,12 +188,12 @@ class SubdirCatalog:
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.warning("refreshing %s of %s failed: %s", self._subdir, self._upstream.id, error)
 
-    async def _ask(self) -> None:
+    async def _ask(self, *, is_background: bool) -> None:
         facts, now_ms = self._facts, self._now_ms()
         former = self._generation
         before = former.stem if former is not None else None
         try:
-            taken = await self._take(facts, now_ms)
+            taken = await self._take(facts, now_ms, is_background=is_background)
             if taken.stem is not None and (self._generation is None or self._generation.stem != taken.stem):
                 self._generation = await asyncio.to_thread(open_generation, self.folder, taken.stem)
         except (UpstreamError, OSError, BadPack, Problem):
@@ -216,14 +218,14 @@ class SubdirCatalog:
             _LOG.warning("the index of %s of %s went back to a former one", self._subdir, self._upstream.id)
         return (*facts.former, facts.stem)[-_FORMER:]
 
-    async def _take(self, facts: SubdirFacts | None, now_ms: int) -> Taken:
+    async def _take(self, facts: SubdirFacts | None, now_ms: int, *, is_background: bool) -> Taken:
         may_vanish = self._may_vanish(facts)
-        held = Held(self._generation, may_vanish)
+        held = Held(self._generation, may_vanish, is_background)
         try:
             return await self._intake.take(facts.taken if facts is not None else Taken(), held, now_ms)
         except BadPack as damage:
             _LOG.warning("what was held of %s cannot be read, all is fetched: %s", self._subdir, damage)
-            return await self._intake.take(Taken(), Held(None, may_vanish), now_ms)
+            return await self._intake.take(Taken(), Held(None, may_vanish, is_background), now_ms)
 
     def _may_vanish(self, facts: SubdirFacts | None) -> bool:
         """An origin that suddenly lists nothing is not believed for as long as what it listed may be used."""
