@@ -32,7 +32,7 @@ from proxy.feeds.pypi.listing import PypiListing
 from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
 from proxy.feeds.pypi.needs import Everything, Needs
 from proxy.feeds.pypi.project_list import NameList, ProjectList
-from proxy.feeds.pypi.trial import PypiTrials, origins_of
+from proxy.feeds.pypi.trial import PypiTrials
 from proxy.feeds.pypi.viewer import Viewer
 from proxy.policy.only import Needed
 from proxy.policy.settings import Policy
@@ -232,8 +232,7 @@ def _pypi_keeper(
 
 
 def _trials(feed: Feed, settings: Settings, keeper: LocalKeeper, base: Base) -> PypiTrials:
-    upstreams = tuple(dict.fromkeys(origins_of(feed, settings.feeds)))
-    return PypiTrials(feed, upstreams, keeper, base.store, base.notes, base.clock)
+    return PypiTrials(feed, settings.feeds, keeper, base.store, base.notes, base.approvals, base.clock)
 
 
 def _needs_of(viewers: Mapping[str, Viewer], name: str) -> Callable[[], Needs | None]:

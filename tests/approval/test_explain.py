@@ -3,8 +3,10 @@
 from typing import Any
 from urllib.parse import urlencode
 
+from proxy.config.settings import Upstream
 from proxy.policy.settings import Policy
 from tests.approval.desk import KEY, Desk, curated
+from tests.support.gateway import feed
 
 WHEEL = "demo-1.0-py3-none-any.whl"
 
@@ -59,3 +61,12 @@ async def test_policy_of_a_curated_feed_is_explained_with_the_approver(desk: Des
     item = await explained(desk, artifact=WHEEL)
     assert (item["outcome"], item["rule"], item["policy"]) == ("block", "block", "corp")
     assert KEY not in str(item)
+
+
+async def test_draft_is_tried_on_what_is_approved(desk: Desk) -> None:
+    outer = feed(Upstream(id="of-approved", feed="approved"), name="outer")
+    await desk.start(desk.open(), curated(), outer)
+    await desk.promote("demo ==1.0", "leaf")
+    for name in ("approved", "outer"):
+        told = await desk.send("POST", f"/feeds/{name}/policy-trial", {"policy": {"block": ["leaf"]}})
+        assert (told.json()["names"], told.json()["files"], told.json()["lost_names"]) == (2, 3, ["leaf"])

@@ -5,7 +5,7 @@ package list's members need is not worked out for a draft, so it is counted as h
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
@@ -22,16 +22,19 @@ from proxy.model.problem import Problem
 from proxy.policy.facts import License
 from proxy.policy.judge import Judge
 from proxy.policy.settings import Policy
+from proxy.state.approvals import Approvals
 
 
 class PypiTrials:
-    """Trials of one feed. `upstreams` are the ids of all origins behind it, those of feeds that it takes from too."""
+    """Trials of one feed; `feeds` are all there are, because it may take from others."""
 
     def __init__(
-        self, feed: Feed, upstreams: Sequence[str], keeper: Keeper, store: BlobStore, notes: Notes, clock: Clock
+        self, feed: Feed, feeds: Mapping[str, Feed], keeper: Keeper, store: BlobStore, notes: Notes,
+        approvals: Approvals, clock: Clock,
     ) -> None:  # fmt: skip
         self._feed = feed
-        self._upstreams = upstreams
+        self._behind = tuple(_behind(feed, feeds))
+        self._approvals = approvals
         self._keeper = keeper
         self._store = store
         self._notes = notes
@@ -48,7 +51,10 @@ class PypiTrials:
             if offer is not None and data is not None:
                 known = await licenses.of(offer.upstream, name) if policy.asks_licenses else None
                 await asyncio.to_thread(_count, data, judge, tick_ms, known, tallied)
-        scope = f"the {len(tallied.shown_of)} projects that somebody has asked for; others are judged when they are"
+        count = len(tallied.shown_of)
+        scope = f"the {count} projects that somebody has asked for; others are judged when they are"
+        if self._feed.curated_from:
+            scope = f"the {count} projects with an approval"
         if policy.asks_licenses:
             scope = f"{scope}; a licence that has not been looked up yet counts as held"
         if policy.include_dependencies:
@@ -56,17 +62,22 @@ class PypiTrials:
         return trial(self._feed.name, policy.name, scope, tallied)
 
     async def _names(self) -> set[str]:
-        """Return the names of which a page is held."""
-        names = set()
-        for upstream in self._upstreams:
-            for key in await self._notes.keys(f"shard/{upstream}/"):
-                note = await self._notes.get(key)
-                facts = stored_facts.unpack(note) if note is not None else None
-                data = await held_bytes(self._store, facts.shard) if facts is not None else None
-                shard = await asyncio.to_thread(stored.unpack, data) if data is not None else None
-                if shard is not None:
-                    names.add(shard.project.name)
+        """Return the names of which a page is held, or an approval."""
+        names = set[str]()
+        for feed in self._behind:
+            names.update(self._approvals.names(feed.name))
+            for upstream in feed.upstreams:
+                names |= {name async for name in self._held(upstream.id)}
         return names
+
+    async def _held(self, upstream: str) -> AsyncIterator[str]:
+        for key in await self._notes.keys(f"shard/{upstream}/"):
+            note = await self._notes.get(key)
+            facts = stored_facts.unpack(note) if note is not None else None
+            data = await held_bytes(self._store, facts.shard) if facts is not None else None
+            shard = await asyncio.to_thread(stored.unpack, data) if data is not None else None
+            if shard is not None:
+                yield shard.project.name
 
     async def _offer(self, name: str) -> Offer | None:
         """Return what the feed's owner of the name has."""
@@ -77,13 +88,12 @@ class PypiTrials:
         return None if isinstance(offer, Absent) else offer
 
 
-def origins_of(feed: Feed, feeds: Mapping[str, Feed]) -> Iterable[str]:
-    """Yield the ids of the origins behind a feed; loops of feeds are a configuration error."""
+def _behind(feed: Feed, feeds: Mapping[str, Feed]) -> Iterable[Feed]:
+    """Yield a feed and those that it takes from; loops of feeds are a configuration error."""
+    yield feed
     for upstream in feed.upstreams:
-        if upstream.feed is None:
-            yield upstream.id
-        else:
-            yield from origins_of(feeds[upstream.feed], feeds)
+        if upstream.feed is not None:
+            yield from _behind(feeds[upstream.feed], feeds)
 
 
 def _count(
