@@ -109,8 +109,12 @@ class Guard:
         actor = self._granted(told) if isinstance(told, Actor) else self._rights.nobody
         own = self._rights.own.get((asked.area, asked.feed)) if asked.feed is not None else None
         is_open = asked.feed is None or (own is not None and actor.may("read", own))
-        # Where nothing is closed there is nothing to hide, and the handler knows better words for an unknown feed.
-        is_unknown = asked.feed is not None and own is None and not self._rights.has_closed
+        # Where nothing is closed, or to who may read all, there is nothing to hide: the handler speaks of the unknown.
+        is_unknown = (
+            asked.feed is not None
+            and own is None
+            and (not self._rights.has_closed or actor.may("read", EVERY_FEED))
+        )
         if is_wrong and (asked.area == API or not (is_open or is_unknown)):
             raise (
                 too_many(wait_s)

@@ -79,7 +79,7 @@ class PromotionsApi:
         """Approve artifacts of another feed for this one: all of them, or none."""
         feed = self._curated(request)
         require(request.actor, "promote", feed.name)
-        self._readable(request, body.source)
+        self._readable(request, feed, body.source)
         order = Order(
             source=self._name_of(body.source), specs=tuple(body.specs), artifacts=tuple(body.artifacts),
             every=body.versions == "all", platforms=tuple(body.platforms), pythons=tuple(body.python_versions),
@@ -141,9 +141,10 @@ class PromotionsApi:
         feeds = self._served.settings.feeds.values()
         return next((each.name for each in feeds if source in each.aliases), source)
 
-    def _readable(self, request: Inbound, source: str) -> None:
+    def _readable(self, request: Inbound, target: Feed, source: str) -> None:
+        """Refuse a source of the target that may not be read; any other feed is told as one that is not there."""
         name = self._name_of(source)
-        if name in self._served.settings.feeds:
+        if name in target.curated_from:
             require(request.actor, "read", name)
 
 

@@ -1,0 +1,125 @@
+"""D14 and the rights that changes need: promotions, revocations and settings, with keys of every sort."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.config.settings import Feed
+from proxy.model.actor import LOCAL, Grant, Right
+from proxy.model.key import Key
+from tests.api.managed import Managed
+from tests.keys.house import BAD, House, house, made
+from tests.support.origin import Origin
+
+WHEEL = "demo-1.0-py3-none-any.whl"
+PROMOTIONS = "/api/v1/feeds/approved/promotions"
+ORDER: dict[str, Any] = {"from": "closed", "specs": ["demo"]}
+
+
+@pytest.fixture
+async def reviewed(tmp_path: Path, origin: Origin) -> AsyncIterator[House]:
+    """A curated feed on a closed one, both closed, and keys for the one, the other and both."""
+    curated = Feed("approved", "pypi", curated_from=("closed",), anonymous=False)
+    async with house(tmp_path, origin, curated) as built:
+        await built.add("only-target", made("T"), ("approved", "promote"))
+        await built.add("only-source", made("Q"), ("closed", "manage"))
+        await built.add("reads-both", made("B"), ("approved", "read"), ("closed", "read"))
+        await built.add("reviewer", made("W"), ("approved", "promote"), ("closed", "read"))
+        yield built
+
+
+async def approved(built: House) -> list[str]:
+    listed = (await built.get("/api/v1/feeds/approved/approvals", built.keys["admin"])).json()["items"]
+    return [item["artifact"] for item in listed if item["state"] == "active"]
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "word"),
+    [
+        (None, 401, "unauthorized"), (BAD[0], 401, "unauthorized"), ("expired", 401, "unauthorized"),
+        ("revoked", 401, "unauthorized"), ("stranger", 404, "unknown"), ("only-source", 404, "unknown"),
+        ("reads-both", 403, "forbidden"), ("only-target", 404, "unknown"),
+    ],
+)  # fmt: skip
+async def test_who_lacks_a_right_promotes_nothing(
+    reviewed: House, key: str | None, status: int, word: str
+) -> None:
+    value = reviewed.keys.get(key, key) if key is not None else None
+    for body in (ORDER, ORDER | {"dry_run": True}, {"from": "closed", "artifacts": [WHEEL]}, {}):
+        got = await reviewed.change("POST", PROMOTIONS, body, value)
+        # Who may promote gets as far as the body, which may be no order at all.
+        assert got.status == (422 if key == "only-target" and not body else status), (body, got.body)
+        assert body == {} or got.json()["type"] == f"urn:feedgate:{word}"
+    assert await approved(reviewed) == []
+
+
+async def test_a_reviewer_promotes_and_revokes_and_a_reader_does_not(reviewed: House) -> None:
+    done = await reviewed.change("POST", PROMOTIONS, ORDER, reviewed.keys["reviewer"])
+    assert done.status == 201, done.body
+    assert await approved(reviewed) == [WHEEL]
+    listed = await reviewed.get("/api/v1/feeds/approved/approvals", reviewed.keys["reads-both"])
+    number = listed.json()["items"][0]["id"]
+    for key, status in (("reads-both", 403), ("stranger", 404), (None, 401)):
+        value = reviewed.keys[key] if key is not None else None
+        one = f"/api/v1/feeds/approved/approvals/{number}"
+        assert (await reviewed.change("DELETE", one, {"reason": "x"}, value)).status == status
+        assert (await reviewed.change("POST", f"{one}/accept", {"sha256": "0" * 64}, value)).status == status
+    assert await approved(reviewed) == [WHEEL]
+    one = f"/api/v1/feeds/approved/approvals/{number}"
+    assert (await reviewed.change("DELETE", one, {"reason": "x"}, reviewed.keys["reviewer"])).status == 200
+    assert await approved(reviewed) == []
+    told = (await reviewed.get("/api/v1/audit", reviewed.keys["admin"])).json()["items"]
+    assert {item["actor"] for item in told if item["feed"] == "approved"} == {"reviewer"}
+    assert all(item["address"] for item in told if item["feed"] == "approved")
+
+
+async def test_a_source_that_may_not_be_read_is_told_as_none(reviewed: House) -> None:
+    """Which closed feeds there are is not to be learned by promoting from them."""
+    answers = [
+        await reviewed.change("POST", PROMOTIONS, ORDER | {"from": name}, reviewed.keys["only-target"])
+        for name in ("other", "absen")
+    ]
+    assert {got.status for got in answers} == {422}
+    assert answers[0].body.replace(b"other", b"absen") == answers[1].body
+
+
+async def test_feeds_are_made_closed_and_managed_by_those_who_may(tmp_path: Path) -> None:
+    text = '[feeds.open]\nkind = "pypi"\nupstreams = ["https://index.example/simple/"]\n'
+    text += '[feeds.shut]\nkind = "pypi"\nanonymous = false\nupstreams = ["https://index.example/simple/"]\n'
+    async with Managed(tmp_path, text) as gateway:
+
+        async def key(letter: str, *grants: tuple[str, Right], **facts: Any) -> str:
+            given = tuple(Grant(feed, (right,)) for feed, right in grants)
+            await gateway.app.base.keys.create(
+                Key(f"id-{letter}", letter, given, **facts), made(letter), LOCAL
+            )
+            return made(letter)
+
+        manager, member = await key("M", ("shut", "manage")), await key("G", groups=("team",))
+        document = {
+            "name": "new", "kind": "pypi", "upstreams": [{"feed": "open"}], "anonymous": False,
+            "grants": {"group:team": ["manage"]},
+        }  # fmt: skip
+        assert (await gateway.ask("POST", "/feeds", document, key=None)).status == 401
+        assert (await gateway.ask("POST", "/feeds", document, key=manager)).status == 404
+        tag = await gateway.made("/feeds", **document)
+        assert (await gateway.ask("GET", "/feeds/new", key=None)).status == 401
+        assert (await gateway.ask("GET", "/feeds/new", key=manager)).status == 404
+        told = await gateway.ask("GET", "/feeds/new", key=member)
+        assert (told.status, told.json()["settings"]["anonymous"]) == (200, False)
+        assert (
+            await gateway.ask("PATCH", "/feeds/new", {"offline": True}, key=manager, tag=tag)
+        ).status == 404
+        assert (
+            await gateway.ask("PATCH", "/feeds/new", {"offline": True}, key=member, tag=tag)
+        ).status == 200
+        put = {key: value for key, value in document.items() if key != "name"} | {"grants": {}}
+        assert (await gateway.ask("PUT", "/feeds/another", put, key=member)).status in (403, 404)
+        assert (await gateway.ask("PUT", "/feeds/another", put)).status == 201
+        tag = (await gateway.read("/feeds/new"))[1]
+        assert (
+            await gateway.ask("PATCH", "/feeds/new", {"grants": {"group:team": None}}, tag=tag)
+        ).status == 200
+        assert (await gateway.ask("GET", "/feeds/new", key=member)).status == 404
