@@ -140,6 +140,7 @@ class App:
         """
         try:
             await self.base.start()
+            await self.management.check_stored()
             if self.base.admin_key is not None:
                 self._guard.trust_admin(self.base.admin_key)
             self.curating.start()

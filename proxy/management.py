@@ -16,7 +16,7 @@ from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded
 from proxy.config.masks import masked
 from proxy.config.settings import Settings
-from proxy.config.stored import NOTHING, Declared, Stored
+from proxy.config.stored import NOTHING, Declared, Stored, nothing_stored
 from proxy.model.actor import Actor
 from proxy.model.audit_entry import AuditEntry
 from proxy.model.clock import Clock
@@ -79,6 +79,17 @@ class Management:
     def declared(self, noun: str, name: str) -> Declared | None:
         """Return a thing that was made through the API."""
         return self.stored.get(noun, {}).get(name)
+
+    async def check_stored(self) -> None:
+        """Refuse a start on settings that changed between being read and the data folder's lock. Raises StateError."""
+        if self.current is None or self.current.request.stored is nothing_stored:
+            return
+        settings = self.current.settings
+        stored = await asyncio.to_thread(
+            self.current.request.stored, settings.server.state_dir, settings.state.url
+        )
+        if stored != self.current.stored:
+            raise StateError("another feedgate changed the settings just now", ("start again",))
 
     async def change(
         self, noun: str, name: str, make: Make, actor: Actor, request_id: str = ""

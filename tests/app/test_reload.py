@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import proxy.app
 from proxy.app import App, reload
 from proxy.config.load import Loaded
 from proxy.config.settings import Feed
+from proxy.config.stored import Declared, Stored
+from proxy.state.errors import StateError
 from proxy.upstream.errors import AddressRefused
 from tests.config.loading import loads
 
@@ -111,3 +114,10 @@ async def test_an_answer_that_cannot_be_written_does_not_end_the_server(
     (tmp_path / "config.toml").write_text(MORE)
     await reload(app)
     assert set(in_force(app)) == {"one", "two"}
+
+
+async def test_settings_that_changed_before_the_lock_was_taken_are_not_started_with(loaded: Loaded) -> None:
+    stored: Stored = {"feeds": {"late": Declared({"kind": "pypi"}, "t")}}
+    late = replace(loaded, request=replace(loaded.request, stored=lambda folder, url: stored))
+    with pytest.raises(StateError, match="changed the settings just now"):
+        await App(late.settings, {}, loaded=late).start()

@@ -15,10 +15,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from proxy.state import fresh
+from proxy.state.database import Database
 from proxy.state.errors import StateError
 from proxy.state.tables import metadata
 from proxy.state.upgrade import MIGRATIONS, migrate, upgrade
-from tests.support.clock import START
+from tests.support.clock import START, FakeClock
+from tests.support.length import sized
 
 #: What each released schema was, with rows.
 RELEASED = Path(__file__).parent.parent / "data" / "state"
@@ -39,6 +41,19 @@ def killed(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
 migrate(pathlib.Path(sys.argv[1]))
+"""
+
+#: Opens the folder as a start does, and is gone at the N-th of a call.
+STARTED_AND_KILLED_AT = """
+import asyncio, os, pathlib, sys
+from proxy.state.database import Database
+from tests.faults.killer import Killer
+from tests.support.clock import FakeClock
+
+folder, call, number = sys.argv[1:]
+killer = Killer(call, int(number))
+setattr(os, call, killer.around(call, getattr(os, call)))
+asyncio.run(Database(pathlib.Path(folder), FakeClock()).open())
 """
 
 ROW = ("up", "", "demo", b"payload")
@@ -170,7 +185,7 @@ async def test_killed_at_any_statement_of_an_upgrade_the_next_start_does_it(
 ) -> None:
     """F06: whichever statement the kill comes at, the old schema is still there, or the new one is, whole."""
     revision, tables, rows = content(released)
-    for number in range(1, 1000):
+    for number in range(1, 1000, sized(5, 1)):
         path = tmp_path / f"killed-{number}" / "state.sqlite"
         path.parent.mkdir()
         shutil.copy(released, path)
@@ -183,3 +198,31 @@ async def test_killed_at_any_statement_of_an_upgrade_the_next_start_does_it(
         upgrade(path, revision, START)
         assert content(path)[0] == fresh.HEAD and content(path)[2] == rows
     assert number > 3
+
+
+async def test_killed_at_any_call_for_a_file_the_next_start_upgrades(released: Path, tmp_path: Path) -> None:
+    """F06: the copy that is made first included."""
+    revision, _, rows = content(released)
+    calls = 0
+    for call in ("open", "fsync", "rename", "unlink"):
+        for number in range(1, 100, sized(2, 1)):
+            folder = tmp_path / f"{call}-{number}"
+            folder.mkdir()
+            shutil.copy(released, folder / "state.sqlite")
+            words = (sys.executable, "-c", STARTED_AND_KILLED_AT, str(folder), call, str(number))
+            child = await asyncio.create_subprocess_exec(*words)
+            if await asyncio.wait_for(child.wait(), 60) == 0:
+                break
+            calls += 1
+            assert content(folder / "state.sqlite")[2] == rows
+            database = Database(folder, FakeClock())
+            await database.open()
+            assert await database.check() == ()
+            await database.close()
+            assert (
+                content(folder / "state.sqlite")[0] == fresh.HEAD
+                and content(folder / "state.sqlite")[2] == rows
+            )
+            copies = list(folder.glob("state.sqlite.before-*"))
+            assert all(content(copy)[0] == revision for copy in copies if not copy.name.endswith(".new"))
+    assert calls >= sized(3, 5)
