@@ -138,6 +138,7 @@ class LocalKeeper:
             if feed.curated_from:
                 source, upstream = self._pins.source(feed.name, feed.curated_from, ref, upstream)
                 feed = self._online(ref, source)
+                upstream = _known(feed, upstream)
             elif (inner := feed.feeds.get(upstream)) is not None:
                 feed = self._online(ref, inner)
                 if not feed.curated_from:
@@ -201,6 +202,14 @@ class LocalKeeper:
 
 def gone(ref: ArtifactRef) -> Problem:
     return Problem("unknown", f"{ref.filename} is gone at the origin", feed=ref.feed, artifact=ref.filename)
+
+
+def _known(feed: KeptFeed, upstream: str) -> str:
+    """Return the upstream that an approval names, or the one that has come in its place since, if there is only one."""
+    if feed.curated_from or upstream in feed.remotes or upstream in feed.feeds:
+        return upstream
+    present = (*feed.remotes, *feed.feeds)
+    return present[0] if len(present) == 1 else upstream
 
 
 def _changed(ref: ArtifactRef) -> Problem:

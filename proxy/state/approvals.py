@@ -142,6 +142,7 @@ class Approvals:
         Problem('conflict') where an artifact has been approved with another digest meanwhile, and
         Problem('unprocessable') where the key stands for another request.
         """
+        await self._library()
         from proxy.state import approval_rows as rows
 
         async with self._turn:
@@ -159,6 +160,7 @@ class Approvals:
 
     async def earlier(self, feed: str, key: str, asked_sha256: str, now_ms: int) -> Promotion | None:
         """Return what was answered to the same request with this key. Raises Problem('unprocessable') for another."""
+        await self._library()
         from proxy.state import approval_rows as rows
 
         async with (await self._database.rows()).read() as connection:
@@ -179,6 +181,7 @@ class Approvals:
         self, changes: Sequence[tuple[Approval, Approval]], audit: Sequence[AuditEntry]
     ) -> list[Approval]:
         """Write several approvals anew, all or none."""
+        await self._library()
         from proxy.state import approval_rows as rows
 
         after = [each for _, each in changes]
@@ -193,6 +196,7 @@ class Approvals:
 
     async def forget(self, feed: str, audit: AuditEntry) -> None:
         """Remove everything that was approved in a feed, which is being deleted."""
+        await self._library()
         from proxy.state import approval_rows as rows
 
         async with self._turn:
@@ -212,6 +216,7 @@ class Approvals:
 
     async def promotion(self, feed: str, id_: str) -> Promotion | None:
         """Return one promotion of a feed."""
+        await self._library()
         from proxy.state import approval_rows as rows
 
         async with (await self._database.rows()).read() as connection:
@@ -221,12 +226,17 @@ class Approvals:
         self, feed: str, limit: int, before: tuple[int, str] | None = None
     ) -> list[Promotion]:
         """Return a feed's promotions, newest first."""
+        await self._library()
         from proxy.state import approval_rows as rows
 
         async with (await self._database.rows()).read() as connection:
             return await rows.promotions_of(connection, feed, limit, before)
 
     # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _library(self) -> None:
+        """Have what `approval_rows` imports loaded in a thread, before it is imported here."""
+        await self._database.rows()
 
     async def _earlier(self, promotion: Promotion) -> Promotion | None:
         if promotion.key is None or promotion.asked_sha256 is None:

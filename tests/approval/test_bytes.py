@@ -6,7 +6,7 @@ from proxy.model.digest import Sha256
 from tests.approval.desk import Desk, curated
 from tests.support.clock import FakeClock
 from tests.support.faults import Fault
-from tests.support.gateway import Got, until
+from tests.support.gateway import Got, feed, until, upstream
 from tests.support.wheels import wheel
 
 DEMO1 = "demo-1.0-py3-none-any.whl"
@@ -139,6 +139,15 @@ async def test_a_lazy_feed_fetches_on_the_first_download_into_the_vault(desk: De
     await desk.origin.off()
     await desk.gateway.restart_without_cache()
     assert (await desk.file(DEMO1)).status == 200
+
+
+async def test_bytes_come_from_the_upstream_that_took_the_place_of_the_former(desk: Desk) -> None:
+    """An upstream whose address was edited has another id; the pinned digest is what counts."""
+    await desk.start(desk.open(), curated(fetch="lazy"))
+    await desk.promote(artifacts=[DEMO1])
+    desk.gateway.reload(feed(upstream(desk.index.url, "edited"), name="open"), curated(fetch="lazy"))
+    got = await desk.file(DEMO1)
+    assert (got.status, got.body) == (200, desk.index.file(DEMO1).built.data)
 
 
 async def test_revoked_bytes_are_kept_for_their_grace_and_live_ones_for_good(desk: Desk) -> None:
