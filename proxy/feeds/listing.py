@@ -22,10 +22,12 @@ _LAST_MS = 253_402_300_799_999
 
 
 class State(StrEnum):
-    """Which names are asked for: those with an artifact that is shown, or with one that is hidden."""
+    """Which names are asked for: those with an artifact that is shown, with one that is hidden, or approved."""
 
     ALLOWED = "allowed"
     HIDDEN = "hidden"
+    #: Those with an active approval, whatever a policy hides of them; an open feed has none.
+    APPROVED = "approved"
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +158,8 @@ def _is_asked(item: NameItem, state: State | None) -> bool:
             return item.files is None or item.files > 0
         case State.HIDDEN:
             return bool(item.hidden)
+        case State.APPROVED:
+            return True
 
 
 def judged(verdict: Verdict = ALLOWED) -> Judged:

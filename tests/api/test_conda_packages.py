@@ -109,7 +109,7 @@ async def test_what_is_not_there_is_a_problem_that_says_where_was_looked(stand: 
     await problem(stand.gateway, f"{PACKAGES}/a~b", 404, "unknown", "no name")
 
 
-@pytest.mark.parametrize("query", ["limit=5000", "state=approved", "cursor=a~b", "cursor="])
+@pytest.mark.parametrize("query", ["limit=5000", "state=pinned", "cursor=a~b", "cursor="])
 async def test_a_wrong_question_is_refused(stand: Stand, query: str) -> None:
     await stand.start()
     await problem(stand.gateway, f"{PACKAGES}?{query}", 422, "unprocessable", query.partition("=")[0])

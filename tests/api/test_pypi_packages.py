@@ -109,7 +109,7 @@ async def test_what_is_not_there_is_a_problem(tmp_path: Path, origin: Origin, in
         await problem(gateway, f"{PACKAGES}/leaf", 503, "origin-unavailable", "")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "state=approved", "state=", "cursor=-", "cursor="])
+@pytest.mark.parametrize("query", ["limit=0", "state=pinned", "state=", "cursor=-", "cursor="])
 async def test_a_wrong_question_is_refused_before_anything_is_asked(
     tmp_path: Path, origin: Origin, index: FakeIndex, query: str
 ) -> None:

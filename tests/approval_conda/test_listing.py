@@ -20,6 +20,10 @@ async def test_names_are_those_that_are_approved(desk: Desk) -> None:
     await desk.approve(PATH, "osx-64/c-1.0-0.conda")
     names = [item["name"] for item in (await api(desk, "packages"))["items"]]
     assert names == ["a", "c"]
+    approved = (await api(desk, "packages?state=approved"))["items"]
+    assert [item["name"] for item in approved] == ["a", "c"]
+    (one,) = (await api(desk, "packages?state=approved&q=a"))["items"]
+    assert (one["name"], one["files"]) == ("a", 1)
     (item,) = (await api(desk, "packages/a"))["items"]
     assert (item["artifact"], item["sha256"], item["verdict"]["outcome"]) == (PATH, A.sha256, "allow")
 

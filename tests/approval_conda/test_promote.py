@@ -21,6 +21,21 @@ async def test_a_spec_promotes_its_newest_version_once(desk: Desk) -> None:
     assert len(await desk.approvals()) == 2
 
 
+async def test_without_platforms_every_platform_is_looked_at(desk: Desk) -> None:
+    """Nobody has asked the source for anything yet."""
+    desk.channel.add(A, bare("a", "1", subdir="osx-arm64"), bare("a", "0", subdir="win-64"))
+    await desk.begin()
+    answer = await desk.promote("a", platforms=[])
+    assert set(answer) == {f"{LINUX}/a-1-0.conda", "osx-arm64/a-1-0.conda"}
+
+
+async def test_a_channel_may_be_named_in_a_spec(desk: Desk) -> None:
+    desk.channel.add(A)
+    await desk.begin()
+    assert (await desk.order("elsewhere::a")).status == 404
+    assert set(await desk.promote("chan::a")) == {f"{LINUX}/a-1-0.conda"}
+
+
 async def test_a_dry_run_changes_nothing(desk: Desk) -> None:
     desk.channel.add(A)
     await desk.begin()

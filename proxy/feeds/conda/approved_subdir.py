@@ -62,6 +62,8 @@ class ApprovedSubdir:
         #: The revision of the approvals that the generation tells; None: not compared yet.
         self._revision: int | None = None
         self._updating: asyncio.Task[None] | None = None
+        #: What lies on disk was found damaged: all of it is made again.
+        self._is_distrusted = False
 
     def peek(self) -> HeldSubdir | None:
         return self._held() if self._is_current() else None
@@ -81,6 +83,7 @@ class ApprovedSubdir:
     def damaged(self, stem: str) -> None:
         if self._generation is not None and self._generation.stem == stem:
             self._generation, self._revision = None, None
+            self._is_distrusted = True
 
     def is_busy(self) -> bool:
         return self._updating is not None
@@ -117,7 +120,7 @@ class ApprovedSubdir:
     async def _catch_up(self) -> None:
         async with self._locks.of(self.folder):
             if self._generation is None:
-                self._generation = await self._recall()
+                self._generation = None if self._is_distrusted else await self._recall()
                 self._revision = None
             revision = self._approved.revision
             names = await self._behind()
@@ -126,6 +129,7 @@ class ApprovedSubdir:
             if names or (before is None and is_there):
                 self._generation = await self._made(names)
             self._revision = revision
+            self._is_distrusted = False
 
     async def _behind(self) -> Collection[str]:
         """Return the names of which the generation tells something else than the approvals."""

@@ -85,6 +85,11 @@ class CuratedCondaFeed(CondaFeed):
         former = {each.artifact: _revoked(each) for each in self.approved.all_revoked(subdir, view.name)}
         return replace(view, hidden={**view.hidden, **former}) if former else view
 
+    def approved_names(self) -> tuple[str, ...]:
+        return tuple(
+            sorted({name for subdir in self.approved.subdirs() for name in self.approved.names(subdir)})
+        )
+
     def approvers(self, name: str, path: str) -> Sequence[str]:
         subdir = path.partition("/")[0]
         return [each.actor for each in self.approved.of(subdir, name) if each.artifact == path]

@@ -232,6 +232,10 @@ class CondaFeed:
         """Return the view with what is known of its name beside the edition."""
         return view
 
+    def approved_names(self) -> tuple[str, ...]:
+        """Return the names of which anything is approved, in the order of the alphabet."""
+        return ()
+
     def approvers(self, name: str, path: str) -> Sequence[str]:
         """Return who approved a file."""
         return ()

@@ -57,6 +57,8 @@ class CondaListing:
         editions = await self._editions()
         if ask.state is State.HIDDEN:
             names = await asyncio.to_thread(lambda: tuple(sorted(_hiding(editions))))
+        elif ask.state is State.APPROVED:
+            names = self._feed.approved_names()
         else:
             names = await self._names(editions)
         if ask.q:

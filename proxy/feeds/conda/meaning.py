@@ -32,13 +32,13 @@ class Candidate:
         return f"{self.subdir}/{self.file}"
 
 
-def shown(path: str, record: Record) -> Candidate:
-    """Return a file that is shown."""
+def shown(path: str, record: Record, channel: str = "") -> Candidate:
+    """Return a file that is shown; `channel` is the URL of the one that it comes from."""
     subdir, _, file = path.partition("/")
     facts = Facts(
         file=file, name=record.name.lower(), version=record.version, subdir=subdir, build=record.build,
         build_number=record.build_number, depends=record.depends, sha256=record.sha256, md5=record.md5,
-        license=License(record.license, record.license_family),
+        license=License(record.license, record.license_family), channel=channel,
     )  # fmt: skip
     return Candidate(subdir, file, facts)
 

@@ -28,6 +28,7 @@ from proxy.model.verdict import Verdict
 from proxy.policy.spec import BadSpec, Spec, parse_spec
 from proxy.upstream.errors import UpstreamError, problem_for
 
+_COMMON = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
 _SOLVE_S = 120.0
 _SOLVE_BYTES = 4 * 1024**3
 
@@ -55,7 +56,8 @@ class CondaSelecting:
         for name in names:
             for edition in editions:
                 _, view = await feed.view(edition.subdir, name)
-                kept.setdefault(name, []).extend(shown(*each) for each in view.kept.items())
+                channel = channel_of(edition, name)
+                kept.setdefault(name, []).extend(shown(*each, channel) for each in view.kept.items())
                 hiding |= view.hidden
         paths, whys = await asyncio.to_thread(_meant, asked, kept, hiding, sought)
         if paths:
@@ -136,9 +138,14 @@ class CondaSelecting:
         return feed
 
     async def _editions(self, feed: CondaFeed, platforms: Iterable[str]) -> list[Edition]:
-        """Return what the feed shows on the platforms and in noarch; without platforms in every subdir it has."""
-        subdirs = dict.fromkeys((NOARCH, *(platforms or feed.subdirs())))
-        editions = [await feed.channel.edition(subdir) for subdir in subdirs if is_subdir(subdir)]
+        """Return what the feed shows on the platforms and in noarch.
+
+        Without platforms that is every subdir that it is known to have; where its settings name none, those that
+        most machines have, too: what is newest must not hang on which clients have asked for what by then.
+        """
+        wanted = tuple(platforms) or (*feed.subdirs(), *(() if feed.settings.subdirs else _COMMON))
+        subdirs = [subdir for subdir in dict.fromkeys((NOARCH, *wanted)) if is_subdir(subdir)]
+        editions = await asyncio.gather(*(feed.channel.edition(subdir) for subdir in subdirs))
         return [edition for edition in editions if edition is not None]
 
     async def _places(self, feed: CondaFeed, place: Place) -> tuple[tuple[str, str, str], ...]:
@@ -218,6 +225,12 @@ def _parsed(path: str) -> tuple[str, FileName]:
     file = parse_file(name)
     assert file is not None, "a listed file has a file's name"
     return subdir, file
+
+
+def channel_of(edition: Edition, name: str) -> str:
+    """Return the URL of the channel that a name of an edition comes from; "" where that is not known."""
+    entry = edition.generation.snapshot.pack.entries.get(name)
+    return edition.lineage.origin_of(entry.source).channel if entry is not None else ""
 
 
 def _listed(editions: Iterable[Edition]) -> str:

@@ -58,6 +58,9 @@ class PypiListing:
         if ask.state is State.HIDDEN:
             names = [name for name in self._hiding() if wanted in name]
             return await page(ask, lambda name, count: _following(names, name, count), self._describe)
+        if ask.state is State.APPROVED:
+            approved = [name for name in self._approvals.names(self._feed.settings.name) if wanted in name]
+            return await page(ask, lambda name, count: _following(approved, name, count), self._describe)
         blob = await self._feed.names(Form.HTML)
 
         async def after(name: str | None, count: int) -> Sequence[str]:
