@@ -1,13 +1,15 @@
 """A server of conda feeds under measurement: `python -m proxy serve` in front of a generated channel.
 
-Two feeds show the same channel: `whole` all of it, `half` without the names that begin with a to l, which is half
-of its records. Ingest uses all cores, as it does in life; only steady load is measured on one.
+Three feeds show the same channel: `whole` all of it, `half` without the names that begin with a to l, which is half
+of its records, `ruled` what a policy with some twenty rules leaves of it. Ingest uses all cores, as it does in life;
+only steady load is measured on one.
 """
 
 import contextlib
 import http.client
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -24,7 +26,7 @@ from benchmarks.channels import Channels, Form
 from benchmarks.machine import PYTHON, ROOT, free_port, rss_bytes, running
 from benchmarks.servers import Server, get
 
-WHOLE, HALF = "whole", "half"
+WHOLE, HALF, RULED = "whole", "half", "ruled"
 ZST, SHARDS = "repodata.json.zst", "repodata_shards.msgpack.zst"
 _HIDDEN = "[a-l]*"
 _TTL_S = 1.0
@@ -42,6 +44,29 @@ upstreams = [{{ url = "{url}", allow_private = true, route = "direct", ttl = "{t
 [feeds.half]
 kind = "conda"
 upstreams = [{{ url = "{url}", allow_private = true, route = "direct", ttl = "{ttl}", except = ["{hidden}"] }}]
+
+[feeds.ruled]
+kind = "conda"
+policy = "twenty"
+upstreams = [{{ url = "{url}", allow_private = true, route = "direct", ttl = "{ttl}" }}]
+"""
+#: The rules of `benchmarks.policy`, as a file has them.
+_POLICY = """
+[policies.twenty]
+platforms = ["linux-64", "noarch"]
+python_versions = ["3.6", "3.7", "3.11", "3.12"]
+block_licenses = ["GPL2", "GPL3", "AGPL-3.0-only", "Proprietary"]
+block = ["bzip2", "tk", "openssl <3", "*-devel", "sqlite >=3.20,<3.24", "vim-like 9.1.0100", "numpy 1.14.* *_1"{more}]
+allow = ["readline", "gsl >=2"]
+min_age = "7d"
+prereleases = false
+yanked = "hide"
+max_size = "2 GiB"
+keep_versions = 20
+[[policies.twenty.exemptions]]
+spec = "ca-certificates"
+rules = ["min_age"]
+expires = 2099-01-31
 """
 
 
@@ -56,9 +81,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CondaServer:
-    """The running server."""
+    """The running server, and its configuration without policies."""
 
     server: Server
+    config: Path
+    text: str
+
+    def reload(self, *more: str) -> None:
+        """Put the policy in force with these specs more on its block list."""
+        self.config.write_text(self.text + _policy(*more))
+        self.server.process.send_signal(signal.SIGHUP)
 
     def url(self, feed: str, file: str) -> str:
         return f"{self.server.url}/conda/{feed}/{SUBDIR}/{file}"
@@ -105,6 +137,10 @@ class CondaServer:
                 os.sched_setaffinity(int(task.name), {core})
 
 
+def _policy(*more: str) -> str:
+    return _POLICY.format(more="".join(f', "{spec}"' for spec in more))
+
+
 @contextlib.contextmanager
 def serving(
     folder: Path, channels: Channels, form: Form, *, ttl: str = f"{_TTL_S:.0f}s"
@@ -113,14 +149,15 @@ def serving(
     folder.mkdir(exist_ok=True)
     port, config, log = free_port(), folder / "config.toml", folder / "log"
     facts = {"port": port, "folder": folder, "url": channels.url(form), "ttl": ttl, "hidden": _HIDDEN}
-    config.write_text(_CONFIG.format(**facts))
+    text = _CONFIG.format(**facts)
+    config.write_text(text + _policy())
     with running([PYTHON, "-m", "proxy", "serve", "--config", str(config)], log) as process:
         deadline = time.monotonic() + _PATIENCE_S
         while not _is_ready(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(log.read_text(errors="replace")[-2000:])
             time.sleep(0.02)  # nothing but asking tells when another process is ready
-        yield CondaServer(Server(port, process))
+        yield CondaServer(Server(port, process), config, text)
 
 
 def _is_ready(port: int) -> bool:

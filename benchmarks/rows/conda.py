@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.channels import CHANGED_NAMES, Channels, channels, static
-from benchmarks.conda import HALF, SHARDS, WHOLE, ZST, Answer, CondaServer, Memory, Probe, serving
+from benchmarks.conda import HALF, RULED, SHARDS, WHOLE, ZST, Answer, CondaServer, Memory, Probe, serving
 from benchmarks.load import alternately
 from benchmarks.machine import SERVER_CORE
 from benchmarks.site import Scale
@@ -33,6 +33,10 @@ class Life:
     half_zst_bytes: int
     next_s: float
     half_next_s: float
+    ruled_first_s: float
+    ruled_change_s: float
+    ruled_zst_s: float
+    ruled_next_s: float
     sharded_first_s: float
     next_shards_s: float
     peak_bytes: int
@@ -63,10 +67,15 @@ def life(folder: Path, made: Channels) -> Life:
         with Probe(server) as probe:
             first, zst = server.ask(WHOLE, SHARDS), server.ask(WHOLE, ZST)
             half_first, half_zst = server.ask(HALF, SHARDS), server.ask(HALF, ZST)
+            ruled_first = server.ask(RULED, SHARDS)
+            server.reload("m*")
+            ruled_change_s = server.until_changed(RULED, ruled_first.etag)
+            ruled_zst, ruled = server.ask(RULED, ZST), server.ask(RULED, SHARDS)
             server.grow_old()
             made.turn_to("file", 1)
             next_s = server.until_changed(WHOLE, first.etag)
             half_next_s = server.until_changed(HALF, half_first.etag)
+            ruled_next_s = server.until_changed(RULED, ruled.etag)
         lag_s = server.worst_lag_s()
     with serving(folder / "sharded", made, "sharded") as server:
         sharded = server.ask(WHOLE, SHARDS)
@@ -76,8 +85,9 @@ def life(folder: Path, made: Channels) -> Life:
     return Life(
         first_s=first.seconds, zst_s=zst.seconds, half_first_s=half_first.seconds, half_zst_s=half_zst.seconds,
         zst_bytes=len(zst.body), half_zst_bytes=len(half_zst.body), next_s=next_s, half_next_s=half_next_s,
-        sharded_first_s=sharded.seconds, next_shards_s=next_shards_s, peak_bytes=memory.peak_bytes,
-        lag_s=lag_s, probe_s=probe.worst_s, probe_p99_s=probe.p99_s,
+        ruled_first_s=ruled_first.seconds, ruled_change_s=ruled_change_s, ruled_zst_s=ruled_zst.seconds,
+        ruled_next_s=ruled_next_s, sharded_first_s=sharded.seconds, next_shards_s=next_shards_s,
+        peak_bytes=memory.peak_bytes, lag_s=lag_s, probe_s=probe.worst_s, probe_p99_s=probe.p99_s,
     )  # fmt: skip
 
 
@@ -93,6 +103,10 @@ def _times(lives: list[Life]) -> list[Row]:
         _time(".json.zst, half filtered out", lives, "half_zst_s", 4, 1.5, share),
         _time("next day from one file", lives, "next_s", 4, 2, "until another shard index is there"),
         _time("next day from one file, half filtered out", lives, "half_next_s", 4, 2, "the same"),
+        _time("first ask, judged by a policy", lives, "ruled_first_s", 15, 8, "some twenty rules"),
+        _time("another policy", lives, "ruled_change_s", 8, 4, "reload until another shard index is there"),
+        _time(".json.zst, judged by a policy", lives, "ruled_zst_s", 4, 1.5, "after the change"),
+        _time("next day from one file, judged by a policy", lives, "ruled_next_s", 4, 2, "only what changed is judged"),
         _time("next day from shards", lives, "next_shards_s", 1, 0.3, f"{CHANGED_NAMES} names changed"),
     ]  # fmt: skip
 

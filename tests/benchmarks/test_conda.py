@@ -24,7 +24,7 @@ def needed(*tools: str) -> None:
 def test_every_row_is_measured_on_a_small_channel(tmp_path: Path) -> None:
     needed("nginx", "wrk", "taskset")
     rows = conda(tmp_path, _SMALL, replace(SCALES["quick"], load_s=0.1))
-    assert len(rows) == 13
+    assert len(rows) == 17
     assert all(row.name.startswith("2,000 records: ") and row.value > 0 for row in rows)
     assert all(row.floor is not None and row.aim is not None for row in rows)
 
