@@ -7,6 +7,7 @@ change are taken over, with what they remember; what lives longer than settings 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from proxy.base import Base
 from proxy.config.settings import Feed, Settings, Upstream
@@ -121,7 +122,7 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
         if feed.kind == "pypi"
     }
     feeds = {
-        feed.name: (CuratedPypiFeed if feed.curated_from else PypiFeed)(
+        feed.name: (partial(CuratedPypiFeed, approvals=base.approvals) if feed.curated_from else PypiFeed)(
             feed, keeper, pypi_keeper, base.store, viewers[feed.name], base.documents, base.clock,
             public_url=settings.server.public_url,
         )

@@ -106,6 +106,16 @@ async def test_a_later_block_hides_what_was_approved_with_the_next_request(desk:
     assert (await desk.file(DEMO1)).status == 200
 
 
+async def test_what_is_not_approved_is_that_whatever_the_policy_says(desk: Desk) -> None:
+    policy = Policy("p", block=("demo ==1.0", "leaf"))
+    await desk.start(desk.open(), curated(policy="p"), policies=(Policy("p"),))
+    await desk.promote("demo ==1.0")
+    desk.gateway.reload(policies=[policy])
+    assert (await desk.file(DEMO1)).json()["type"] == "urn:feedgate:blocked"
+    assert (await desk.file(DEMO2)).json()["type"] == "urn:feedgate:not-approved"
+    assert (await desk.page("leaf")).json()["type"] == "urn:feedgate:not-approved"
+
+
 @dataclass
 class Pause:
     """Holds a promotion between finding out and writing."""

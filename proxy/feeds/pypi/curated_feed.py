@@ -10,9 +10,15 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from proxy.artifacts.store import BlobStore
-from proxy.feeds.keeper import Absent, Offer
+from proxy.config.settings import Feed
+from proxy.feeds.documents import Documents
+from proxy.feeds.keeper import Absent, Keeper, Offer
 from proxy.feeds.pypi.feed import PypiFeed
+from proxy.feeds.pypi.keeper import PypiKeeper
+from proxy.feeds.pypi.located import Located
+from proxy.feeds.pypi.view import PypiView
 from proxy.feeds.pypi.viewer import Viewer
+from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.pypi.project_list import render_html, render_json
@@ -22,7 +28,31 @@ _ADVICE = "ask a reviewer of this feed to promote it"
 
 
 class CuratedPypiFeed(PypiFeed):
-    """One feed with `curated_from`."""
+    """One feed with `curated_from`. The approvals are asked first: what they do not know no policy has a say in."""
+
+    def __init__(
+        self, feed: Feed, keeper: Keeper, pypi: PypiKeeper, store: BlobStore, viewer: Viewer,
+        documents: Documents, clock: Clock, *, public_url: str | None, approvals: Approvals,
+    ) -> None:  # fmt: skip
+        super().__init__(feed, keeper, pypi, store, viewer, documents, clock, public_url=public_url)
+        self._approvals = approvals
+
+    async def view(
+        self, name: str, *, refresh: bool = False, offline: bool = False
+    ) -> tuple[PypiView | None, Offer | Absent]:
+        if not self._approvals.revision(self.settings.name, name):
+            return None, Absent("nobody has approved it", 0.0)
+        return await super().view(name, refresh=refresh, offline=offline)
+
+    async def locate(self, path: str) -> Located:
+        filename = path.rpartition("/")[2]
+        if not any(self._knows(name, filename) for name, _ in self.candidates(filename)):
+            raise self._unlisted(filename)
+        return await super().locate(path)
+
+    def _knows(self, name: str, filename: str) -> bool:
+        feed = self.settings.name
+        return filename in self._approvals.of(feed, name) or filename in self._approvals.revoked(feed, name)
 
     def _unlisted(self, filename: str) -> Problem:
         return self._not_approved(f"{filename} is not approved in this feed; {_ADVICE}", filename)
