@@ -8,7 +8,8 @@ the other; a change of the API never brings in what somebody is just writing int
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -29,6 +30,8 @@ from proxy.state.seal import Seal
 from proxy.upstream.errors import UpstreamError
 
 _LOG = logging.getLogger("feedgate")
+#: How long a change waits for its turn.
+_PATIENCE_S = 20.0
 _SINGULAR = {"feeds": "feed", "policies": "policy", "routes": "route"}
 
 
@@ -98,7 +101,7 @@ class Management:
 
         Raises ConfigError where the settings with it would be impossible.
         """
-        async with self._turn:
+        async with self._in_turn():
             current = self._changeable(noun, name)
             before = self.declared(noun, name)
             document = make(before)
@@ -121,7 +124,7 @@ class Management:
 
     async def reload(self, actor: Actor, request_id: str = "") -> tuple[str, ...]:
         """Apply the file anew; return what came of it, in words. Raises ConfigError, UpstreamError, Problem."""
-        async with self._turn:
+        async with self._in_turn():
             current = self.current
             if current is None:
                 raise Problem("conflict", "this server was started without a file")
@@ -142,6 +145,18 @@ class Management:
             self._running.put_in_force(prepared)
             self.current = loaded
             return ("the changed settings are in force", *prepared.restart, *loaded.notes)
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """One change after the other; who would wait for too long is told to come again (F12)."""
+        try:
+            await asyncio.wait_for(self._turn.acquire(), _PATIENCE_S)
+        except TimeoutError as err:
+            raise Problem("busy", "another change of the settings is under way", retry_after_s=5) from err
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _changeable(self, noun: str, name: str) -> Loaded:
         if self.current is None:

@@ -4,6 +4,7 @@ The key is made when it is first needed (mode 0600) and never changed: whoever h
 nothing, and a backup needs both. A key that is missing where something is sealed stops the start.
 """
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,16 @@ from proxy.state.fresh import sync_folder
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
+_LOG = logging.getLogger("feedgate.state")
+_OTHERS = 0o077
+
 
 class Seal:
     """Encrypts with the key of one state folder. Everything blocks for a moment."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "secret.key"
+        self._has_warned = False
 
     def close(self, data: bytes) -> bytes:
         """Return the data encrypted; the key is made if there is none yet. Raises StateError."""
@@ -49,6 +54,9 @@ class Seal:
         # Here: it takes long to import, and most starts need none.
         from cryptography.fernet import Fernet
 
+        if self.path.stat().st_mode & _OTHERS and not self._has_warned:
+            self._has_warned = True
+            _LOG.warning("others than its owner may read %s; set its mode to 0600", self.path)
         return Fernet(self.path.read_bytes().strip())
 
     def _make(self) -> None:

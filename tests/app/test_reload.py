@@ -1,6 +1,7 @@
 """A reload applies a changed file whole or not at all, and never ends the server."""
 
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,13 @@ import orjson
 import pytest
 
 import proxy.app
+import proxy.management
 from proxy.app import App, reload
 from proxy.config.load import Loaded
 from proxy.config.settings import Feed
 from proxy.config.stored import Declared, Stored
+from proxy.model.actor import SYSTEM
+from proxy.model.problem import Problem
 from proxy.state.errors import StateError
 from proxy.upstream.errors import AddressRefused
 from tests.config.loading import loads
@@ -114,6 +118,36 @@ async def test_an_answer_that_cannot_be_written_does_not_end_the_server(
     (tmp_path / "config.toml").write_text(MORE)
     await reload(app)
     assert set(in_force(app)) == {"one", "two"}
+
+
+async def test_without_its_audit_entry_a_reload_changes_nothing(
+    app: App, loaded: Loaded, tmp_path: Path
+) -> None:
+    """F02: no audit, no change."""
+    connection = sqlite3.connect(app.base.database.path)
+    connection.execute(
+        "CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+    connection.commit()
+    (tmp_path / "config.toml").write_text(MORE)
+    await reload(app)
+    assert (set(app.settings.feeds), told(app)["ok"]) == ({"one"}, False)
+    assert app.management.current is loaded
+    connection.execute("DROP TRIGGER no_audit")
+    connection.commit()
+    connection.close()
+    await reload(app)
+    assert (set(app.settings.feeds), told(app)["ok"]) == ({"one", "two"}, True)
+
+
+async def test_a_change_waits_for_its_turn_and_not_for_ever(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.management, "_PATIENCE_S", 0.05)
+    async with app.management._in_turn():
+        with pytest.raises(Problem, match="another change"):
+            await app.management.reload(SYSTEM)
+    await app.management.reload(SYSTEM)
 
 
 async def test_settings_that_changed_before_the_lock_was_taken_are_not_started_with(loaded: Loaded) -> None:

@@ -77,6 +77,13 @@ async def test_the_key_is_made_once(tmp_path: Path) -> None:
     assert Seal(tmp_path).open(sealed_before) == b"x"
 
 
+async def test_a_key_that_others_may_read_is_complained_of(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "secret.key").chmod(0o644)
+    assert read_stored(tmp_path) and "set its mode to 0600" in caplog.text
+
+
 def test_a_folder_without_a_database_has_nothing_stored(tmp_path: Path) -> None:
     assert read_stored(tmp_path / "nothing") == {}
     (tmp_path / "state.sqlite").write_bytes(b"junk" * 1000)
