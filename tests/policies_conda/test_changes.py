@@ -51,6 +51,19 @@ async def test_the_gate_follows_while_the_index_is_being_made(ruled: Ruled) -> N
     assert await ruled.shown() == {"linux-64/zlib-1.0-0.conda"}
 
 
+async def test_who_waits_for_an_index_of_the_former_policy_is_told_to_ask_again(ruled: Ruled) -> None:
+    catalog(ruled)
+    await ruled.start(block=["nothing-else"])
+    async with Held(ruled):
+        waiting = asyncio.create_task(ruled.stand.get(f"linux-64/{SHARD_INDEX}"))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        await ruled.change(block=["tk"], settle=False)
+        got = await waiting
+        assert (got.status, got.headers["retry-after"]) == (503, "2")
+    assert shard_digests(await ruled.stand.get(f"linux-64/{SHARD_INDEX}")).keys() == {"zlib"}
+
+
 async def test_the_gate_opens_while_the_index_is_being_made(ruled: Ruled) -> None:
     catalog(ruled)
     await ruled.start(block=["tk"])

@@ -29,6 +29,9 @@ from proxy.model.tally import Tally
 #: Raised when the same inputs make another generation.
 _FORM = 2
 
+#: What a list with all that it needs may take over half a million records.
+_CHILD_BYTES = 8 * 1024**3
+
 _LOG = logging.getLogger("feedgate.conda")
 
 
@@ -192,6 +195,7 @@ class Composer:
                 async with unfinished_removed(Path(order.folder), order.now_ms):
                     made: dict[str, Any] = await run_in_child(
                         "proxy.feeds.conda.compose_job:run", {"order": msgspec.to_builtins(order)},
+                        memory_bytes=_CHILD_BYTES,
                     )  # fmt: skip
             except ChildFailed as failed:
                 raise busy(failed) from failed

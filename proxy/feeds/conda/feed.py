@@ -278,7 +278,11 @@ class CondaFeed:
         self._decided.clear()
 
     async def close(self) -> None:
-        """Stop what is under way."""
+        """Stop what is under way; whoever waits for it is told to ask again, and gets what is in force by then."""
+        finding = list(self._finding.values())
+        for task in finding:
+            task.cancel()
+        await asyncio.gather(*finding, return_exceptions=True)
         await self._full.close()
         await self._side.close()
         await self.channel.close()
