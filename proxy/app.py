@@ -209,6 +209,8 @@ class App:
         site = prepared.site
         retired, self.site, self.settings = self.site, site, site.settings
         self._retire(asyncio.create_task(retired.close(site), name="retire site"))
+        if site.settings.admin_key is not None:
+            self._guard.trust_admin(site.settings.admin_key)
         if self._prefetching is not None:
             self._prefetching.cancel()
             self._retire(self._prefetching)

@@ -58,8 +58,9 @@ class Guard:
         keys.on_change(self._admitted.clear)
 
     def trust_admin(self, admin: Secret) -> None:
-        """Take the first admin's key, once it is known."""
-        self._holders.trust_admin(admin)
+        """Take the first admin's key, once it is known; a former one counts for nothing then."""
+        if self._holders.trust_admin(admin):
+            self._admitted.clear()
 
     async def close(self) -> None:
         """Wait for checks that are under way."""

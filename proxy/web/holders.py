@@ -48,9 +48,15 @@ class Holders:
         self._turn = asyncio.Lock()
         keys.on_change(self._forget)
 
-    def trust_admin(self, admin: Secret) -> None:
-        """Take the first admin's key."""
-        self._ids[self._digest(admin.reveal())] = ADMIN_ID
+    def trust_admin(self, admin: Secret) -> bool:
+        """Take the first admin's key, instead of a former one; return whether it is another."""
+        digest = self._digest(admin.reveal())
+        if self._ids.get(digest) == ADMIN_ID:
+            return False
+        self._ids = {held: key_id for held, key_id in self._ids.items() if key_id != ADMIN_ID} | {
+            digest: ADMIN_ID
+        }
+        return True
 
     def known(self, value: str) -> Actor | Told:
         """Return who holds the value, as far as that is known without waiting."""

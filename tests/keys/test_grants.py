@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.model.actor import Actor
+from proxy.model.redact import Secret
 from proxy.web.rights import Rights
 from tests.keys.house import House, house, made
 from tests.support.origin import Origin
@@ -33,6 +34,10 @@ async def test_a_group_has_what_is_granted_to_it(tmp_path: Path, origin: Origin)
         assert (await built.get(PAGE.format("closed"), built.keys["reviewer"])).status == 200
         assert (await built.get(PAGE.format("closed"), built.keys["guest"])).status == 404
         settings = built.gateway.app.settings
+        feeds = settings.feeds.values()
+        built.gateway.reload(*(replace(each, grants=()) for each in feeds))
+        assert (await built.get(PAGE.format("closed"), built.keys["dev"])).status == 404
+        assert (await built.get(PAGE.format("closed"), built.keys["reader"])).status == 200
         rights = Rights(settings)
         assert not rights.of(Actor("d", "d", ("devs",))).may("promote", "closed")
         assert rights.of(Actor("w", "w", ("reviewers",))).may("promote", "closed")
@@ -53,6 +58,15 @@ async def test_a_change_of_the_settings_counts_from_the_next_request_on(built: H
     )
     assert (await built.get(PAGE.format("closed"))).status == 401
     assert (await built.get(PAGE.format("closed"), built.keys["nothing"])).status == 200
+
+
+async def test_an_admin_key_that_the_environment_changed_replaces_the_former(built: House) -> None:
+    """FEEDGATE_ADMIN_KEY_FILE may be a mounted secret, which a reload reads anew."""
+    gateway = built.gateway
+    assert (await built.get("/api/v1/keys", built.keys["admin"])).status == 200
+    gateway.app.apply(replace(gateway.settings, admin_key=Secret("another-key-of-admins")))
+    assert (await built.get("/api/v1/keys", "another-key-of-admins")).status == 200
+    assert (await built.get("/api/v1/keys", built.keys["admin"])).status == 401
 
 
 async def test_a_key_counts_and_ends_at_once(built: House) -> None:
