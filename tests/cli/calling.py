@@ -12,6 +12,8 @@ from typer.testing import CliRunner, Result
 
 from proxy.cli.program import program
 from tests.config.loading import PYPI, QUIET
+from tests.faults.secrets import found_in
+from tests.support.sweep import planted
 
 ROOT = Path(__file__).parents[2]
 #: A feed that asks nobody.
@@ -33,6 +35,7 @@ class Place:
         """Run the words in this process."""
         result = CliRunner().invoke(program, list(words), prog_name="feedgate")
         assert "Traceback" not in result.output
+        assert found_in(result.output.encode()) == []
         assert result.exception is None or isinstance(result.exception, SystemExit)
         return result
 
@@ -47,7 +50,13 @@ class Place:
         self, *words: str, environ: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run the words as a process of their own."""
-        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(self.folder)} | QUIET
+        env = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder),
+            **QUIET,
+            **planted(),
+        }
         done = subprocess.run(
             [sys.executable, "-W", "error", "-m", "proxy", *words],
             cwd=self.folder,
@@ -58,6 +67,7 @@ class Place:
             check=False,
         )
         assert "Traceback" not in done.stderr
+        assert found_in((done.stdout + done.stderr).encode()) == []
         return done
 
 
@@ -66,7 +76,7 @@ def make_place(folder: Path, patch: pytest.MonkeyPatch) -> Place:
     for name in list(os.environ):
         if name.upper().startswith(("FEEDGATE", "PIP_")) or name.upper().endswith("_PROXY"):
             patch.delenv(name)
-    for name, value in QUIET.items():
+    for name, value in {**QUIET, **planted()}.items():
         patch.setenv(name, value)
     patch.chdir(folder)
     return Place(folder)

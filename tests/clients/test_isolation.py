@@ -20,7 +20,7 @@ WHEEL = "demo-1.0-py3-none-any.whl"
 async def gateway(origin: Origin, tmp_path: Path) -> AsyncIterator[Gateway]:
     index = FakeIndex(origin)
     index.add(wheel("demo", "1.0"))
-    async with Gateway(tmp_path, feed(upstream(index.url))) as running:
+    async with Gateway(tmp_path, feed(upstream(index.url, auth=None))) as running:
         yield running
 
 

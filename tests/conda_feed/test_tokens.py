@@ -81,7 +81,7 @@ async def test_what_cannot_be_a_token_is_no_feed(stand: Stand) -> None:
 async def test_basic_credentials_in_a_url_are_ignored_by_an_anonymous_feed(stand: Stand) -> None:
     """conda and rattler send user:password of the URL with every request."""
     stand.channel.add(bare("tool"))
-    await stand.start()
+    await stand.start(auth=None)
     for header in ("Basic dXNlcjpwYXNz", "Bearer abcdefgh"):
         reply = await stand.raw("GET", "/conda/chan/linux-64/repodata.json", f"Authorization: {header}")
         assert reply.status == 200

@@ -25,6 +25,7 @@ from proxy.config.settings import Cache, Feed, Route, Server, Settings, Upstream
 from proxy.model.clock import Clock
 from proxy.model.redact import Secret, SecretUrl
 from proxy.policy.settings import Policy
+from tests.support.sweep import READER, Sweep, planted
 
 DIRECT = Route("direct", use_environment=False)
 _READ_S = 2.0
@@ -35,7 +36,7 @@ def upstream(url: str, name: str = "origin", **changes: Any) -> Upstream:
     """Return an upstream on this machine, impatient and without retries unless the test says otherwise."""
     facts: dict[str, Any] = {
         "route": DIRECT, "allow_private": True, "read_timeout_s": _READ_S, "connect_timeout_s": _READ_S, "retries": 0,
-        "json_api": url.replace("/simple/", "/pypi/") if url.endswith("/simple/") else None,
+        "json_api": url.replace("/simple/", "/pypi/") if url.endswith("/simple/") else None, "auth": READER,
     }  # fmt: skip
     return Upstream(id=name, urls=(SecretUrl(url),), **(facts | changes))
 
@@ -61,7 +62,8 @@ class Gateway:
             admin_key=Secret(admin_key) if admin_key is not None else None,
         )
         self._clock = clock
-        self._environ = environ or {}
+        self._environ = planted() if environ is None else environ
+        self._sweep = Sweep()
         self._trust = trust or ssl.create_default_context()
         self.log = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         self.app: App
@@ -100,13 +102,18 @@ class Gateway:
         self.app.apply(self.settings)
 
     async def __aenter__(self) -> Self:
+        self._sweep.begin()
         await self.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._sweep.end()
         await self.stop()
+        self._sweep.look("the access log", self.written())
+        complaints = await asyncio.to_thread(self._sweep.complaints, self.settings.server.data_dir)
+        assert error is not None or not complaints, "\n".join(complaints)
 
     @property
     def url(self) -> str:
@@ -132,7 +139,9 @@ class Gateway:
                 skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent"),
             ) as answer,
         ):
-            return Got(answer.status, dict(answer.headers), await answer.read(), answer.reason or "")
+            got = Got(answer.status, dict(answer.headers), await answer.read(), answer.reason or "")
+        self._sweep.look(f"the answer to {path}", repr(got.headers).encode() + got.body)
+        return got
 
     async def answered(self) -> "list[Line]":
         """Return the access log's lines so far, oldest first, without those of this method's own request."""
