@@ -129,3 +129,15 @@ async def test_tls_session_of_one_way_is_not_resumed_on_the_other(ways: Ways, se
     assert ways.tls is not None
     stats = ways.tls.session_stats()
     assert (stats["accept_good"] >= 4, stats["hits"]) == (True, 0)
+
+
+async def test_reload_moves_an_upstream_to_another_way_and_nothing_goes_the_old_one(ways: Ways) -> None:
+    """The new user through the other proxy, on connections of its own, from the next request on."""
+    async with Gateway(ways.folder, feed(ways.upstream("one", 0, "/simple/"))) as gateway:
+        assert (await gateway.get("/pypi/pypi/simple/demo/")).status == 200
+        before = len(ways.proxies[0].requests)
+        moved = ways.upstream("two", 1, "/simple/")
+        gateway.reload(feed(replace(moved, id="one")))
+        assert (await gateway.get("/pypi/pypi/simple/leaf/")).status == 200
+    assert len(ways.proxies[0].requests) == before
+    judge(ways, 1)
