@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.examine import machine
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import FAILED, print_json
+from proxy.cli.output import FAILED, fail, print_json
 from proxy.cli.snippet import find_feed
+from proxy.config.faults import printable
+from proxy.config.load import Loaded
 from proxy.config.settings import Feed
 from proxy.model.clock import SystemClock
 from proxy.model.finding import Finding
@@ -23,22 +26,54 @@ _MARKS = {"ok": "ok     ", "warning": "WARNING", "failed": "FAILED "}
 def doctor(
     context: typer.Context,
     feed: Annotated[str | None, typer.Argument(help="Only this feed's upstreams.")] = None,
+    server: ServerUrl = None,
+    key: Key = None,
+    ca: CaFile = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at the settings, the machine and every hop to every upstream."""
-    loaded = load_or_exit(context, config, as_json=as_json)
-    settings = loaded.settings
-    feeds = [find_feed(settings, feed, as_json=as_json)] if feed else [*settings.feeds.values()]
-    findings = [*_configuration(loaded.notes), *machine(settings, SystemClock())]
-    findings += asyncio.run(_upstreams(feeds, loaded.request.environ))
+    """Look at the settings, the machine and every hop to every upstream; with --server, at that server's hops."""
+    try:
+        if server is not None:
+            with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+                findings = list(_told(api, feed))
+        else:
+            findings = _here(load_or_exit(context, config, as_json=as_json), feed, as_json=as_json)
+    except (AskFailed, Refused) as err:
+        raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:
         print_json({"ok": is_well(findings), "findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
-            print(f"{_MARKS[finding.outcome]} {finding.name}: {finding.detail}")
+            print(f"{_MARKS[finding.outcome]} {finding.name}: {printable(finding.detail)}")
     if not is_well(findings):
         raise typer.Exit(FAILED)
+
+
+def _here(loaded: Loaded, feed: str | None, *, as_json: bool) -> list[Finding]:
+    """Look from this machine, in this environment."""
+    settings = loaded.settings
+    feeds = [find_feed(settings, feed, as_json=as_json)] if feed else [*settings.feeds.values()]
+    findings = [*_configuration(loaded.notes), *machine(settings, SystemClock())]
+    return findings + asyncio.run(_upstreams(feeds, loaded.request.environ))
+
+
+def _told(api: Api, feed: str | None) -> Iterator[Finding]:
+    """Yield what a server says of its own hops: its environment and its network are what counts."""
+    names = [feed] if feed is not None else list(_names(api))
+    for name in names:
+        for item in api(f"/feeds/{segment(name)}/doctor")["findings"]:
+            yield Finding(str(item["name"]), item["outcome"], str(item["detail"]))
+
+
+def _names(api: Api) -> Iterator[str]:
+    cursor: str | None = None
+    while True:
+        page = api("/feeds", {} if cursor is None else {"cursor": cursor})
+        yield from (str(item["name"]) for item in page["items"])
+        cursor = page["next"]
+        if cursor is None:
+            return
 
 
 def _configuration(notes: Iterable[str]) -> Iterator[Finding]:

@@ -49,8 +49,11 @@ def notes(settings: Settings) -> Iterator[str]:
 def _of_upstream(upstream: Upstream, place: str) -> Iterator[str]:
     if not upstream.route.verify:
         yield f"{place}: route {upstream.route.name} has verify = false: anybody on the way can be the origin"
-    if upstream.auth and any(url.reveal().startswith("http:") for url in upstream.urls):
-        yield f"{place}: its credentials travel unencrypted (http)"
+    if any(url.reveal().startswith("http:") for url in upstream.urls):
+        if upstream.auth:
+            yield f"{place}: its credentials travel unencrypted (http)"
+        if not upstream.allow_private:
+            yield f"{place}: it is asked without TLS (http): anybody on the way can change what it lists"
     hosts = [urlsplit(url.reveal()).hostname or "" for url in upstream.urls if not is_folder(url)]
     for host in hosts:
         if is_private(host) and not upstream.allow_private:

@@ -18,9 +18,9 @@ def refused(
     """Return the error for a status that nobody can use."""
     if status == 407 and is_proxied_plainly:
         return ProxyAuthRefused("proxy", "the outbound proxy refused our credentials (407)", origin=origin)
+    # Some proxies, such as tinyproxy, say 401 where 407 is meant; without a tunnel nobody can tell who spoke.
+    perhaps = ", or the outbound proxy did" if is_proxied_plainly else ""
     if status in (401, 403, 407):
-        # Some proxies, such as tinyproxy, say 401 where 407 is meant; without a tunnel nobody can tell.
-        perhaps = ", or the outbound proxy did" if is_proxied_plainly else ""
         detail = f"the origin refused the request ({status}){perhaps}"
         return AuthRefused("origin", detail, origin=origin, status=status)
     if status == 508:
@@ -28,6 +28,10 @@ def refused(
     if status in (408, 425, 429) or 500 <= status <= 599:
         wait = retry_after_s(headers, now)
         return Overloaded(
-            "origin", f"the origin answered {status}", origin=origin, status=status, retry_after_s=wait
+            "origin",
+            f"the origin answered {status}{perhaps}",
+            origin=origin,
+            status=status,
+            retry_after_s=wait,
         )
     return BadAnswer("origin", f"an answer without a meaning here ({status})", origin=origin, status=status)

@@ -49,9 +49,10 @@ def translate(error: BaseException, attempt: Attempt, origin: str) -> UpstreamEr
                 "origin", "an answer that is not HTTP, or whose header is too large", origin=origin
             )
         case TimeoutError():
-            return Silent("origin", "no answer within the read timeout", origin=origin)
+            return Silent("origin", f"no answer within the read timeout{_through(attempt)}", origin=origin)
         case aiohttp.ServerDisconnectedError():
-            return Unreachable("origin", "the connection was closed without an answer", origin=origin)
+            detail = f"the connection was closed without an answer{_through(attempt)}"
+            return Unreachable("origin", detail, origin=origin)
         case OSError():
             return Unreachable("origin", f"the connection broke: {_reason(error)}", origin=origin)
         case ValueError():
@@ -130,6 +131,11 @@ def _hint(attempt: Attempt) -> str:
     if attempt.is_at_proxy:
         return " (is the outbound proxy really an https one? most are http://)"
     return " (does the outbound proxy answer instead of opening a tunnel?)" if attempt.is_proxied else ""
+
+
+def _through(attempt: Attempt) -> str:
+    """Say that either may be to blame where nobody can tell."""
+    return " through the outbound proxy" if attempt.is_proxied else ""
 
 
 def _slow(attempt: Attempt) -> str:

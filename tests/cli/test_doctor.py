@@ -16,7 +16,10 @@ from proxy.upstream.doctor import judge_hop
 from proxy.upstream.hop import Hop, HopStep
 from tests.cli.calling import Place
 from tests.support.clock import FakeClock
+from tests.support.gateway import Gateway, feed, upstream
+from tests.support.index import FakeIndex
 from tests.support.origin import Origin
+from tests.support.wheels import wheel
 
 
 @pytest.fixture
@@ -197,3 +200,26 @@ async def test_an_offline_feed_is_told_and_its_origin_not_asked(place: Place) ->
         "ok      feed pypi: offline: what is held is served, no origin is asked" in result.stdout.splitlines()
     )
     assert "upstream 1" not in result.stdout
+
+
+KEY = "admin-key-0123456789"
+
+
+async def test_a_server_that_is_named_tells_its_own_hops(place: Place, tmp_path: Path) -> None:
+    """No settings are needed here; the words and the JSON are those of the API."""
+    async with Origin() as origin:
+        FakeIndex(origin).add(wheel("demo", "1.0"))
+        feeds = [feed(upstream(f"{origin.url}/simple/", name), name=name) for name in ("one", "two")]
+        async with Gateway(tmp_path, *feeds, admin_key=KEY) as gateway:
+            named = ("doctor", "--server", gateway.url, "--key", KEY)
+            result = await asyncio.to_thread(place.call, *named)
+            assert result.exit_code == 0, result.output
+            assert "ok      feed two, upstream 1, origin: answered 200" in result.stdout.splitlines()
+            only = await asyncio.to_thread(place.json, *named, "one")
+            told = (await gateway.get("/api/v1/feeds/one/doctor", Authorization=f"Bearer {KEY}")).json()
+            assert (only["ok"], only["findings"]) == (told["ok"], told["findings"])
+            await origin.off()
+            failed = await asyncio.to_thread(place.call, *named)
+            assert (failed.exit_code, "FAILED  feed one, upstream 1, tcp: " in failed.stdout) == (1, True)
+            without = await asyncio.to_thread(place.call, *named[:3])
+            assert (without.exit_code, "manage" in without.stderr) == (1, True)

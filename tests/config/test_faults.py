@@ -259,6 +259,7 @@ def test_what_does_not_exist_yet_is_refused_and_not_ignored(
     [
         (PYPI + 'reserved = ["corp-*"]', "reserved"),
         (PYPI + 'upstreams = ["http://u:p@h/simple/"]', "unencrypted"),
+        (PYPI + 'upstreams = ["http://h/simple/"]', "without TLS"),
         (PYPI + "[routes.default]\nverify = false", "verify = false"),
         (PYPI + '[server]\ntrusted_proxies = ["10.0.0.1"]', "public_url"),
         ("[server]\n", "no feed is configured"),

@@ -117,7 +117,7 @@ BROKEN: dict[str, tuple[Break, str, int, str, str]] = {
     "dead, http": (dead, "http", 503, "origin-unavailable", "no connection"),
     "dead, https": (dead, "https", 503, "origin-unavailable", "no connection"),
     "hanging, https": (hanging, "https", 503, "origin-unavailable", "the outbound proxy gave no connection"),
-    "hanging, http": (hanging, "http", 503, "origin-unavailable", "no answer within the read timeout"),
+    "hanging, http": (hanging, "http", 503, "origin-unavailable", "read timeout through the outbound proxy"),
     "failing, https": (
         failing,
         "https",
@@ -125,7 +125,7 @@ BROKEN: dict[str, tuple[Break, str, int, str, str]] = {
         "origin-unavailable",
         "the outbound proxy answered 503 instead",
     ),
-    "failing, http": (failing, "http", 503, "origin-unavailable", "answered 503"),
+    "failing, http": (failing, "http", 503, "origin-unavailable", "answered 503, or the outbound proxy did"),
     "barring, https": (barring, "https", 502, "origin-refused", "the outbound proxy answered 403 instead"),
     "lying, http": (lying, "http", 502, "origin-refused", "the page of leaf cannot be used"),
     "wrong password, http": (

@@ -179,6 +179,7 @@ async def test_no_secret_is_in_anything_that_anybody_gets(world: World, mode: st
                 ("check-config",), ("check-config", "--json"), ("doctor", "--json"), ("feed", "list"), ("reload",),
                 ("explain", "basic", "demo"), ("feed", "packages", "basic"),
             )
+            if mode in ("works", "407")
         ]  # fmt: skip
         for said in commands:
             assert world.found(said) == []
