@@ -24,7 +24,7 @@ from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.state.approvals import Approvals
 from proxy.state.database import Database
-from proxy.state.declared import forget_approvals, remove, sealed, write
+from proxy.state.declared import forget_approvals, read_stored, remove, sealed, write
 from proxy.state.errors import StateError
 from proxy.state.seal import Seal
 from proxy.upstream.errors import UpstreamError
@@ -177,12 +177,10 @@ class Management:
 
     async def _keep(self, noun: str, name: str, thing: Declared | None, entry: AuditEntry) -> None:
         try:
-            row = (
-                await asyncio.to_thread(sealed, self._seal, noun, name, thing) if thing is not None else None
-            )
+            row = await asyncio.to_thread(self._sealed, noun, name, thing) if thing is not None else None
         except StateError as err:
             _LOG.error("%s", err)
-            raise Problem("disk-full", err.what) from err
+            raise Problem("busy", f"{err.what}; see the log", retry_after_s=30) from err
         async with self._database.change(entry) as connection:
             if row is None:
                 await remove(connection, noun, name)
@@ -190,6 +188,12 @@ class Management:
                     await forget_approvals(connection, name)
             else:
                 await write(connection, noun, name, row, round(self._clock.now().timestamp() * 1000))
+
+    def _sealed(self, noun: str, name: str, thing: Declared) -> bytes:
+        """Return a row. Blocks; raises StateError where the key on disk is not the one of what is stored."""
+        if any(self.stored.values()) and self.current is not None:
+            read_stored(self._seal.path.parent, self.current.settings.state.url)
+        return sealed(self._seal, noun, name, thing)
 
     def _entry(
         self,

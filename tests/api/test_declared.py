@@ -243,6 +243,23 @@ async def test_a_change_brings_in_nothing_of_a_file_that_is_being_written(
     refused(await server.ask("POST", "/reload"), 422, "unprocessable", "config.toml")
 
 
+async def test_a_key_that_was_lost_or_replaced_stops_changes_and_no_start(
+    server: Managed, index: FakeIndex
+) -> None:
+    """What is stored would be lost if it were sealed with two keys."""
+    await server.made("/feeds", name="more", **feed(index))
+    key = server.settings.server.state_dir / "secret.key"
+    held = key.read_bytes()
+    for other in (None, b"A" * 43 + b"="):
+        key.unlink() if other is None else key.write_bytes(other)
+        refused(await server.ask("POST", "/policies", {"name": "mine"}), 503, "busy", "secret.key")
+        assert key.exists() is (other is not None)
+    key.write_bytes(held)
+    await server.made("/policies", name="mine")
+    await server.restart()
+    assert set(server.app.settings.feeds) == {"main", "more"}
+
+
 # -- reloads
 
 
