@@ -29,6 +29,16 @@ async def test_without_platforms_every_platform_is_looked_at(desk: Desk) -> None
     assert set(answer) == {f"{LINUX}/a-1-0.conda", "osx-arm64/a-1-0.conda"}
 
 
+async def test_what_the_target_does_not_serve_is_refused(desk: Desk) -> None:
+    desk.channel.add(A, bare("a", "1", subdir="osx-arm64"))
+    await desk.begin(desk.curated(subdirs=(LINUX,)))
+    got = await desk.order("a", platforms=["osx-arm64"])
+    assert got.status == 409
+    assert got.json()["artifacts"][0]["rule"] == "subdirs"
+    assert set(await desk.promote("a")) == {f"{LINUX}/a-1-0.conda"}
+    assert (await desk.seen("osx-arm64/repodata.json")).status == 404
+
+
 async def test_a_channel_may_be_named_in_a_spec(desk: Desk) -> None:
     desk.channel.add(A)
     await desk.begin()

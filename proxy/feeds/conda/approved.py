@@ -4,6 +4,8 @@ A view of `state.approvals`, which has the last word at every moment; here is on
 names. Nothing is decided.
 """
 
+import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
@@ -93,6 +95,14 @@ class Approved:
             found.append(name)
         return found
 
+    async def warm(self) -> None:
+        """Look at all names once, in a thread; where they change under its hands, whoever asks first does it."""
+        before = self.revision
+        with contextlib.suppress(RuntimeError):
+            names = await asyncio.to_thread(self._looked_up)
+            if self._names is None and self.revision == before:
+                self._names = names
+
     def tell(self, told: Told) -> None:
         """Tell somebody of each change of this feed, for as long as it lives."""
         self._told.add(told)
@@ -105,13 +115,17 @@ class Approved:
 
     def _known(self) -> dict[str, set[str]]:
         if self._names is None:
-            self._names = {}
-            for name in self._approvals.known_names(self.feed):
-                for path in self._approvals.revoked(self.feed, name):
-                    self._names.setdefault(path.partition("/")[0], set())
-                for subdir in self._subdirs_of(name):
-                    self._names.setdefault(subdir, set()).add(name)
+            self._names = self._looked_up()
         return self._names
+
+    def _looked_up(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for name in self._approvals.known_names(self.feed):
+            for path in self._approvals.revoked(self.feed, name):
+                found.setdefault(path.partition("/")[0], set())
+            for subdir in self._subdirs_of(name):
+                found.setdefault(subdir, set()).add(name)
+        return found
 
     def _subdirs_of(self, name: str) -> set[str]:
         return {path.partition("/")[0] for path in self._approvals.of(self.feed, name)}

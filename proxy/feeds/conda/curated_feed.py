@@ -55,6 +55,10 @@ class CuratedCondaFeed(CondaFeed):
     def subdirs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*super().subdirs(), *sorted(self.approved.subdirs()))))
 
+    async def prefetch(self) -> None:
+        await self.approved.warm()
+        await super().prefetch()
+
     async def notices(self) -> bytes:
         """Return notices.json: while nothing is approved, why there is nothing; else how much a policy hides."""
         if any(self.approved.has(subdir) for subdir in self.approved.subdirs()):
@@ -95,12 +99,18 @@ class CuratedCondaFeed(CondaFeed):
         return [each.actor for each in self.approved.of(subdir, name) if each.artifact == path]
 
     def judged(self, found: Sequence[Found]) -> Mapping[str, Verdict]:
-        """Return what the feed's policy would hide of these files if they were approved. Blocks."""
+        """Return what the feed would hide of these files if they were approved: its policy, its subdirs. Blocks."""
         ruling = self.channel.ruling
-        if ruling is None:
-            return {}
         hidden: dict[str, Verdict] = {}
         for (subdir, name), of_name in _by_name(found).items():
+            if not self.channel.serves(subdir):
+                why = f"{self.settings.name} serves {', '.join(self.settings.subdirs)} and not {subdir} (subdirs)"
+                hidden |= dict.fromkeys(
+                    (each.artifact for each in of_name), Verdict(Outcome.BLOCK, "subdirs", why)
+                )
+                continue
+            if ruling is None:
+                continue
             files = {each.artifact.partition("/")[2]: each.record for each in of_name}
             known = {each.artifact.partition("/")[2]: each.record for each in self.approved.of(subdir, name)}
             block = block_of(name, known | files)

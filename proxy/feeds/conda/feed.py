@@ -99,7 +99,7 @@ class CondaFeed:
 
     async def prefetch(self) -> None:
         """Take in the subdirs that the settings name, and noarch; what fails is tried again by the first client."""
-        for subdir in dict.fromkeys((NOARCH, *self.settings.subdirs)):
+        for subdir in self.subdirs():
             try:
                 await self.channel.edition(subdir)
             except Problem as problem:

@@ -31,6 +31,8 @@ from proxy.upstream.errors import UpstreamError
 
 #: How many stems before the current are remembered.
 _FORMER = 8
+#: So many changed names are told of before others get their turn.
+_AT_ONCE = 500
 
 _LOG = logging.getLogger("feedgate.conda")
 
@@ -206,8 +208,11 @@ class SubdirCatalog:
             await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
         await asyncio.to_thread(sweep_generations, self.folder, taken.stem, before)
         if former is not None and self._generation is not None and former.stem != self._generation.stem:
-            for name in await asyncio.to_thread(_changed_names, former.snapshot, self._generation.snapshot):
+            names = await asyncio.to_thread(_changed_names, former.snapshot, self._generation.snapshot)
+            for number, name in enumerate(names):
                 self._changed(name)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
     def _former(self, facts: SubdirFacts | None, stem: str | None) -> tuple[str, ...]:
         """Return the stems before the one that is current now; a rollback is an event (A19)."""
