@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.channel.generate import SUBDIR, entries
+from benchmarks.policy_pypi import FILES, page
 from proxy.conda.block import Block
 from proxy.feeds.conda.compose_judge import settled
 from proxy.feeds.conda.lineage import Lineage
@@ -55,6 +56,10 @@ TWENTY = Policy(
     keep_versions=20,
     exemptions=(Exemption("ca-certificates", ("min_age",), date(2027, 1, 31), "roots change"),),
 )
+PYPI = Policy(
+    "pypi", platforms=("linux-64", "noarch"), python_versions=("3.11", "3.12"), block_licenses=("GPL3",),
+    block=("django <4", "tk"), min_age_s=7 * 86400, prereleases=False, keep_versions=3,
+)  # fmt: skip
 PLACE = Place(SUBDIR, Lineage("up", "https://origin.example/chan", has_sights=False))
 _NAME = b'"name":"'
 
@@ -87,6 +92,9 @@ def main(arguments: list[str]) -> int:
     print(", ".join(f"{rule} {count}" for rule, count in found["rules"]))
     for kind, us in decisions.items():
         print(f"one decision, uncached, {kind}: {us:.1f} µs (limit {MAX_DECISION_US:g})")
+    judged_ms, gate_us = page(PYPI, Judge(PYPI, "pypi").tick_of(NOW))
+    print(f"a page of {FILES} PyPI files, judged in a thread: {judged_ms:.0f} ms of processor; "
+          f"a decision of the gate after that: {gate_us:.2f} µs")  # fmt: skip
     is_within = found["seconds"] <= MAX_S and found["mib"] <= MAX_MIB
     return 0 if is_within and max(decisions.values()) <= MAX_DECISION_US else 1
 
@@ -149,10 +157,7 @@ def _conda_decision() -> float:
 
 
 def _pypi_decision() -> float:
-    judge = Judge(Policy(
-        "pypi", platforms=("linux-64", "noarch"), python_versions=("3.11", "3.12"), block_licenses=("GPL3",),
-        block=("django <4", "tk"), min_age_s=7 * 86400, prereleases=False, keep_versions=3,
-    ), "pypi")  # fmt: skip
+    judge = Judge(PYPI, "pypi")
     return _decision(judge, lambda n: Facts(
         file=f"django-4.{n}-cp311-cp311-manylinux_2_17_x86_64.whl", name="django", version=f"4.{n}",
         requires_python=">=3.8", license=License(expression="BSD-3-Clause"), uploaded_ms=1_700_000_000_000,

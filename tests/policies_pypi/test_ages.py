@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config.settings import Upstream
 from proxy.policy.settings import Exemption, Policy
 from tests.policies_pypi.roads import agreed, by_html, by_json, place, refreshed
 from tests.support.clock import FakeClock
@@ -168,25 +169,25 @@ async def test_a_clock_that_is_set_back_shows_nothing_early(tmp_path: Path, inde
         assert (await gateway.get(place(index, ONE))).status == 403
 
 
+@pytest.mark.parametrize("name", ["pypi", "outer"])
 async def test_what_was_answered_just_before_a_tick_is_not_repeated_after_it(
-    tmp_path: Path, index: FakeIndex
+    tmp_path: Path, index: FakeIndex, name: str
 ) -> None:
     clock = FakeClock(datetime(2026, 11, 2, 23, 59, 59, 700000, tzinfo=UTC))
     index.add(wheel("demo", "1.0"), wheel("demo", "2.0"))
     index.add(wheel("demo", "3.0"), uploaded_at=clock.now() - timedelta(days=7) + timedelta(seconds=0.3))
     exemption = Exemption("demo ==2.0", ("block",), date(2026, 11, 2))
     policy = Policy("p", min_age_s=7 * 86400, block=("demo ==2.0",), exemptions=(exemption,))
-    async with Gateway(
-        tmp_path, feed(upstream(index.url), policy="p"), policies=[policy], clock=clock
-    ) as gateway:
-        page = "/pypi/pypi/simple/demo/"
+    feeds = feed(upstream(index.url), policy="p"), feed(Upstream("of-pypi", feed="pypi"), name="outer")
+    async with Gateway(tmp_path, *feeds, policies=[policy], clock=clock) as gateway:
+        page = f"/pypi/{name}/simple/demo/"
         for form in (JSON, HTML):
             got = await gateway.get(page, Accept=form)
             assert (TWO.encode() in got.body, b"demo-3.0" in got.body) == (True, False)
-        assert (await gateway.get(place(index, TWO))).status == 200
+        assert (await gateway.get(place(index, TWO, name))).status == 200
         clock.advance(0.3)
-        assert (await gateway.get(place(index, TWO))).status == 403
-        assert (await gateway.get(place(index, "demo-3.0-py3-none-any.whl"))).status == 200
+        assert (await gateway.get(place(index, TWO, name))).status == 403
+        assert (await gateway.get(place(index, "demo-3.0-py3-none-any.whl", name))).status == 200
         for form in (JSON, HTML):
             got = await gateway.get(page, Accept=form)
             assert (TWO.encode() in got.body, b"demo-3.0" in got.body) == (False, True)

@@ -229,3 +229,23 @@ async def test_one_upstream_s_word_says_nothing_of_another_s_file_of_that_digest
             assert len(await by_json(gateway, "demo", "liar")) == 1
             assert await by_json(gateway, "demo", "honest") == set()
             assert (await gateway.get(place(index, file("1.0"), "honest"))).json()["rule"] == "block_licenses"
+
+
+async def test_what_only_the_api_tells_is_held_while_the_api_does_not_answer(
+    origin: Origin, tmp_path: Path, index: FakeIndex
+) -> None:
+    clock = FakeClock()
+    installer = replace(sdist("demo", "1.0"), filename="demo-1.0.win32.exe")
+    index.add(installer)
+    policy = Policy("p", block_licenses=("GPL3",), unknown_license="allow")
+    for path in (index.api_path("demo"), "/pypi/demo/1.0/json"):
+        origin.always(path, Fault(status=500))
+    settings = feed(upstream(index.url), policy="p")
+    async with Gateway(tmp_path, settings, policies=[policy], clock=clock) as gateway:
+        assert await by_json(gateway, "demo") == set()
+        assert (await gateway.get(place(index, installer.filename))).json()["type"] == "urn:feedgate:held"
+        index.projects["demo"].info["1.0"] = {**SILENT, "license_expression": "GPL-3.0-only"}
+        origin.heal()
+        clock.advance(3600)
+        assert await by_json(gateway, "demo") == set()
+        assert (await gateway.get(place(index, installer.filename))).json()["rule"] == "block_licenses"
