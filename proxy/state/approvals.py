@@ -7,7 +7,6 @@ Readers never wait: the gate asks here for every file of a curated feed. `revisi
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from proxy.model.approval import Approval, Promotion
 from proxy.model.audit_entry import AuditEntry
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
-from proxy.state.approved import load
+from proxy.state.approved import Curated, drop, load
 
 if TYPE_CHECKING:
     from proxy.state.database import Database
@@ -32,24 +31,12 @@ class Overtaken(Exception):
     """What a decision was made on has changed; decide again."""
 
 
-@dataclass(slots=True)
-class _Curated:
-    """What is approved in one feed. `revoked` has the last word on artifacts that have no active approval."""
-
-    active: dict[str, dict[str, Approval]] = field(default_factory=dict)
-    revoked: dict[str, dict[str, Approval]] = field(default_factory=dict)
-    revision: int = 0
-    #: name -> the feed's revision when it last changed.
-    changed: dict[str, int] = field(default_factory=dict)
-    names: tuple[str, ...] | None = None
-
-
 class Approvals:
     """All feeds. Reading is at once; changing raises Problem, and then nothing has changed."""
 
     def __init__(self, database: "Database") -> None:
         self._database = database
-        self._feeds: dict[str, _Curated] = {}
+        self._feeds: dict[str, Curated] = {}
         self._by_id: dict[str, Approval] = {}
         self._digests: dict[Sha256, int] = {}
         self._listeners: list[OnChange] = []
@@ -134,11 +121,12 @@ class Approvals:
 
     async def promote(
         self, promotion: Promotion, made: Sequence[Approval], audit: AuditEntry,
-        seen: Mapping[str, int] = MappingProxyType({}),
+        seen: Mapping[tuple[str, str], str | None] = MappingProxyType({}),
     ) -> Promotion:  # fmt: skip
         """Write a promotion with its new approvals, all or none; return it, or the earlier one of the same key.
 
-        `seen` are the revisions of names that it was decided on: raises Overtaken where one has changed since. Raises
+        `seen` is what it was decided on, (name, artifact) -> the id of its active approval: raises Overtaken where that
+        has changed since. Raises
         Problem('conflict') where an artifact has been approved with another digest meanwhile, and
         Problem('unprocessable') where the key stands for another request.
         """
@@ -149,11 +137,12 @@ class Approvals:
             earlier = await self._earlier(promotion)
             if earlier is not None:
                 return earlier
-            if any(self.revision(promotion.feed, name) != revision for name, revision in seen.items()):
+            if any(self._id_of(promotion.feed, *what) != id_ for what, id_ in seen.items()):
                 raise Overtaken
             new = [approval for approval in made if not self._is_approved(approval)]
             async with self._database.change(audit) as connection:
-                await rows.forget_keys(connection, promotion.feed, promotion.at_ms - KEY_MS)
+                if promotion.key is not None:
+                    await rows.forget_keys(connection, promotion.feed, promotion.at_ms - KEY_MS)
                 await rows.add(connection, promotion, new)
             self._changed(new)
         return promotion
@@ -243,6 +232,10 @@ class Approvals:
             return None
         return await self.earlier(promotion.feed, promotion.key, promotion.asked_sha256, promotion.at_ms)
 
+    def _id_of(self, feed: str, name: str, artifact: str) -> str | None:
+        approval = self.of(feed, name).get(artifact)
+        return approval.id if approval is not None else None
+
     def _is_approved(self, approval: Approval) -> bool:
         present = self.of(approval.feed, approval.name).get(approval.artifact)
         if present is not None and present.sha256 != approval.sha256:
@@ -269,12 +262,12 @@ class Approvals:
 
     def _put(self, approval: Approval) -> None:
         self._take(approval)
-        curated = self._feeds.setdefault(approval.feed, _Curated())
+        curated = self._feeds.setdefault(approval.feed, Curated())
         self._by_id[approval.id] = approval
         active, revoked = curated.active, curated.revoked
         if approval.state == "active":
             active.setdefault(approval.name, {})[approval.artifact] = approval
-            _drop(revoked, approval)
+            drop(revoked, approval)
             self._digests[approval.sha256] = self._digests.get(approval.sha256, 0) + 1
         elif approval.artifact not in active.get(approval.name, _NOTHING):
             revoked.setdefault(approval.name, {})[approval.artifact] = approval
@@ -287,15 +280,9 @@ class Approvals:
         before = self._by_id.get(approval.id)
         if before is None or before.state != "active":
             return
-        _drop(self._feeds[before.feed].active, before)
+        drop(self._feeds[before.feed].active, before)
         left = self._digests[before.sha256] - 1
         if left:
             self._digests[before.sha256] = left
         else:
             del self._digests[before.sha256]
-
-
-def _drop(names: dict[str, dict[str, Approval]], approval: Approval) -> None:
-    of_name = names.get(approval.name)
-    if of_name is not None and of_name.pop(approval.artifact, None) is not None and not of_name:
-        del names[approval.name]

@@ -27,6 +27,8 @@ from proxy.state.approvals import Approvals, Overtaken
 
 #: Settings may change again and again while an order is looked at; then its client is told to come again.
 _TRIES = 5
+#: (name, artifact) -> the id of its active approval, as it was when the promotion was decided.
+Seen = Mapping[tuple[str, str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,12 @@ class Promotions:
             feed = await asyncio.to_thread(_checked, ground, target, order)
             kind = ground.kinds[feed.kind]
             chosen = await chosen_by(kind, feed.name, order)
-            seen = {name: self._approvals.revision(feed.name, name) for name in _names(chosen)}
             approved = {
                 artifact: approval
-                for name in seen
+                for name in _names(chosen)
                 for artifact, approval in self._approvals.of(feed.name, name).items()
             }
+            seen = {(each.found.name, each.found.artifact): _id_of(approved, each) for each in chosen}
             picks = await picked(kind, feed.name, order, chosen, approved)
             if self._ground() is not ground:
                 continue
@@ -97,7 +99,7 @@ class Promotions:
     # -- parts ---------------------------------------------------------------------------------------------
 
     async def _concluded(
-        self, feed: Feed, order: Order, request: Request, picks: list[Picked], seen: Mapping[str, int]
+        self, feed: Feed, order: Order, request: Request, picks: list[Picked], seen: Seen
     ) -> Promoted:
         at_ms = self._now_ms()
         id_ = None if order.is_dry_run else f"p-{at_ms:012x}-{secrets.token_hex(6)}"
@@ -153,6 +155,11 @@ def _checked(ground: Ground, target: Feed, order: Order) -> Feed:
             more={"faults": wrong},
         )  # fmt: skip
     return feed
+
+
+def _id_of(approved: Mapping[str, Approval], chosen: Chosen) -> str | None:
+    present = approved.get(chosen.found.artifact)
+    return present.id if present is not None else None
 
 
 def _names(chosen: Iterable[Chosen]) -> set[str]:
