@@ -11,6 +11,7 @@ from rattler import Channel, Gateway, SourceConfig
 from rattler.networking import AuthenticationMiddleware, Client
 
 from tests.keys.house import BAD, House
+from tests.support.apps import App
 from tests.support.clients import Clients
 
 WHEEL = "demo-1.0-py3-none-any.whl"
@@ -161,3 +162,25 @@ async def test_rattler_without_a_good_key_gets_nothing(built: House, tmp_path: P
     with pytest.raises(Exception, match=r"40[14]|not found|authentication|noarch"):
         await names(url, tmp_path / "cache")
     assert built.origin.requests == []
+
+
+# -- poetry and pdm --------------------------------------------------------------------------------------------
+
+
+async def test_poetry_and_pdm_lock_with_their_own_ways_to_keep_a_key(
+    built: House, clients: Clients, tmp_path: Path
+) -> None:
+    key = built.keys["reader"]
+    told = clients.told(
+        POETRY_HTTP_BASIC_FEED_USERNAME="__token__", POETRY_HTTP_BASIC_FEED_PASSWORD=key, PDM_PYPI_USERNAME="__token__",
+        PDM_PYPI_PASSWORD=key,
+    )  # fmt: skip
+    for tool in ("poetry", "pdm"):
+        app = App.made(tmp_path / tool, index(built), told, "demo")
+        ran = await app.lock(tool)
+        assert ran.code == 0, ran.text
+        assert key not in "".join(path.read_text() for path in app.folder.glob("*.lock"))
+        denied = await App.made(
+            tmp_path / f"{tool}-none", index(built), clients.elsewhere(tool), "demo"
+        ).lock(tool)
+        assert denied.code != 0
