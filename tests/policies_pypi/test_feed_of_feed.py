@@ -112,3 +112,27 @@ async def test_an_age_that_is_reached_in_the_inner_feed_is_reached_in_the_outer_
         for name in ("outer", "inner"):
             assert (await gateway.get(place(index, ONE, name))).status == 200
             assert len(await by_json(gateway, "demo", name)) == 1
+
+
+async def test_licences_are_asked_for_through_the_chain_of_feeds(
+    origin: Origin, tmp_path: Path, index: FakeIndex
+) -> None:
+    index.add(wheel("demo", "1.0", fields=["License-Expression: MIT"]))
+    index.add(wheel("demo", "2.0", fields=["License-Expression: GPL-3.0-only"]))
+    inner, outer = feed(upstream(index.url), name="inner"), feed(INNER, name="outer", policy="p")
+    async with Gateway(tmp_path, inner, outer, policies=[Policy("p", block_licenses=("GPL3",))]) as gateway:
+        assert await agreed(gateway, index, "demo", "outer") == {ONE}
+        assert await agreed(gateway, index, "demo", "inner") == {ONE, TWO}
+
+
+async def test_a_package_list_is_worked_out_through_the_chain_of_feeds(
+    tmp_path: Path, index: FakeIndex
+) -> None:
+    index.add(wheel("top", "1.0", requires=["leaf", "evil"]), wheel("leaf", "1.0"), wheel("evil", "1.0"))
+    inner = feed(upstream(index.url), name="inner", policy="inner")
+    outer = feed(INNER, name="outer", policy="outer")
+    policies = [Policy("inner", block=("evil",)), Policy("outer", only=("top",), include_dependencies=True)]
+    async with Gateway(tmp_path, inner, outer, policies=policies) as gateway:
+        assert await agreed(gateway, index, "leaf", "outer") == {"leaf-1.0-py3-none-any.whl"}
+        told = (await gateway.get("/pypi/outer/simple/evil/")).json()
+        assert (told["type"], told["policy"]) == ("urn:feedgate:blocked", "inner")

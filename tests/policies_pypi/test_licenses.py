@@ -132,6 +132,9 @@ async def test_a_file_that_is_asked_for_first_is_looked_up_before_it_is_judged(
     settings = feed(upstream(index.url), policy="p")
     async with Gateway(tmp_path, settings, policies=[NO_GPL]) as gateway:
         assert (await gateway.get(place(index, file("1.0")))).status == 200
+        assert origin.hits(f"{index.file_path(file('2.0'))}.metadata") == 0, (
+            "one file does not wait for the others"
+        )
         assert (await gateway.get(place(index, file("2.0")))).json()["rule"] == "block_licenses"
         assert origin.hits(index.file_path(file("2.0"))) == 0
 

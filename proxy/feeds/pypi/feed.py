@@ -187,7 +187,8 @@ class PypiFeed:
         trouble: Problem | None = None
         for name, may_ask in self.candidates(filename):
             try:
-                view, offer = await self.view(name, offline=found is not None or not may_ask)
+                offline = found is not None or not may_ask
+                view, offer = await self.viewer.view(name, offline=offline, whole=False)
             except Problem as problem:
                 trouble = trouble or problem
                 continue

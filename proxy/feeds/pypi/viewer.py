@@ -82,10 +82,11 @@ class Viewer:
         return None if verdict is None or verdict.is_visible else verdict
 
     async def view(
-        self, name: str, *, refresh: bool = False, offline: bool = False
+        self, name: str, *, refresh: bool = False, offline: bool = False, whole: bool = True
     ) -> tuple[PypiView | None, Offer | Absent]:
         """Return the feed's view of a normalised name, None where nobody has it. `offline`: nobody is asked.
 
+        `whole`: facts that the index does not tell are looked up for all files, not for one that is `asked` only.
         Raises Problem: the origin's trouble, or a held owner.
         """
         verdict = self.verdict_of(name)
@@ -105,8 +106,8 @@ class Viewer:
                 raise Problem(
                     "busy", f"the index of {name} could not be kept", feed=self._feed.name, retry_after_s=5
                 )
-            return await self.view(name, refresh=True)
-        if view is not None and view.wanted and not (offline or self._feed.offline):
+            return await self.view(name, refresh=True, whole=whole)
+        if whole and view is not None and view.wanted and not (offline or self._feed.offline):
             view = await self._learning.waited(view)
         return view, offer
 
