@@ -144,6 +144,13 @@ async def test_null_takes_a_key_out(server: Managed, index: FakeIndex) -> None:
     assert server.app.settings.feeds["more"].offline is False
 
 
+async def test_null_is_nothing_given(server: Managed, index: FakeIndex) -> None:
+    document = {"name": "more", "policy": None, **feed(index)}
+    document["upstreams"] = [upstream(index, auth=None, client_cert=None)]
+    answer = await server.ask("POST", "/feeds", document)
+    assert (answer.status, answer.json()["declared"]) == (201, feed(index)), answer.body
+
+
 async def test_two_editors_do_not_overwrite_each_other(server: Managed, index: FakeIndex) -> None:
     tag = await server.made("/feeds", name="more", **feed(index))
     first = await server.ask("PATCH", "/feeds/more", {"aliases": ["a"]}, tag=tag)

@@ -189,7 +189,7 @@ class DeclaredApi:
         check_values(body)
         if body.get("name", name) != name:
             raise refused([("name", f"must be {name}: a name cannot be changed")])
-        given = {key: value for key, value in body.items() if key != "name"}
+        given = without_nulls({key: value for key, value in body.items() if key != "name"})
         try:
             return unmasked(self._noun, given, before.document if before is not None else None)
         except RefusedError as err:
@@ -246,6 +246,13 @@ def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, A
         else:
             result[key] = value
     return result
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a value without the keys that are null, at any depth: TOML has none, and a form sends them for nothing."""
+    if isinstance(value, dict):
+        return {key: without_nulls(part) for key, part in value.items() if part is not None}
+    return [without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def check_values(body: Mapping[str, Any]) -> None:
