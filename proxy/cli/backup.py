@@ -3,7 +3,7 @@
 A backup works beside a running server. Both tell nothing of the archive but its size: it holds secrets.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from sys import stderr
@@ -37,7 +37,8 @@ def backup(
     found = request.file
     places = Places(places.state, places.database, places.vault, found[0] if found is not None else None)
     try:
-        with _progress(places, as_json) as progress:
+        held = (places.database, *places.vault.glob("??/*"))
+        with _progress("backup", held, as_json) as progress:
             report = write(file, places, now=SystemClock().now(), progress=progress)
     except ArchiveError as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
@@ -63,7 +64,8 @@ def restore(
 
     _, places = _places(context, config, data_dir, as_json)
     try:
-        report, is_config_written = read(file, places)
+        with _progress("restore", (file,), as_json) as progress:
+            report, is_config_written = read(file, places, progress=progress)
     except ArchiveError as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     told = {"config": str(places.config) if is_config_written else None}
@@ -105,7 +107,7 @@ def _places(
 
 
 @contextmanager
-def _progress(places: Places, as_json: bool) -> Iterator[Callable[[int], None]]:
+def _progress(what: str, files: Iterable[Path], as_json: bool) -> Iterator[Callable[[int], None]]:
     """Show how far it is, on a terminal."""
     if as_json or not stderr.isatty():
         yield lambda done: None
@@ -113,9 +115,7 @@ def _progress(places: Places, as_json: bool) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    total = sum(
-        path.stat().st_size for path in (places.database, *places.vault.glob("??/*")) if path.is_file()
-    )
+    total = sum(path.stat().st_size for path in files if path.is_file())
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("backup", total=total)
+        task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)

@@ -11,6 +11,7 @@ Nothing else is taken from an archive, whatever is in it (E16). It holds secrets
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -57,6 +58,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     created: str
     left_out: list[str]
+
+
+#: Told from time to time how many bytes are done.
+Progress = Callable[[int], None]
+
+
+def nothing_told(_done: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)

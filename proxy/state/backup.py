@@ -10,7 +10,7 @@ import io
 import os
 import sqlite3
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -32,22 +32,17 @@ from proxy.state.archive import (
     Head,
     Manifest,
     Places,
+    Progress,
     Report,
+    nothing_told,
     report,
     vault_digest,
 )
 from proxy.state.fresh import sync_folder
 from proxy.state.unpack import examine
 
-#: Told after each file, with how many bytes are done.
-Progress = Callable[[int], None]
 
-
-def _nothing(_done: int) -> None:
-    """Tell nobody."""
-
-
-def backup(target: Path, places: Places, *, now: datetime, progress: Progress = _nothing) -> Report:
+def backup(target: Path, places: Places, *, now: datetime, progress: Progress = nothing_told) -> Report:
     """Write the archive; never over a file that is there. Blocks; raises ArchiveError."""
     if os.path.lexists(target):
         raise ArchiveError(f"{target} is there already; name another file")

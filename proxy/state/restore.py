@@ -9,33 +9,49 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from proxy.state.archive import CONFIG, DATABASE, ArchiveError, Hashing, Manifest, Places, Report, report
+from proxy.state.archive import (
+    CONFIG,
+    DATABASE,
+    ArchiveError,
+    Hashing,
+    Manifest,
+    Places,
+    Progress,
+    Report,
+    nothing_told,
+    report,
+)
 from proxy.state.fresh import sync_folder
 from proxy.state.unpack import examine
 
 _STAGING = ".restoring"
 
 
-def restore(archive: Path, places: Places) -> tuple[Report, bool]:
+def restore(archive: Path, places: Places, *, progress: Progress = nothing_told) -> tuple[Report, bool]:
     """Restore state, vault and, where there is no settings' file, that one; tell whether it was written.
 
     Blocks; raises ArchiveError, and then nothing has changed.
     """
+    staging = places.vault.parent / _STAGING
     for folder in (places.state, places.vault):
         if folder.exists() and any(folder.iterdir()):
-            raise ArchiveError(f"{folder} is not empty: a backup is restored on an empty data folder only")
+            cut = (
+                f"; an earlier restore was cut off: delete {folder} and {staging}" if staging.exists() else ""
+            )
+            raise ArchiveError(
+                f"{folder} is not empty: a backup is restored on an empty data folder only{cut}"
+            )
     if places.database.exists():
         raise ArchiveError(
             f"{places.database} is there already: a backup is restored on an empty data folder only"
         )
     if not archive.is_file():
         raise ArchiveError(f"there is no file {archive}")
-    staging = places.vault.parent / _STAGING
     try:
         shutil.rmtree(staging, ignore_errors=True)
         (staging / "state").mkdir(parents=True)
         (staging / "vault").mkdir()
-        head, manifest = examine(archive, lambda name, file: _unpack(staging, name, file))
+        head, manifest = examine(archive, _Unpacking(staging, progress).take)
         written = _settle(staging, manifest, places)
     except OSError as err:
         raise ArchiveError(f"the backup could not be restored: {err}") from err
@@ -44,15 +60,25 @@ def restore(archive: Path, places: Places) -> tuple[Report, bool]:
     return report(head, manifest), written
 
 
-def _unpack(staging: Path, name: str, file: Hashing) -> None:
-    path = staging / name
-    path.parent.mkdir(exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as target:
-        while data := file.read():
-            target.write(data)
-        target.flush()
-        os.fsync(target.fileno())
+class _Unpacking:
+    """Writes each file beside its place, and tells how far it is."""
+
+    def __init__(self, staging: Path, progress: Progress) -> None:
+        self._staging = staging
+        self._progress = progress
+        self._done = 0
+
+    def take(self, name: str, file: Hashing) -> None:
+        path = self._staging / name
+        path.parent.mkdir(exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as target:
+            while data := file.read():
+                target.write(data)
+                self._done += len(data)
+                self._progress(self._done)
+            target.flush()
+            os.fsync(target.fileno())
 
 
 def _settle(staging: Path, manifest: Manifest, places: Places) -> bool:

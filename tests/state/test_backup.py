@@ -1,9 +1,11 @@
 """An archive holds what it says, whole, or is refused as a whole; a restore leaves an empty folder or a full one."""
 
+import asyncio
 import hashlib
 import io
 import sqlite3
 import stat
+import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +24,7 @@ from proxy.state.restore import restore
 from proxy.state.seal import Seal
 from proxy.state.unpack import examine
 from tests.support.clock import START
+from tests.support.length import sized
 
 BLOBS = [bytes([number]) * (number + 1) * 1000 for number in range(3)]
 
@@ -281,3 +284,42 @@ def test_a_restored_state_is_not_silently_begun_anew(archive: Path, tmp_path: Pa
     there.database.unlink()
     with pytest.raises(StateError):
         StateFile(there.database).prepare()
+
+
+async def test_a_restore_that_was_killed_leaves_no_half_state(archive: Path, tmp_path: Path) -> None:
+    """At any rename or sync: there is no state, or all of it; and what to do is said."""
+    script = (
+        "import os, pathlib, sys; from tests.faults.killer import Killer; from proxy.state.archive import Places;"
+        "from proxy.state.restore import restore; archive, folder, call, when = sys.argv[1:];"
+        "killer = Killer(call, int(when)); setattr(os, call, killer.around(call, getattr(os, call)));"
+        "base = pathlib.Path(folder); state = base / 'data' / 'state';"
+        "restore(pathlib.Path(archive), Places(state, state / 'state.sqlite', base / 'data' / 'vault', base / 'c'))"
+    )
+    kills = 0
+    for call in ("rename", "fsync"):
+        for when in range(1, 40, sized(4, 1)):
+            there = places(tmp_path / f"{call}-{when}")
+            words = (
+                sys.executable,
+                "-c",
+                script,
+                str(archive),
+                str(tmp_path / f"{call}-{when}"),
+                call,
+                str(when),
+            )
+            child = await asyncio.create_subprocess_exec(*words)
+            if await asyncio.wait_for(child.wait(), 60) == 0:
+                break
+            kills += 1
+            if there.database.exists():
+                assert (
+                    len(list(there.vault.glob("??/*"))) == len(BLOBS)
+                    and StateFile(there.database).check() == ()
+                )
+            elif there.vault.exists():
+                with pytest.raises(ArchiveError, match="cut off: delete"):
+                    restore(archive, there)
+            else:
+                restore(archive, there)
+    assert kills >= 3
