@@ -109,6 +109,8 @@ async def test_feeds_are_made_closed_and_managed_by_those_who_may(tmp_path: Path
         assert (await gateway.ask("GET", "/feeds/new", key=manager)).status == 404
         told = await gateway.ask("GET", "/feeds/new", key=member)
         assert (told.status, told.json()["settings"]["anonymous"]) == (200, False)
+        assert told.json()["settings"]["grants"] == {"group:team": ["manage"]}
+        assert (await gateway.ask("GET", "/feeds/open", key=member)).json()["settings"]["grants"] is None
         assert (
             await gateway.ask("PATCH", "/feeds/new", {"offline": True}, key=manager, tag=tag)
         ).status == 404

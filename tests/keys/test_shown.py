@@ -78,6 +78,17 @@ async def test_an_inner_feed_is_named_to_those_who_may_read_it(tmp_path: Path, o
             assert ("closed" in str(told)) is (seen is not None)
 
 
+async def test_a_curated_feeds_source_is_named_to_those_who_may_read_it(
+    tmp_path: Path, origin: Origin
+) -> None:
+    approved = Feed("approved", "pypi", curated_from=("closed", "open"))
+    async with house(tmp_path, origin, approved) as built:
+        for key, seen in ((None, ["open"]), ("stranger", ["open"]), ("reader", ["closed", "open"])):
+            told = (await built.get("/api/v1/feeds/approved", value(built, key))).json()
+            assert told["settings"]["curated_from"] == seen
+            assert ("closed" in str(told)) is ("closed" in seen), told
+
+
 async def test_the_lines_to_paste_have_a_place_for_a_key_and_none_in_it(built: House) -> None:
     for name, kind in (("closed", "pypi"), ("c-closed", "conda")):
         told: Any = (await built.get(f"/api/v1/feeds/{name}/snippets", built.keys["reader"])).json()

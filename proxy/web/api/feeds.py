@@ -6,6 +6,7 @@ import msgspec
 
 from proxy.config.addresses import feed_url
 from proxy.config.settings import Feed
+from proxy.model.actor import Right
 from proxy.policy.describe import describe
 from proxy.policy.settings import Policy
 from proxy.web.api.answer import Told, answering
@@ -48,7 +49,10 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     subdirs: list[str]
     indexed_timestamp: str
     policy: str | None
+    #: Of its sources those that the one who asks may read.
     curated_from: list[str]
+    #: What the feed grants to everybody, to every key, to groups; told to who manages it.
+    grants: dict[str, list[Right]] | None
     fetch: str
 
 
@@ -100,14 +104,16 @@ class FeedsApi:
         """Tell everything about one feed."""
         feed = self._served.feed(request)
         told = msgspec.structs.asdict(self._answer(feed, request))
+        is_manager = request.actor.may("manage", feed.name)
+        granted = {subject: list(rights) for subject, rights in feed.grants}
         settings = FeedSettings(
             reserved=list(feed.reserved), anonymous=feed.anonymous, blocked_project=feed.blocked_project,
             subdirs=list(feed.subdirs), indexed_timestamp=feed.indexed_timestamp, policy=feed.policy,
-            curated_from=list(feed.curated_from), fetch=feed.fetch,
+            curated_from=[name for name in feed.curated_from if request.actor.may("read", name)], fetch=feed.fetch,
+            grants=granted if is_manager else None,
         )  # fmt: skip
         names = self._served.listing(feed).count()
         policy = self._served.settings.policy_of(feed)
-        is_manager = request.actor.may("manage", feed.name)
         detail = FeedDetail(
             **told, settings=settings, policy=_hides(feed, policy), policy_name=feed.policy, names=names,
             source=self._origins.source("feeds", feed.name),
