@@ -6,7 +6,8 @@ from typing import Any
 import rattler
 
 from proxy.feeds.promotion.selecting import Sought
-from tests.approval_conda.desk import Desk
+from tests.approval_conda.desk import CURATED, KEY, Desk
+from tests.conda_feed.readback import FORMS
 from tests.conda_feed.stand import LATER_S
 from tests.policy.made import policy
 from tests.support.conda_packages import bare
@@ -20,7 +21,9 @@ PATHS = tuple(f"linux-64/{each.file}" for each in (A, B))
 
 async def begin(desk: Desk, **table: Any) -> None:
     desk.channel.add(A, B)
-    await desk.start(desk.feed(), desk.curated(policy="corp"), policies=[policy(**table)])
+    await desk.start(
+        desk.feed(), desk.curated(policy="corp"), policies=[policy(**table)], server={"admin_key": KEY}
+    )
 
 
 async def test_a_block_hides_what_was_approved_before(desk: Desk) -> None:
@@ -76,6 +79,30 @@ async def test_an_older_version_than_the_policy_keeps_is_told(desk: Desk) -> Non
     assert hidden[PATHS[0]].rule == "keep_versions"
 
 
+async def test_a_closure_goes_round_what_the_targets_policy_would_hide(desk: Desk) -> None:
+    desk.channel.add(
+        bare("tool", depends=["lib"]), bare("lib", "1"),
+        *(bare("lib", version, license="GPL-3.0-only") for version in ("2", "3")),
+    )  # fmt: skip
+    await begin(desk, block_licenses=["GPL3"])
+    answer = await desk.promote("tool", include_dependencies=True, python_versions=["3.11"])
+    assert set(answer) == {"linux-64/tool-1.0-0.conda", "linux-64/lib-1-0.conda"}
+    assert await desk.listed() == set(answer)
+
+
+async def test_a_closure_that_needs_what_is_blocked_is_refused_with_the_rule(desk: Desk) -> None:
+    desk.channel.add(bare("tool", depends=["lib"]), bare("lib", "3", license="GPL-3.0-only"))
+    await begin(desk, block_licenses=["GPL3"])
+    got = await desk.order("tool", include_dependencies=True, python_versions=["3.11"])
+    assert got.status == 409
+    (told,) = got.json()["artifacts"]
+    assert (told["artifact"], told["outcome"], told["rule"]) == (
+        "linux-64/lib-3-0.conda",
+        "blocked",
+        "block_licenses",
+    )
+
+
 async def test_a_source_with_a_policy_offers_what_that_shows(desk: Desk) -> None:
     desk.channel.add(A, B)
     await desk.start(desk.feed(policy="corp"), desk.curated(), policies=[policy(block=["b"])])
@@ -93,8 +120,8 @@ async def test_many_changes_of_a_judged_feed_at_once_end_right(desk: Desk) -> No
     await begin(desk, block=["b"])
 
     async def asking() -> None:
-        for _ in range(4):
-            await desk.listed()
+        for form in (*FORMS, *FORMS):
+            await desk.files("linux-64", form, feed=CURATED)
 
     client = asyncio.create_task(asking())
     for each in several:

@@ -74,6 +74,30 @@ async def test_a_closure_is_promoted_and_named(desk: Desk) -> None:
     assert {item["state"] for item in again.values()} == {"already"}
 
 
+async def test_a_closure_is_solved_for_each_platform_and_python(desk: Desk) -> None:
+    desk.channel.add(
+        *(
+            bare("tool", "1", f"py3{minor}h_0", subdir=subdir, depends=[f"python 3.{minor}.*", "lib"])
+            for minor in (11, 12)
+            for subdir in (LINUX, "osx-arm64")
+        ),
+        *(bare("lib", subdir=subdir) for subdir in (LINUX, "osx-arm64")),
+        python("3.11.9"), python("3.12.4"), bare("python", "3.11.9", subdir="osx-arm64"),
+        bare("python", "3.12.4", subdir="osx-arm64"),
+    )  # fmt: skip
+    await desk.begin()
+    answer = await desk.promote(
+        "tool",
+        include_dependencies=True,
+        platforms=[LINUX, "osx-arm64"],
+        python_versions=["3.11", "3.12"],
+    )
+    assert len(answer) == 10
+    assert {path for path, item in answer.items() if item["why"] == "requested"} == {
+        f"{subdir}/tool-1-py3{minor}h_0.conda" for subdir in (LINUX, "osx-arm64") for minor in (11, 12)
+    }
+
+
 async def test_a_closure_without_a_solution_is_refused_in_the_solvers_words(desk: Desk) -> None:
     desk.channel.add(bare("tool", depends=["nobody >=3"]))
     await desk.begin()

@@ -135,7 +135,7 @@ class CuratedCondaFeed(CondaFeed):
 def not_approved(feed: str, artifact: str) -> Problem:
     """Return what is said of a name or file that nobody has approved."""
     return Problem(
-        "not-approved", f"nobody has approved it for {feed}; ask a reviewer of this feed",
+        "not-approved", f"nobody has approved it for {feed}; ask a reviewer of this feed to promote it",
         feed=feed, artifact=artifact, explain=f"/api/v1/feeds/{feed}/explain?artifact={quote(artifact)}",
     )  # fmt: skip
 

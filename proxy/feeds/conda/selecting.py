@@ -30,6 +30,8 @@ from proxy.upstream.errors import UpstreamError, problem_for
 
 _COMMON = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
 _SOLVE_S = 120.0
+#: How often is solved again without what the target would hide.
+_MOST_TRIES = 8
 _SOLVE_BYTES = 4 * 1024**3
 
 
@@ -95,12 +97,11 @@ class CondaSelecting:
         )
         if not wanted.specs and not fitting:
             return Choice()
-        made = await self._solved(
-            Order(
-                platform=place.platform, python=place.python, source=await self._places(feed, place),
-                target=await self._places(curated, place), wanted=wanted.specs, exactly=tuple(fitting),
-            )
+        order = Order(
+            platform=place.platform, python=place.python, source=await self._places(feed, place),
+            target=await self._places(curated, place), wanted=wanted.specs, exactly=tuple(fitting),
         )  # fmt: skip
+        made = await self._solved_for(feed, curated, order)
         if "unsolvable" in made:
             words = f"on {place.platform} for Python {place.python}: {made['unsolvable']}"
             what = ", ".join((*wanted.specs, *fitting))
@@ -152,6 +153,27 @@ class CondaSelecting:
         editions = await self._editions(feed, (place.platform,))
         return tuple((each.subdir, str(each.folder), each.generation.stem) for each in editions)
 
+    async def _solved_for(self, source: CondaFeed, target: CondaFeed, order: Order) -> dict[str, Any]:
+        """Solve; where the target would hide something that is merely needed, solve again without it."""
+        made = await self._solved(order)
+        for _ in range(_MOST_TRIES):
+            if "unsolvable" in made or not isinstance(target, CuratedCondaFeed):
+                break
+            needed = [await self._either(source, target, path) for path in made["needed"]]
+            hidden = await asyncio.to_thread(target.judged, needed)
+            if not hidden:
+                break
+            names = {each.name for each in needed if each.artifact in hidden}
+            excluded = await asyncio.to_thread(
+                _hidden_of, target, await self._editions(source, (order.platform,)), names
+            )
+            order = msgspec.structs.replace(order, excluded=(*order.excluded, *hidden, *excluded))
+            found = await self._solved(order)
+            if "unsolvable" in found:
+                break  # what is hidden is told by its rule, which says more than that nothing else fits
+            made = found
+        return made
+
     async def _solved(self, order: Order) -> dict[str, Any]:
         try:
             made: dict[str, Any] = await run_in_child(
@@ -187,6 +209,18 @@ class CondaSelecting:
         ref = located.ref
         upstream = feed.origin_of(subdir, file, located)
         return Found(path, file.name, located.record.version, ref.sha256, ref.size, raw, upstream, ref.url)
+
+
+def _hidden_of(target: CuratedCondaFeed, editions: Iterable[Edition], names: Iterable[str]) -> list[str]:
+    """Return the files of the names that the target would hide. Blocks."""
+    found = []
+    for edition in editions:
+        for name in names:
+            block = edition.generation.snapshot.block(name)
+            for record in block.records() if block is not None else ():
+                path = f"{edition.subdir}/{record.file}"
+                found.append(Found(path, name, "", None, None, record.raw, "", ""))
+    return list(target.judged(found))
 
 
 def _raw(edition: Edition, file: FileName) -> bytes:

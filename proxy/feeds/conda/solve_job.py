@@ -51,6 +51,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     target: tuple[tuple[str, str, str], ...] = ()
     wanted: tuple[str, ...] = ()
     exactly: tuple[str, ...] = ()
+    #: Files of the source that are no candidates: the target would hide them.
+    excluded: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class _Catalog:
 
     source: Mapping[str, Snapshot]
     target: Mapping[str, Snapshot]
+    excluded: frozenset[str] = frozenset()
     records: dict[str, dict[str, bytes]] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
     #: The files that the target has.
@@ -87,6 +90,8 @@ class _Catalog:
                 found = block.facts()
                 for record in block.records():
                     path = f"{subdir}/{record.file}"
+                    if snapshots is self.source and path in self.excluded:
+                        continue
                     self.records.setdefault(subdir, {})[record.file] = record.raw
                     self.facts[path] = found[record.file]
                     if snapshots is self.target:
@@ -104,7 +109,7 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     """
     asked = msgspec.convert(order, Order)
     try:
-        catalog = _Catalog(_opened(asked.source), _opened(asked.target))
+        catalog = _Catalog(_opened(asked.source), _opened(asked.target), frozenset(asked.excluded))
         catalog.gather([*(spec_parts(spec)[0] for spec in asked.wanted), *map(_name_of, asked.exactly)])
     except (BadPack, FileNotFoundError) as damage:
         return {"damaged": str(damage)}
