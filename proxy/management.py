@@ -210,7 +210,7 @@ class Management:
             actor, f"{_SINGULAR[noun]}.{verb}", name, feed=name if noun == "feeds" else None,
             before=masked(noun, before.document) if before is not None else None,
             after=masked(noun, after.document) if after is not None else None,
-            detail=f"{approved} approvals removed with it" if approved else "", request_id=request_id,
+            detail=f"approvals removed with it: {approved}" if approved else "", request_id=request_id,
         )  # fmt: skip
 
 

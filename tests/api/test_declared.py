@@ -202,6 +202,49 @@ async def test_a_feed_is_changed_by_its_alias_under_its_own_name(server: Managed
     assert await server.story() == [("feed.create", "more"), ("feed.edit", "more")]
 
 
+async def test_a_feed_with_approvals_is_deleted_with_force_only(server: Managed) -> None:
+    tag = await server.made("/feeds", name="approved", kind="pypi", curated_from=["main"])
+    promoted = await server.ask("POST", "/feeds/approved/promotions", {"from": "main", "specs": ["demo"]})
+    assert promoted.status == 201, promoted.body
+    assert (await server.get("/pypi/approved/simple/demo/")).status == 200
+    refused(await server.ask("DELETE", "/feeds/approved", tag=tag), 409, "conflict", "?force=true")
+    refused(await server.ask("DELETE", "/feeds/approved?force=yes", tag=tag), 422, "unprocessable", "force")
+    refused(await server.ask("DELETE", "/feeds/approved?force=true", tag='"old"'), 412, "precondition-failed")
+    assert (await server.get("/pypi/approved/simple/demo/")).status == 200
+    assert (await server.ask("DELETE", "/feeds/approved?force=true", tag=tag)).status == 204
+    assert (await server.get("/pypi/approved/simple/demo/")).status == 404
+    last = (await server.ask("GET", "/audit")).json()["items"][-1]
+    assert (last["action"], last["detail"]) == ("feed.delete", "approvals removed with it: 1")
+    # Another feed of the name has nothing of it, now and after a restart.
+    await server.made("/feeds", name="approved", kind="pypi", curated_from=["main"])
+    await server.restart()
+    told = await server.ask("GET", "/feeds/approved/approvals")
+    assert (told.status, told.json()["items"]) == (200, [])
+    assert (await server.get("/pypi/approved/simple/demo/")).json()["type"] == "urn:feedgate:not-approved"
+
+
+async def test_a_changed_policy_is_in_force_when_it_is_answered(server: Managed, index: FakeIndex) -> None:
+    """D09: from the next request on, in the index and at the gate."""
+    policy = await server.made("/policies", name="mine", block=["leaf"])
+    await server.made("/feeds", name="more", **feed(index, policy="mine"))
+    page = "/pypi/more/simple/demo/"
+    wheel = f"/pypi/more/packages{index.file_path('demo-1.0-py3-none-any.whl')}"
+    for block in (["demo"], ["leaf"], ["demo ==1.0"], []):
+        expected = {"demo": 403, "demo ==1.0": 200}.get("".join(block), 200)
+        answer = await server.ask("PUT", "/policies/mine", {"block": block}, tag=policy)
+        assert answer.status == 200, answer.body
+        policy = answer.headers["etag"]
+        assert (await server.get(page)).status == expected
+        assert (await server.get(wheel)).status == (403 if "demo" in "".join(block) else 200)
+
+
+async def test_a_closed_feed_is_made_and_opened(server: Managed, index: FakeIndex) -> None:
+    tag = await server.made("/feeds", name="closed", **feed(index, anonymous=False))
+    assert (await server.get("/pypi/closed/simple/demo/")).status == 401
+    assert (await server.ask("PATCH", "/feeds/closed", {"anonymous": True}, tag=tag)).status == 200
+    assert (await server.get("/pypi/closed/simple/demo/")).status == 200
+
+
 # -- what is kept and told
 
 

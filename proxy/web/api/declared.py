@@ -143,13 +143,10 @@ class DeclaredApi:
             self._refuse_delete(request, name)
 
         try:
-            await self._change(request, name, make)
-        except Problem as problem:
-            if problem.word == "unprocessable":
-                raise Problem(
-                    "conflict", f"it is still needed: {problem.detail}", more=problem.more
-                ) from problem
-            raise
+            await self._managing.change(self._noun, name, make, request.actor, request.request_id)
+        except ConfigError as err:
+            problem = faulty(err, f"{self._noun}.{name}")
+            raise Problem("conflict", f"it is still needed: {problem.detail}", more=problem.more) from err
 
     # -- parts ---------------------------------------------------------------------------------------------
 
