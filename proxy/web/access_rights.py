@@ -34,3 +34,8 @@ def require_admin(actor: Actor) -> None:
     if actor.is_anonymous:
         raise Problem("unauthorized", "this needs an admin's key")
     raise Problem("forbidden", "this needs an admin's key")
+
+
+def named_to(actor: Actor, feed: str) -> str:
+    """Return the name of a feed that another one's document speaks of, '' for who may not read it."""
+    return feed if actor.may("read", feed) else ""

@@ -70,6 +70,14 @@ async def test_a_reviewer_promotes_and_revokes_and_a_reader_does_not(reviewed: H
     one = f"/api/v1/feeds/approved/approvals/{number}"
     assert (await reviewed.change("DELETE", one, {"reason": "x"}, reviewed.keys["reviewer"])).status == 200
     assert await approved(reviewed) == []
+    for path in ("approvals", "promotions"):
+        for key, source in (("reviewer", "closed"), ("only-target", "")):
+            listed = await reviewed.get(f"/api/v1/feeds/approved/{path}", reviewed.keys[key])
+            item = listed.json()["items"][0]
+            one = (
+                await reviewed.get(f"/api/v1/feeds/approved/{path}/{item['id']}", reviewed.keys[key])
+            ).json()
+            assert {each.get("source", each.get("from")) for each in (item, one)} == {source}
     told = (await reviewed.get("/api/v1/audit", reviewed.keys["admin"])).json()["items"]
     assert {item["actor"] for item in told if item["feed"] == "approved"} == {"reviewer"}
     assert all(item["address"] for item in told if item["feed"] == "approved")

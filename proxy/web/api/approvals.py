@@ -8,10 +8,11 @@ import msgspec
 from proxy.config.settings import Feed
 from proxy.feeds.promotion.reviews import Reviews
 from proxy.feeds.vaulting import Vaulting
+from proxy.model.actor import Actor
 from proxy.model.approval import Approval
 from proxy.model.problem import Problem
 from proxy.state.approvals import Approvals
-from proxy.web.access_rights import require
+from proxy.web.access_rights import named_to, require
 from proxy.web.api.answer import accepting, answering
 from proxy.web.api.asked import choice_of, cut
 from proxy.web.api.served import Served
@@ -114,24 +115,27 @@ class ApprovalsApi:
             if wanted in approval.artifact.lower() and self._is_asked(approval, state)
         ]
         some, following = cut(request, asked, lambda approval: approval.id)
-        return ApprovalPage(items=[self._answer(each) for each in some], next=following)
+        return ApprovalPage(items=[self._answer(each, request.actor) for each in some], next=following)
 
     async def approval(self, request: Inbound) -> ApprovalAnswer:
         """Tell one approval."""
         await self._vaulting.ready()
-        return self._answer(self._reviews.find(self._curated(request), request.params["id"]))
+        found = self._reviews.find(self._curated(request), request.params["id"])
+        return self._answer(found, request.actor)
 
     async def revoke(self, request: Inbound, body: RevokeBody) -> ApprovalAnswer:
         """Take an approval back: the file is refused from the next request on."""
         feed = self._reviewed(request)
         actor, id_ = request.actor, request.params["id"]
-        return self._answer(await self._reviews.revoke(feed, id_, body.reason, actor, request.request_id))
+        revoked = await self._reviews.revoke(feed, id_, body.reason, actor, request.request_id)
+        return self._answer(revoked, actor)
 
     async def accept(self, request: Inbound, body: AcceptBody) -> ApprovalAnswer:
         """Take the record or file that the origin has by now in place of what was approved."""
         feed = self._reviewed(request)
         actor, id_ = request.actor, request.params["id"]
-        return self._answer(await self._reviews.accept(feed, id_, body.sha256, actor, request.request_id))
+        accepted = await self._reviews.accept(feed, id_, body.sha256, actor, request.request_id)
+        return self._answer(accepted, actor)
 
     # -- parts ---------------------------------------------------------------------------------------------
 
@@ -159,7 +163,7 @@ class ApprovalsApi:
                 is_active = approval.state == "active"
                 return is_active and approval.drift is not None and approval.drift.kind == state.value
 
-    def _answer(self, approval: Approval) -> ApprovalAnswer:
+    def _answer(self, approval: Approval, actor: Actor) -> ApprovalAnswer:
         held, drift = self._vaulting.state_of(approval), approval.drift
         told = (
             DriftAnswer(
@@ -175,7 +179,7 @@ class ApprovalsApi:
         return ApprovalAnswer(
             id=approval.id, artifact=approval.artifact, name=approval.name, version=approval.version,
             sha256=approval.sha256, size=approval.size, state=approval.state, bytes=held.state, failure=held.failure,
-            source=approval.source_feed, promotion=approval.promotion_id, actor=approval.actor,
+            source=named_to(actor, approval.source_feed), promotion=approval.promotion_id, actor=approval.actor,
             at=_moment(approval.at_ms), reason=approval.reason,
             revoked_at=_moment(approval.revoked_ms) if approval.revoked_ms is not None else None, drift=told,
         )  # fmt: skip

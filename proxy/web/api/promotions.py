@@ -10,7 +10,7 @@ from proxy.feeds.promotion.order import Order, PromotionAnswer
 from proxy.feeds.promotion.promotions import Promotions, Request
 from proxy.model.problem import Problem
 from proxy.state.approvals import Approvals
-from proxy.web.access_rights import require
+from proxy.web.access_rights import named_to, require
 from proxy.web.api.answer import Told, accepting, answering
 from proxy.web.api.asked import cursor_of, limit_of
 from proxy.web.api.served import Served
@@ -109,8 +109,9 @@ class PromotionsApi:
         found = await self._approvals.promotions(feed.name, limit + 1, place)
         items = [
             PromotionItem(
-                id=each.id, target=feed.name, source=each.source_feed, actor=each.actor, at=_moment(each.at_ms),
-                comment=each.comment, artifacts=len(msgspec.json.decode(each.answer, type=PromotionAnswer).artifacts),
+                id=each.id, target=feed.name, source=named_to(request.actor, each.source_feed), actor=each.actor,
+                at=_moment(each.at_ms), comment=each.comment,
+                artifacts=len(msgspec.json.decode(each.answer, type=PromotionAnswer).artifacts),
             )
             for each in found[:limit]
         ]  # fmt: skip
@@ -123,7 +124,8 @@ class PromotionsApi:
         found = await self._approvals.promotion(feed.name, request.params["id"])
         if found is None:
             raise Problem("unknown", f"{feed.name} has no promotion {request.params['id']}", feed=feed.name)
-        return msgspec.json.decode(found.answer, type=PromotionAnswer)
+        told = msgspec.json.decode(found.answer, type=PromotionAnswer)
+        return msgspec.structs.replace(told, source=named_to(request.actor, told.source))
 
     # -- parts ---------------------------------------------------------------------------------------------
 
