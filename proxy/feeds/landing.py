@@ -17,8 +17,15 @@ _REST_S = 300.0
 class RemoteSource:
     """One artifact at one upstream, opened at a byte; a missing file is a problem, not an empty stream."""
 
-    def __init__(self, ref: ArtifactRef, remote_of: Callable[[ArtifactRef], Awaitable[Way]]) -> None:
+    def __init__(
+        self,
+        ref: ArtifactRef,
+        remote_of: Callable[[ArtifactRef], Awaitable[Way]],
+        *,
+        background: bool = False,
+    ) -> None:
         self._ref = ref
+        self._is_background = background
         self._remote_of = remote_of
         self._asked = ref.url
 
@@ -27,7 +34,9 @@ class RemoteSource:
 
     async def open(self, start: int, if_range: str | None) -> OriginStream:
         remote = await self._remote_of(self._ref)
-        stream = await remote.open(self._ref.url, start=start, if_range=if_range)
+        stream = await remote.open(
+            self._ref.url, start=start, if_range=if_range, background=self._is_background
+        )
         if stream.status in (404, 410):
             await stream.close()
             raise Problem(

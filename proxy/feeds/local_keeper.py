@@ -104,12 +104,12 @@ class LocalKeeper:
             raise pinned_problem(ref, gone(ref))
         return PinnedLanding(FlightLanding(self._launch(ref), ref.feed), ref, lambda: self._note_wrong(ref))
 
-    async def arrived(self, ref: ArtifactRef) -> Blob:
+    async def arrived(self, ref: ArtifactRef, *, background: bool = False) -> Blob:
         """Fetch the artifact, whether anybody reads it or not; return it once it is held.
 
-        Raises UpstreamError, Problem.
+        What is done in the `background` comes after what people wait for (C09). Raises UpstreamError, Problem.
         """
-        return await self._launch(ref, keep=True).done()
+        return await self._launch(ref, keep=True, background=background).done()
 
     async def pass_range(self, ref: ArtifactRef, start: int, stop: int) -> AsyncIterator[bytes]:
         if self._is_curated(ref.feed):
@@ -170,11 +170,12 @@ class LocalKeeper:
             )
         return feed
 
-    def _launch(self, ref: ArtifactRef, *, keep: bool = False) -> Flight:
+    def _launch(self, ref: ArtifactRef, *, keep: bool = False, background: bool = False) -> Flight:
         key = _flight_key(ref)
         is_new = not self.is_arriving(ref)
         flights = self._flights_for(ref, key)
-        flight = flights.join(key, [RemoteSource(ref, self.remote_of)], expected_of(ref), keep=keep)
+        source = RemoteSource(ref, self.remote_of, background=background)
+        flight = flights.join(key, [source], expected_of(ref), keep=keep)
         if is_new:
             self._arrivals.watch(flight, ref)
         return flight

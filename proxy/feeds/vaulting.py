@@ -184,7 +184,7 @@ class Vaulting:
     async def _bring(self, digest: Sha256, approval: Approval) -> None:
         if self._vault.holds(digest) or await self._copied(digest):
             return
-        await self._keeper().arrived(ref_of(approval))
+        await self._keeper().arrived(ref_of(approval), background=True)
         # Somebody's download through an open feed was joined: then it has landed in the cache.
         if not self._vault.holds(digest) and not await self._copied(digest):
             raise Problem("busy", "the bytes were lost on their way; they are fetched again")

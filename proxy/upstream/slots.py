@@ -3,7 +3,8 @@
 One upstream gets at most `limit` requests at a time. People come before background work, and a page before
 a file: a page is small and somebody's resolver waits for it, a file may hold its slot for minutes. So files
 may not take the last slot and background work takes at most half of them (with one slot there is nothing to
-divide). The queue is bounded in length and in time (C09).
+divide). The queue is bounded in length and in time (C09); background work that waited for as long as a person would
+then stands in the files' queue, because somebody may wait for it by now, and so that it comes about at all.
 """
 
 import asyncio
@@ -57,20 +58,27 @@ class Slots:
 
     async def take(self, rank: Rank) -> Slot:
         """Wait for a slot; raise Busy when too many wait already, or a person waited too long."""
-        if self._has_room(rank) and not any(queue for other, queue in self._queues.items() if other <= rank):
-            self._used[rank] += 1
-            return Slot(self, rank)
+        slot = self._free(rank)
+        if slot is not None:
+            return slot
         if self.waiting >= _MOST_WAITING:
             raise Busy("guard", "too many requests wait for this upstream already")
-        return await self._wait(rank)
+        return await self._wait(rank, self._patience_s)
 
-    async def _wait(self, rank: Rank) -> Slot:
+    def _free(self, rank: Rank) -> Slot | None:
+        """Return a slot if there is one, and nobody waits who comes first."""
+        if not self._has_room(rank) or any(queue for other, queue in self._queues.items() if other <= rank):
+            return None
+        self._used[rank] += 1
+        return Slot(self, rank)
+
+    async def _wait(self, rank: Rank, patience_s: float | None) -> Slot:
         ready = asyncio.get_running_loop().create_future()
         self._order += 1
         order = self._order
         self._queues[rank][order] = ready
         try:
-            async with asyncio.timeout(None if rank is Rank.BACKGROUND else self._patience_s):
+            async with asyncio.timeout(patience_s):
                 await ready
             return Slot(self, rank)
         except TimeoutError:
@@ -80,6 +88,8 @@ class Slots:
             raise
         if late:
             self._give_up(rank, order, ready)
+        if rank is Rank.BACKGROUND:
+            return self._free(Rank.FILE) or await self._wait(Rank.FILE, None)
         raise Busy("guard", "all connections to this upstream are in use")
 
     def _give_up(self, rank: Rank, order: int, ready: "asyncio.Future[None]") -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 
+from proxy.feeds.keeper import ArtifactRef
+from proxy.model.digest import Sha256
 from tests.faults.scene import Scene
 from tests.support.faults import Fault
 from tests.support.wheels import wheel
@@ -36,6 +38,35 @@ async def test_many_cold_files_are_fetched_a_few_at_a_time_and_a_page_does_not_w
     assert done < FILES / 2
     assert Counter(request.path for request in scene.origin.requests).most_common(1)[0][1] <= 3
     await scene.settled()
+
+
+async def test_people_come_before_what_is_fetched_for_nobody_yet(scene: Scene) -> None:
+    """C09: what the server fetches of itself takes half of the slots at most; a person's file overtakes it."""
+    names = [f"many-{number}.0-py3-none-any.whl" for number in range(1, 9)]
+    scene.index.add(*(wheel("many", f"{number}.0") for number in range(1, 9)))
+    await scene.start(concurrency=2, read_timeout_s=20.0)
+    await scene.warm()
+    await scene.get("/pypi/pypi/simple/many/")
+    files = [scene.index.file(name) for name in names]
+    for file in files:
+        scene.origin.always(file.path, Fault(delay_s=0.3))
+    refs = [
+        ArtifactRef(
+            "pypi", "many", "origin", scene.index.file_url(file.filename), file.filename,
+            Sha256(file.built.sha256), len(file.built.data),
+        )
+        for file in files
+    ]  # fmt: skip
+    keeper = scene.gateway.app.site.keeper
+    work = [asyncio.create_task(keeper.arrived(ref, background=True)) for ref in refs]
+    while not scene.origin.active():
+        await asyncio.sleep(0.005)
+    person = await scene.get(scene.file)
+    assert (person.status, sum(task.done() for task in work) <= 2) == (200, True)
+    await asyncio.gather(*work)
+    paths = {file.path for file in files}
+    assert scene.origin.peak() <= 2
+    assert all(scene.origin.peak(path) == 1 for path in paths)
 
 
 async def test_more_than_can_wait_are_told_to_come_again_and_the_others_are_served(scene: Scene) -> None:

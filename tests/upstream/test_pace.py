@@ -114,6 +114,17 @@ async def test_background_work_takes_at_most_half() -> None:
     await asyncio.gather(*taken, return_exceptions=True)
 
 
+async def test_background_work_that_waited_as_long_as_a_person_would_is_a_file_among_files() -> None:
+    """Else a flight that a person has joined meanwhile, or a fetch beside a busy feed, might never come about."""
+    slots = Slots(4, 0.05)
+    for _ in range(2):
+        await slots.take(Rank.BACKGROUND)
+    third = await slots.take(Rank.BACKGROUND)
+    assert (slots.used, slots.waiting) == (3, 0)
+    third.release()
+    assert slots.used == 2
+
+
 async def test_person_who_waited_too_long_is_told_so() -> None:
     slots = Slots(1, 0.05)
     await slots.take(Rank.PAGE)
