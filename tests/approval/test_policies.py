@@ -82,6 +82,19 @@ async def test_a_closure_goes_around_what_the_source_hides(desk: Desk) -> None:
     assert {item["artifact"] for item in document["artifacts"]} == {DEMO2, "leaf-1.0-py3-none-any.whl"}
 
 
+async def test_a_closure_goes_around_what_the_target_would_hide(desk: Desk) -> None:
+    await desk.start(desk.open(), curated(policy="p"), policies=(Policy("p", block=("leaf ==2.0",)),))
+    document = await desk.promote("demo", **LINUX)
+    assert {item["artifact"] for item in document["artifacts"]} == {DEMO2, "leaf-1.0-py3-none-any.whl"}
+
+
+async def test_where_there_is_no_way_around_the_rule_is_told(desk: Desk) -> None:
+    await desk.start(desk.open(), curated(policy="p"), policies=(Policy("p", block=("leaf",)),))
+    whys = await refused(desk, "demo ==2.0", **LINUX)
+    assert [(why["outcome"], why["rule"]) for why in whys.values()] == [("blocked", "block")]
+    assert set(whys) == {"leaf-2.0-py3-none-any.whl"}
+
+
 async def test_a_licence_that_the_target_asks_for_is_looked_up_first(desk: Desk) -> None:
     licensed = wheel("free", "1.0", files={})
     desk.index.add(licensed)

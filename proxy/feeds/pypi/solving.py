@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SOLVE_S = 120.0
+#: How often is solved again without what the target would hide.
+_MOST_TRIES = 8
+#: What it hides of one version depends on which others there are: no reason to leave one out for good.
+_OF_ALL = "keep_versions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Solving:
         self._sdists: dict[tuple[str, Version], SdistFacts] = {}
         #: The files that were asked for by name: no other of their version is taken.
         self._exactly: dict[tuple[str, Version], set[str]] = {}
+        #: Files of the source that are no candidates: the target would hide them.
+        self._excluded: set[str] = set()
 
     async def solve(self, wanted: Wanted) -> Choice:
         """Return what is wanted with all that it needs."""
@@ -71,10 +77,10 @@ class Solving:
         if not roots:
             return Choice()
         try:
-            chosen = await asyncio.to_thread(self._solve, roots, None)
-            return Choice(tuple(await self._with_builds(chosen)))
+            chosen = await self._complete(roots)
         except Unsolvable as no:
             return self._refused(wanted, str(no))
+        return Choice(tuple(await self._round_hidden(roots, chosen)))
 
     def _exact(self, found: Sequence[Found]) -> Sequence[Requirement]:
         """Return the requirements of those artifacts that fit the place."""
@@ -87,6 +93,39 @@ class Solving:
                 text = f"{each.name}==={version}"
                 wanted[text] = Requirement(text)
         return list(wanted.values())
+
+    async def _complete(self, roots: Sequence[Requirement]) -> list[Chosen]:
+        return await self._with_builds(await asyncio.to_thread(self._solve, roots, None))
+
+    async def _round_hidden(self, roots: Sequence[Requirement], chosen: list[Chosen]) -> list[Chosen]:
+        """Return a solution without what the target would hide of that which is merely needed, if there is one."""
+        for _ in range(_MOST_TRIES):
+            needed = [each.found for each in chosen if each.why != REQUESTED]
+            hidden = await self._kind.hidden(self._source, self._target, needed)
+            if not hidden:
+                break
+            self._excluded |= {
+                *hidden,
+                *await self._hidden_of({f.name for f in needed if f.artifact in hidden}),
+            }
+            self._releases.clear()
+            self._sdists.clear()
+            try:
+                chosen = await self._complete(roots)
+            except Unsolvable:
+                break  # what is hidden is told by its rule, which says more than that nothing else fits
+        return chosen
+
+    async def _hidden_of(self, names: set[str]) -> set[str]:
+        """Return the source's other files of these names that the target would hide."""
+        found = [
+            each.sourced.found(each.file)
+            for name in names
+            for files in (await self._fitting(self._source, name)).values()
+            for each in files
+        ]
+        hidden = await self._kind.hidden(self._source, self._target, found)
+        return {artifact for artifact, verdict in hidden.items() if verdict.rule != _OF_ALL}
 
     async def _with_builds(self, chosen: list[tuple[Release, str]]) -> list[Chosen]:
         """Return the files of the releases, and of what is needed to build those that are sdists only."""
@@ -157,7 +196,8 @@ class Solving:
             return {}
         found: dict[Version, Sequence[_File]] = {}
         for text, files in by_version(sourced.usable()).items():
-            able = fitting(files, self._place.platform, self._place.python)
+            usable = [file for file in files if feed != self._source or file.filename not in self._excluded]
+            able = fitting(usable, self._place.platform, self._place.python)
             if able:
                 found[Version(text)] = [_File(sourced, file) for file in able]
         return found
