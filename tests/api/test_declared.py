@@ -359,6 +359,37 @@ async def test_who_may_not_manage_changes_nothing(server: Managed, index: FakeIn
     assert await server.story() == [("key.create", made.json()["id"])]
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"allow_private": True}, "allow_private"), ({"client_cert": {"cert": "x.pem"}}, "client_cert"),
+        ({"auth": {"netrc": True}}, "auth.netrc"), ({"route": {"proxy": "http://10.0.0.1:1"}}, "route.proxy"),
+    ],
+)  # fmt: skip
+async def test_who_manages_a_feed_gets_no_way_into_the_network(
+    server: Managed, index: FakeIndex, change: dict[str, Any], words: str
+) -> None:
+    """E03: what an admin gave stays through the edits of others, and others give none."""
+    plain = {"kind": "pypi", "upstreams": [{"url": "https://o.example/simple/"}]}
+    await server.made("/feeds", name="plain", **plain)
+    await server.made("/feeds", name="wide", **feed(index))
+    grants = [{"feed": name, "rights": ["manage"]} for name in ("plain", "wide")]
+    key = (await server.ask("POST", "/keys", {"name": "ann", "grants": grants})).json()["value"]
+    more = {"upstreams": [{"url": "https://o.example/simple/", **change}]}
+    for method, body in (("PATCH", more), ("PUT", {"kind": "pypi", **more})):
+        refused(await server.ask(method, "/feeds/plain", body, key=key, tag="*"), 403, "forbidden", words)
+    edited = feed(index, offline=True)
+    assert (await server.ask("PUT", "/feeds/wide", edited, key=key, tag="*")).status == 200
+    elsewhere = {"upstreams": [upstream(index, url="http://127.0.0.1:9/simple/")]}
+    refused(
+        await server.ask("PATCH", "/feeds/wide", elsewhere, key=key, tag="*"),
+        403,
+        "forbidden",
+        "allow_private",
+    )
+    assert (await server.ask("PATCH", "/feeds/plain", {"offline": True}, key=key, tag="*")).status == 200
+
+
 async def test_who_manages_one_feed_changes_that_one_only(server: Managed, index: FakeIndex) -> None:
     tag = await server.made("/feeds", name="more", **feed(index))
     grants = [{"feed": "more", "rights": ["manage"]}, {"feed": "*", "rights": ["read"]}]

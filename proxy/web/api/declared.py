@@ -21,6 +21,7 @@ from proxy.web.access_rights import require, require_admin
 from proxy.web.api import documents
 from proxy.web.api.answer import Told, accepting, changing
 from proxy.web.api.body import refused
+from proxy.web.api.reach import check_reach
 from proxy.web.api.tags import CHANGES, check_absent, check_expected, check_match, quoted
 from proxy.web.inbound import Inbound
 from proxy.web.outbound import Headers
@@ -100,7 +101,7 @@ class DeclaredApi:
         def make(before: Declared | None) -> Mapping[str, Any]:
             if before is not None or name in self._known():
                 raise Problem("conflict", f"there is a {self._singular} {name} already")
-            return self._whole(name, body, None)
+            return self._whole(request, name, body, None)
 
         return self._told(name, await self._change(request, name, make), status=201)
 
@@ -118,7 +119,7 @@ class DeclaredApi:
             else:
                 check_absent(request, before.tag, f"the {self._singular} {name}")
                 check_match(request, before.tag, f"the {self._singular} {name}")
-            return self._whole(name, body, before)
+            return self._whole(request, name, body, before)
 
         after = await self._change(request, name, make)
         return self._told(name, after, status=201 if is_new else 200)
@@ -130,7 +131,7 @@ class DeclaredApi:
         def make(before: Declared | None) -> Mapping[str, Any]:
             before = self._existing(request, name, before)
             check_values(body)
-            return self._whole(name, merged(before.document, body), before)
+            return self._whole(request, name, merged(before.document, body), before)
 
         return self._told(name, await self._change(request, name, make), status=200)
 
@@ -181,16 +182,21 @@ class DeclaredApi:
         check_match(request, before.tag, f"the {self._singular} {name}")
         return before
 
-    def _whole(self, name: str, body: Mapping[str, Any], before: Declared | None) -> Mapping[str, Any]:
+    def _whole(
+        self, request: Inbound, name: str, body: Mapping[str, Any], before: Declared | None
+    ) -> Mapping[str, Any]:
         """Return the document of a body: without its name, with the secrets that are kept."""
         check_values(body)
         if body.get("name", name) != name:
             raise refused([("name", f"must be {name}: a name cannot be changed")])
         given = without_nulls({key: value for key, value in body.items() if key != "name"})
         try:
-            return unmasked(self._noun, given, before.document if before is not None else None)
+            document = unmasked(self._noun, given, before.document if before is not None else None)
         except RefusedError as err:
             raise refused((place.removeprefix("."), why) for place, why in err.parts) from err
+        if self._noun == "feeds":
+            check_reach(request.actor, document, before.document if before is not None else None)
+        return document
 
     async def _change(
         self, request: Inbound, name: str, make: Callable[[Declared | None], Mapping[str, Any] | None]

@@ -1,0 +1,46 @@
+"""What only an admin may give a feed: ways into this machine and its network, which the right `manage` is not about.
+
+Private addresses, an outbound proxy of one's own (which is exempt from the guard of addresses), this machine's
+certificates and netrc. An upstream that has one keeps it through everybody's edits, for as long as its URLs stay.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from proxy.config.masks import masked
+from proxy.model.actor import Actor
+from proxy.model.problem import Problem
+
+Document = Mapping[str, Any]
+
+
+def check_reach(actor: Actor, document: Document, before: Document | None) -> None:
+    """Refuse a feed's document with more reach than the feed has. Raises Problem."""
+    if actor.is_admin:
+        return
+    had = list(_reach(before)) if before is not None else []
+    for upstream, key, value in _reach(document):
+        if (upstream, key, value) not in had:
+            raise Problem(
+                "forbidden", f"{key} of an upstream is for admins to set: it leads into the server's network"
+            )
+
+
+def _reach(document: Document) -> Iterator[tuple[object, str, object]]:
+    """Yield (which upstream, key, value) of all that is an admin's."""
+    upstreams = masked("feeds", document).get("upstreams")
+    given = document.get("upstreams")
+    if not isinstance(upstreams, list) or not isinstance(given, list):
+        return
+    for told, upstream in zip(upstreams, given, strict=True):
+        if not isinstance(upstream, dict):
+            continue
+        which = told.get("url", told.get("urls"))
+        for key in ("allow_private", "client_cert"):
+            if upstream.get(key):
+                yield which, key, upstream[key]
+        auth, route = upstream.get("auth"), upstream.get("route")
+        if isinstance(auth, dict) and auth.get("netrc"):
+            yield which, "auth.netrc", True
+        if isinstance(route, dict) and route.get("proxy"):
+            yield which, "route.proxy", route["proxy"]
