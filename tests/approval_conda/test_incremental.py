@@ -1,5 +1,6 @@
 """A change of one approval costs the names that it touches: in a thread in small feeds, in a child in large ones."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -79,3 +80,29 @@ async def test_nothing_is_made_again_for_a_change_elsewhere(desk: Desk, written:
     await desk.seen(f"{LINUX}/{SHARD_INDEX}")
     await desk.seen(f"osx-64/{SHARD_INDEX}")
     assert written == [["other"]]
+
+
+async def test_who_asks_while_approvals_change_all_the_time_is_answered(desk: Desk) -> None:
+    desk.channel.add(*(bare("busy", str(number)) for number in range(40)), bare("still"))
+    await desk.begin()
+    await desk.approve(f"{LINUX}/still-1.0-0.conda")
+    await desk.listed()
+    over = False
+
+    async def approving() -> None:
+        while not over:
+            for number in range(40):
+                await desk.approve(f"{LINUX}/busy-{number}-0.conda")
+                await desk.revoke(f"{LINUX}/busy-{number}-0.conda")
+
+    busy = asyncio.create_task(approving())
+    try:
+        async with asyncio.timeout(20):
+            for _ in range(5):
+                assert (await desk.seen(f"{LINUX}/still-1.0-0.conda")).status == 200
+                index = await desk.seen(f"{LINUX}/{SHARD_INDEX}")
+                assert "still" in shard_digests(index)
+    finally:
+        over = True
+        busy.cancel()
+        await asyncio.gather(busy, return_exceptions=True)

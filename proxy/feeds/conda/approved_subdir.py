@@ -76,8 +76,12 @@ class ApprovedSubdir:
         return self._generation.stem if self._generation is not None else None
 
     async def find(self, *, offline: bool = False) -> HeldSubdir:
-        """Return the generation that tells the approvals of this moment, or of one later than this call."""
-        while not self._is_current():
+        """Return a generation that tells the approvals of the moment of the call, or of a later one.
+
+        What changes while it is made is the next one's, or whoever asks in busy times would wait for ever.
+        """
+        wanted = self._approved.revision
+        while not self._is_current() and (self._revision is None or self._revision < wanted):
             await outcome(self._update())
         return self._held()
 

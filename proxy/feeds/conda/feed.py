@@ -150,6 +150,8 @@ class CondaFeed:
         blob = self._indexes.get(key)
         if blob is None:
             blob = await asyncio.to_thread(index_of, edition)
+            # A curated feed may have another one every second.
+            self._indexes = {known: each for known, each in self._indexes.items() if known[0] != key[0]}
             if len(self._indexes) >= _MOST_INDEXES:
                 self._indexes.clear()
             self._indexes[key] = blob
