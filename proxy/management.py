@@ -17,7 +17,7 @@ from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded
 from proxy.config.masks import masked
 from proxy.config.settings import Settings
-from proxy.config.stored import NOTHING, Declared, Stored, nothing_stored
+from proxy.config.stored import NOTHING, SINGULAR, Declared, Stored, nothing_stored
 from proxy.model.actor import Actor
 from proxy.model.audit_entry import AuditEntry
 from proxy.model.clock import Clock
@@ -32,7 +32,6 @@ from proxy.upstream.errors import UpstreamError
 _LOG = logging.getLogger("feedgate")
 #: How long a change waits for its turn.
 _PATIENCE_S = 20.0
-_SINGULAR = {"feeds": "feed", "policies": "policy", "routes": "route"}
 
 
 class Prepared(Protocol):
@@ -165,7 +164,7 @@ class Management:
             )
         if self.current.declares(noun, name):
             raise Problem(
-                "conflict", f"the {_SINGULAR[noun]} {name} is declared in config.toml: change it there"
+                "conflict", f"the {SINGULAR[noun]} {name} is declared in config.toml: change it there"
             )
         return self.current
 
@@ -207,7 +206,7 @@ class Management:
         verb = "create" if before is None else "delete" if after is None else "edit"
         approved = len(self._approvals.all_of(name)) if noun == "feeds" and after is None else 0
         return AuditEntry(
-            actor, f"{_SINGULAR[noun]}.{verb}", name, feed=name if noun == "feeds" else None,
+            actor, f"{SINGULAR[noun]}.{verb}", name, feed=name if noun == "feeds" else None,
             before=masked(noun, before.document) if before is not None else None,
             after=masked(noun, after.document) if after is not None else None,
             detail=f"approvals removed with it: {approved}" if approved else "", request_id=request_id,

@@ -14,11 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
-from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import FAILED, USAGE, fail, print_error, print_json
-from proxy.config.faults import printable
+from proxy.cli.options import AsJson, ConfigFile, asked_file, load_or_exit
+from proxy.cli.output import FAILED, USAGE, fail, print_error, print_json, refuse
+from proxy.config.faults import ConfigError, printable
+from proxy.config.load import Request, places_of
+from proxy.config.stored import SINGULAR
 
-SINGULAR = {"feeds": "feed", "policies": "policy", "routes": "route"}
 _LARGEST = 1024 * 1024
 
 Name = Annotated[str, typer.Argument(help="Its name.")]
@@ -58,9 +59,16 @@ def add_commands(commands: typer.Typer, noun: str, *, with_show: bool) -> None:
     def delete(
         context: typer.Context, name: Name,
         force: Annotated[bool, typer.Option("--force", help="A feed's approvals too.")] = False,
+        broken: Annotated[
+            bool, typer.Option("--broken", help="What stops the start, approvals too; while no server runs.")
+        ] = False,
         server: ServerUrl = None, key: Key = None, ca: CaFile = None, config: ConfigFile = None,
         as_json: AsJson = False,
     ) -> None:  # fmt: skip
+        if broken:
+            _delete_broken(context, config, noun, name, as_json)
+            _told({"ok": True}, f"{what} {name} deleted", as_json)
+            return
         with _calling(context, Whom(server, ca, key), config, as_json) as api:
             path = f"/{noun}/{segment(name)}"
             api.send("DELETE", path, query={"force": "true"} if force else {}, If_Match=_seen(api, path))
@@ -92,6 +100,18 @@ def _calling(context: typer.Context, whom: Whom, config: str | None, as_json: bo
             yield api
     except Refused as err:
         raise typer.Exit(_refuse(err, as_json=as_json)) from err
+    except AskFailed as err:
+        raise typer.Exit(fail(str(err), as_json=as_json)) from err
+
+
+def _delete_broken(context: typer.Context, config: str | None, noun: str, name: str, as_json: bool) -> None:
+    from proxy.cli.broken import delete_broken
+
+    try:
+        server, state = places_of(Request.here(asked_file(context, config)))
+        delete_broken(server, state, noun, SINGULAR[noun], name)
+    except ConfigError as err:
+        raise typer.Exit(refuse(err, as_json=as_json)) from err
     except AskFailed as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
 

@@ -18,6 +18,7 @@ from proxy.model.redact import SecretUrl
 
 #: The tables whose entries the API may make.
 NOUNS = ("routes", "policies", "feeds")
+SINGULAR = {"feeds": "feed", "policies": "policy", "routes": "route"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ def lay_stored(reader: Reader, tree: Table, stored: Stored, base: Path) -> Table
             if name in group:
                 reader.fault(
                     dotted(noun, name),
-                    "is declared here and was made through the API too: take it out here, or delete the other one"
-                    " (while it is not here)",
+                    f"is declared here and was made through the API too: take it out here, or delete the other one with"
+                    f" `feedgate {SINGULAR[noun]} delete {name} --broken`",
                     source_of(group[name]),
                 )
             else:

@@ -140,3 +140,28 @@ def test_without_its_key_nothing_that_is_stored_is_lost_silently(place: Place) -
     for words in ("check-config", "serve", "feed list"):
         done = place.start(*words.split())
         assert done.returncode == 1 and "secret.key is missing" in done.stderr
+
+
+def test_what_stops_the_start_can_be_deleted(place: Place) -> None:
+    place.write(QUIET_FEED)
+    feed(place)
+    both = QUIET_FEED + f'[feeds.more]\nkind = "pypi"\nupstreams = {UPSTREAMS}\n'
+    place.write(both)
+    told = place.call("check-config")
+    assert told.exit_code == 2 and "`feedgate feed delete more --broken`" in told.stderr
+    assert place.call("feed", "delete", "more").exit_code == 2
+    done = place.call("feed", "delete", "more", "--broken")
+    assert (done.exit_code, done.stdout) == (0, "feed more deleted\n"), done.output
+    assert place.call("check-config").exit_code == 0
+    again = place.call("feed", "delete", "more", "--broken")
+    assert again.exit_code == 1 and "no feed more was made through the API" in again.stderr
+    story = place.json("audit")["items"]
+    assert isinstance(story, list) and [item["action"] for item in story] == ["feed.create", "feed.delete"]
+    assert place.json("audit", "--verify")["ok"] is True
+
+
+async def test_a_broken_thing_is_not_deleted_under_a_running_server(place: Place) -> None:
+    async with Managed(place.folder, QUIET_FEED) as server:
+        await server.made("/policies", name="mine", block=["a"])
+        refused = await asyncio.to_thread(place.call, "policy", "delete", "mine", "--broken")
+        assert refused.exit_code == 1 and "another feedgate" in refused.stderr

@@ -13,7 +13,7 @@ import msgspec
 from proxy.config.faults import ConfigError, RefusedError
 from proxy.config.masks import masked, unmasked
 from proxy.config.settings import Settings
-from proxy.config.stored import Declared
+from proxy.config.stored import SINGULAR, Declared
 from proxy.model.actor import Actor
 from proxy.model.problem import Problem
 from proxy.state.approvals import Approvals
@@ -27,7 +27,6 @@ from proxy.web.inbound import Inbound
 from proxy.web.outbound import Headers
 from proxy.web.routes import Route
 
-SINGULAR = {"feeds": "feed", "policies": "policy", "routes": "route"}
 _DEPTH = 32
 _INTEGERS = 1 << 63
 
