@@ -89,6 +89,19 @@ async def test_several_upstreams_wait_with_the_gate_too(ruled: Ruled) -> None:
     refused(await asked, "block")
 
 
+async def test_what_is_needed_waits_with_the_gate_too(ruled: Ruled) -> None:
+    """What a package list needs, only the composed generation tells."""
+    ruled.channel.add(bare("app", depends=["lib"]), bare("lib"), bare("zlib"))
+    await ruled.start(only=["app"], include_dependencies=True)
+    assert files(await ruled.shown()) == {"app-1.0-0.conda", "lib-1.0-0.conda"}
+    async with Held(ruled):
+        await ruled.change(only=["app", "zlib"], include_dependencies=True, settle=False)
+        asked = asyncio.create_task(ruled.stand.get("linux-64/lib-1.0-0.conda"))
+        await asyncio.sleep(0.3)
+        assert not asked.done()
+    assert (await asked).status == 200
+
+
 async def test_a_policy_is_taken_away_and_comes_back(ruled: Ruled) -> None:
     catalog(ruled)
     await ruled.start(block=["tk"])
