@@ -6,17 +6,18 @@ from typing import Any
 import pytest
 
 from proxy.config.settings import Upstream
-from proxy.feeds.conda import channel
+from proxy.feeds.conda import catalogs
 from tests.conda_feed.stand import Stand
+from tests.policy.made import policy
 from tests.support.channel import SHARD_INDEX
 from tests.support.conda_packages import bare
 
 MOST = 4
 
 
-def catalogs(stand: Stand, feed: str = "chan") -> set[str]:
+def asked_subdirs(stand: Stand, feed: str = "chan") -> set[str]:
     """Return the subdirs of which anything is remembered."""
-    return {subdir for _, subdir in stand.gateway.app.site.conda_feeds[feed].channel._catalogs}
+    return {subdir for _, subdir in stand.gateway.app.site.conda_feeds[feed].channel._catalogs._made}
 
 
 async def ask_for_many(stand: Stand, feed: str = "chan") -> set[int]:
@@ -30,19 +31,19 @@ async def ask_for_many(stand: Stand, feed: str = "chan") -> set[int]:
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel, "MOST_ABSENT", MOST)
+    monkeypatch.setattr(catalogs, "MOST_ABSENT", MOST)
 
 
-@pytest.mark.parametrize("changes", [{}, {"except_": ("b",)}])
+@pytest.mark.parametrize("changes", [{}, {"except_": ("b",)}, {"policy": "corp"}])
 async def test_subdirs_that_nobody_has_leave_nothing_behind(stand: Stand, changes: dict[str, Any]) -> None:
     stand.channel.add(bare("a"))
-    await stand.start(**changes)
+    await stand.start(policies=[policy(block=["b"])], **changes)
     notes = stand.gateway.app.base.notes
     assert await stand.files() == {"a-1.0-0.conda"}
     before = set(await notes.keys())
     assert await ask_for_many(stand) == {404}
     await stand.settled()
-    assert len(catalogs(stand) - {"noarch", "linux-64"}) <= MOST
+    assert len(asked_subdirs(stand) - {"noarch", "linux-64"}) <= MOST
     assert not [path.name for path in stand.cache.glob("conda/*/*") if path.name.startswith("aa-")]
     assert set(await notes.keys()) == before
     assert await stand.files() == {"a-1.0-0.conda"}
@@ -52,7 +53,7 @@ async def test_subdirs_of_an_origin_in_trouble_leave_nothing_behind(stand: Stand
     await stand.start()
     await stand.origin.off()
     assert await ask_for_many(stand) == {503}
-    assert len(catalogs(stand) - {"noarch"}) <= MOST
+    assert len(asked_subdirs(stand) - {"noarch"}) <= MOST
 
 
 async def test_subdirs_of_a_feed_of_a_feed_leave_nothing_behind(stand: Stand) -> None:
@@ -60,7 +61,7 @@ async def test_subdirs_of_a_feed_of_a_feed_leave_nothing_behind(stand: Stand) ->
     await stand.start(stand.feed(), outer)
     assert await ask_for_many(stand, "outer") == {404}
     for feed in ("chan", "outer"):
-        assert len(catalogs(stand, feed) - {"noarch"}) <= MOST
+        assert len(asked_subdirs(stand, feed) - {"noarch"}) <= MOST
 
 
 async def test_a_subdir_that_is_no_known_one_is_served_where_the_origin_has_it(stand: Stand) -> None:

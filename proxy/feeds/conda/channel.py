@@ -5,23 +5,21 @@ Otherwise a child composes one from the upstreams' generations, again only when 
 of the policy. A subdir that nobody has is absent; `noarch` always is there, if only empty.
 """
 
-import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.artifacts.notes import Notes
-from proxy.conda.names import KNOWN_SUBDIRS
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.conda.catalog import Catalog
+from proxy.feeds.conda.catalogs import Catalogs, Stems
 from proxy.feeds.conda.channel_notes import ChannelNotes
 from proxy.feeds.conda.compose_job import Part
 from proxy.feeds.conda.composer import Composed, Composer, DamagedPart, Inputs
 from proxy.feeds.conda.edition import Edition, HeldSubdir
+from proxy.feeds.conda.empty_subdir import EmptySubdir
 from proxy.feeds.conda.lineage import Lineage
-from proxy.feeds.conda.packs import Generation, make_empty
 from proxy.feeds.conda.ruling import Ruling
 from proxy.feeds.conda.trouble import told
 from proxy.feeds.keeper import How
@@ -33,11 +31,6 @@ _LOG = logging.getLogger("feedgate.conda")
 #: What several upstreams' answers are together: the worst of them.
 _STALENESS = {how: number for number, how in enumerate(How)} | {How.STALE: len(How)}
 NOARCH = "noarch"
-#: Anybody may ask for subdirs that nobody has; of so many it is remembered that they are absent.
-MOST_ABSENT = 256
-
-
-Stems = list[tuple[tuple[str, str], str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +52,14 @@ class Channel:
         self.feed = feed
         self.ruling = ruling
         self._folder = folder
-        self._catalog_of = catalog_of
         self._composer = composer
         self._notes = ChannelNotes(feed.name, notes)
         self.tally = tally
-        self._catalogs: dict[tuple[str, str], Catalog] = {}
+        self._catalogs = Catalogs(catalog_of, feed.subdirs)
         self._editions: dict[str, Edition] = {}
-        #: The subdirs that were not found, the last one at the end.
-        self._absent: OrderedDict[str, None] = OrderedDict()
         #: The composed generations that were made anew because they were damaged.
         self._cured: dict[str, str] = {}
-        self._empty: Generation | None = None
-        self._emptying = asyncio.Lock()
+        self._empty = EmptySubdir(folder)
         one = feed.upstreams[0] if len(feed.upstreams) == 1 else None
         #: Whether one upstream has every name, so that nobody has to ask whose a name is.
         self._is_one = one is not None and not (
@@ -91,23 +80,17 @@ class Channel:
         """Return the edition if it is in memory and needs no asking."""
         if not self._is_plain:
             return self._peek_composed(subdir)
-        if (catalog := self._catalogs.get((self.feed.upstreams[0].id, subdir))) is None:
+        if (catalog := self._catalogs.get(self.feed.upstreams[0].id, subdir)) is None:
             return None
         held = catalog.peek()
         return None if held is None or held.generation is None else self._plain(subdir, held)
 
     def _peek_composed(self, subdir: str) -> Edition | None:
         known = self._made_of.get(subdir)
-        if known is None or known.stems != self._stems() or self._composer.is_over(known.composed):
+        if known is None or known.stems != self._catalogs.stems() or self._composer.is_over(known.composed):
             return None
         held = [each for catalog in known.catalogs if (each := catalog.peek()) is not None]
         return self._composed(subdir, known.composed, held) if len(held) == len(known.catalogs) else None
-
-    def _stems(self) -> Stems:
-        """Return what is held of every subdir of every upstream: all that an edition may be made of."""
-        return [
-            (key, stem) for key, catalog in self._catalogs.items() if (stem := catalog.stem()) is not None
-        ]
 
     async def edition(self, subdir: str, *, offline: bool = False) -> Edition | None:
         """Return what the feed has in the subdir, None where nobody has it. Raises Problem.
@@ -126,31 +109,14 @@ class Channel:
         except UpstreamError as error:
             raise problem_for(error, self.feed.name) from error
         finally:
-            self._bound(subdir, is_there=found is not None)
+            self._catalogs.bound(subdir, is_there=found is not None)
         if found is not None:
             self._editions[subdir] = found
         return found
 
-    def _bound(self, subdir: str, *, is_there: bool) -> None:
-        """Forget the oldest of the subdirs that are not there, or anonymous clients could fill the memory."""
-        self._absent.pop(subdir, None)
-        if is_there or subdir in KNOWN_SUBDIRS or subdir in self.feed.subdirs:
-            return
-        self._absent[subdir] = None
-        for oldest in list(self._absent)[: max(0, len(self._absent) - MOST_ABSENT)]:
-            catalogs = {key: each for key, each in self._catalogs.items() if key[1] == oldest}
-            if not any(each.is_busy() for each in catalogs.values()):
-                del self._absent[oldest]
-                for key in catalogs:
-                    del self._catalogs[key]
-
     async def _nothing(self, subdir: str) -> Edition:
         """A channel without noarch has an empty one: a 404 there would end every client's command."""
-        folder = self._folder / f"{subdir}-empty"
-        async with self._emptying:
-            if self._empty is None:
-                self._empty = await asyncio.to_thread(make_empty, folder, subdir)
-            generation = self._empty
+        generation, folder = await self._empty.generation(subdir)
         return Edition(
             subdir, generation, folder, (self.feed.upstreams[0].id,), How.HIT, 0.0, 60.0, ruling=self.ruling
         )
@@ -166,23 +132,15 @@ class Channel:
         upstream, held = self.feed.upstreams[0], None
         try:
             with told(self.feed.name):
-                held = await self._catalog(upstream, subdir).find(offline=offline or self.feed.offline)
+                held = await self._catalogs.of(upstream, subdir).find(offline=offline or self.feed.offline)
         except UpstreamError as error:
             raise problem_for(error, self.feed.name) from error
         finally:
-            self._bound(subdir, is_there=held is not None and held.generation is not None)
+            self._catalogs.bound(subdir, is_there=held is not None and held.generation is not None)
         if held.generation is None:
             return None
         inputs = await self._inputs(subdir, [held], offline)
         return held if self._composer.current(subdir, inputs) is None else None
-
-    def damaged_below(self, held: HeldSubdir, subdir: str) -> None:
-        """Forget what an upstream has in a subdir: its files were found damaged."""
-        assert held.generation is not None
-        self.tally.count("packs", "damaged")
-        for (_, other), catalog in self._catalogs.items():
-            if other == subdir:
-                catalog.damaged(held.generation.stem)
 
     def known(self) -> Sequence[Edition]:
         """Return the editions that have been made in this process, however old."""
@@ -204,34 +162,26 @@ class Channel:
         knows which, so all of them are forgotten.
         """
         is_part = self._is_plain or self._cured.get(subdir) == stem
-        for (_, other), catalog in self._catalogs.items():
-            held = catalog.last() if other == subdir and is_part else None
-            if held is not None and held.generation is not None:
-                catalog.damaged(stem if self._is_plain else held.generation.stem)
+        for catalog in self._catalogs.in_subdir(subdir) if is_part else ():
+            if (held := catalog.stem()) is not None:
+                catalog.damaged(stem if self._is_plain else held)
         if is_part:
             self._cured.pop(subdir, None)
         else:
             self._cured[subdir] = stem
         self._composer.forget(subdir)
         self._made_of.pop(subdir, None)
-        if self._empty is not None and self._empty.stem == stem:
-            self._empty = None
+        self._empty.damaged(stem)
 
     async def close(self) -> None:
         """Stop what is under way."""
-        for catalog in self._catalogs.values():
+        for catalog in self._catalogs:
             await catalog.close()
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    def _catalog(self, upstream: Upstream, subdir: str) -> Catalog:
-        catalog = self._catalogs.get((upstream.id, subdir))
-        if catalog is None:
-            catalog = self._catalogs[upstream.id, subdir] = self._catalog_of(upstream, subdir)
-        return catalog
-
     async def _first(self, subdir: str, offline: bool) -> Edition | None:
-        catalog = self._catalog(self.feed.upstreams[0], subdir)
+        catalog = self._catalogs.of(self.feed.upstreams[0], subdir)
         held = await catalog.find(offline=offline)
         if held.generation is None:
             return None
@@ -249,8 +199,8 @@ class Channel:
 
     async def _compose(self, subdir: str, offline: bool) -> Edition | None:
         # Looked at first: what changes meanwhile is seen by the next who asks.
-        stems = self._stems()
-        catalogs = [self._catalog(upstream, subdir) for upstream in self.feed.upstreams]
+        stems = self._catalogs.stems()
+        catalogs = [self._catalogs.of(upstream, subdir) for upstream in self.feed.upstreams]
         held = [await catalog.find(offline=offline) for catalog in catalogs]
         if all(each.generation is None for each in held):
             return None
@@ -258,7 +208,7 @@ class Channel:
         try:
             composed = await self._composer.compose(subdir, inputs)
         except DamagedPart as damage:
-            for catalog in self._catalogs.values():
+            for catalog in self._catalogs:
                 catalog.damaged(str(damage))
             self.tally.count("packs", "damaged")
             raise Problem(
@@ -302,10 +252,10 @@ class Channel:
         if self._is_one and not self._needs_all:
             return Part(upstream.id, _place(held), lineage=held.lineage)
         elsewhere = []
-        held_of = {each for (_, each), catalog in self._catalogs.items() if catalog.stem() is not None}
+        held_of = {each for (_, each), _ in self._catalogs.stems()}
         shown = {each for each in await self._notes.ever_shown() if self.serves(each)}
         for other in sorted({NOARCH, *self.feed.subdirs, *shown, *held_of} - {subdir}):
-            catalog = self._catalog(upstream, other)
+            catalog = self._catalogs.of(upstream, other)
             elsewhere.append(_place(catalog.last() or await catalog.find(offline=offline)))
         withheld = () if upstream.private else self.feed.reserved
         known = tuple(place for place in elsewhere if place is not None)

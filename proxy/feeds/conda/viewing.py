@@ -6,7 +6,6 @@ just what was let through.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from proxy.conda.pack import BadPack
@@ -16,7 +15,6 @@ from proxy.feeds.conda.view import CondaView, judged_view, view_of
 from proxy.feeds.views import Views
 from proxy.model.problem import Problem
 
-_LOG = logging.getLogger("feedgate.conda")
 #: conda gives up after 60 s without a byte; rendering what was fetched takes its part of them.
 PATIENCE_S = 35.0
 
@@ -52,10 +50,8 @@ class Viewing:
             return None
         try:
             return await self._judged(subdir, name, held)
-        except BadPack as damage:
-            _LOG.warning("what was held of %s is fetched anew: %s", subdir, damage)
-            self._channel.damaged_below(held, subdir)
-            return None
+        except BadPack:
+            return None  # whoever composes the edition finds it damaged as well, and has it fetched anew
 
     async def _judged(self, subdir: str, name: str, held: HeldSubdir) -> tuple[Edition, CondaView]:
         ruling, generation = self._channel.ruling, held.generation
