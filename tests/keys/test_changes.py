@@ -133,3 +133,52 @@ async def test_feeds_are_made_closed_and_managed_by_those_who_may(tmp_path: Path
             await gateway.ask("PATCH", "/feeds/new", {"grants": {"group:team": None}}, tag=tag)
         ).status == 200
         assert (await gateway.ask("GET", "/feeds/new", key=member)).status == 404
+
+
+OUTSIDE: dict[str, Any] = {"url": "https://index.example/simple/"}
+SHUT = '[feeds.shut]\nkind = "pypi"\nanonymous = false\nupstreams = ["https://index.example/simple/"]\n'
+
+
+@pytest.mark.parametrize(
+    ("patch", "place"),
+    [
+        ({"upstreams": [{"feed": "shut"}]}, "upstreams[0].feed"),
+        ({"upstreams": [OUTSIDE, {"feed": "absent"}]}, "upstreams[1].feed"),
+        ({"upstreams": None, "curated_from": ["shut"]}, "curated_from[0]"),
+    ],
+)  # fmt: skip
+async def test_who_manages_a_feed_reads_no_other_through_it(
+    tmp_path: Path, patch: dict[str, Any], place: str
+) -> None:
+    """A feed's readers get what it takes from elsewhere, so its manager may name only what he may read."""
+    async with Managed(tmp_path, SHUT) as gateway:
+        await gateway.app.base.keys.create(Key("m", "m", (Grant("new", ("manage",)),)), made("M"), LOCAL)
+        tag = await gateway.made("/feeds", name="new", kind="pypi", upstreams=[OUTSIDE])
+        document = {"kind": "pypi"} | {key: value for key, value in patch.items() if value is not None}
+        for method, body in (("PATCH", patch), ("PUT", document)):
+            got = await gateway.ask(method, "/feeds/new", body, key=made("M"), tag=tag)
+            assert (got.status, got.json()["faults"][0]["key"]) == (422, place), got.body
+            assert b"did you mean" not in got.body
+        there = (await gateway.read("/feeds/new"))[0]["declared"]["upstreams"]
+        assert there == [OUTSIDE]
+
+
+async def test_what_an_admin_put_into_a_feed_stays_when_its_manager_edits_the_rest(tmp_path: Path) -> None:
+    async with Managed(tmp_path, SHUT) as gateway:
+        await gateway.app.base.keys.create(Key("m", "m", (Grant("new", ("manage",)),)), made("M"), LOCAL)
+        tag = await gateway.made("/feeds", name="new", kind="pypi", upstreams=[OUTSIDE, {"feed": "shut"}])
+        changed = await gateway.ask("PATCH", "/feeds/new", {"offline": True}, key=made("M"), tag=tag)
+        assert changed.status == 200, changed.body
+        document, tag = await gateway.read("/feeds/new")
+        sent_back = document["declared"] | {"offline": False}
+        put = await gateway.ask("PUT", "/feeds/new", sent_back, key=made("M"), tag=tag)
+        assert put.status == 200, put.body
+
+
+async def test_a_manager_names_no_certificates_of_this_host(tmp_path: Path) -> None:
+    async with Managed(tmp_path, SHUT) as gateway:
+        await gateway.app.base.keys.create(Key("m", "m", (Grant("new", ("manage",)),)), made("M"), LOCAL)
+        tag = await gateway.made("/feeds", name="new", kind="pypi", upstreams=[OUTSIDE])
+        for path in ("/etc/passwd", "/absent"):
+            patch = {"upstreams": [OUTSIDE | {"route": {"ca_files": [path]}}]}
+            assert (await gateway.ask("PATCH", "/feeds/new", patch, key=made("M"), tag=tag)).status == 403

@@ -2,6 +2,9 @@
 
 Private addresses, an outbound proxy of one's own (which is exempt from the guard of addresses), this machine's
 certificates and netrc. An upstream that has one keeps it through everybody's edits, for as long as its URLs stay.
+
+Nor is `manage` about other feeds: a feed's readers get what it takes from them, so whoever names one must be able to
+read it, and is told of one that is closed to him what is told of one that is not there.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +13,7 @@ from typing import Any
 from proxy.config.masks import masked
 from proxy.model.actor import Actor
 from proxy.model.problem import Problem
+from proxy.web.api.body import refused
 
 Document = Mapping[str, Any]
 
@@ -18,12 +22,31 @@ def check_reach(actor: Actor, document: Document, before: Document | None) -> No
     """Refuse a feed's document with more reach than the feed has. Raises Problem."""
     if actor.is_admin:
         return
+    former = {name for _, name in _feeds(before)} if before is not None else set()
+    unread = [
+        (place, f"there is no feed {name} that this key may read")
+        for place, name in _feeds(document)
+        if name not in former and not actor.may("read", name)
+    ]
+    if unread:
+        raise refused(unread)
     had = list(_reach(before)) if before is not None else []
     for upstream, key, value in _reach(document):
         if (upstream, key, value) not in had:
             raise Problem(
                 "forbidden", f"{key} of an upstream is for admins to set: it leads into the server's network"
             )
+
+
+def _feeds(document: Document) -> Iterator[tuple[str, str]]:
+    """Yield place and name of every other feed that the document takes from."""
+    upstreams, sources = document.get("upstreams"), document.get("curated_from")
+    for number, upstream in enumerate(upstreams if isinstance(upstreams, list) else []):
+        if isinstance(upstream, dict) and isinstance(upstream.get("feed"), str):
+            yield f"upstreams[{number}].feed", upstream["feed"]
+    for number, name in enumerate(sources if isinstance(sources, list) else []):
+        if isinstance(name, str):
+            yield f"curated_from[{number}]", name
 
 
 def _reach(document: Document) -> Iterator[tuple[object, str, object]]:
@@ -42,5 +65,7 @@ def _reach(document: Document) -> Iterator[tuple[object, str, object]]:
         auth, route = upstream.get("auth"), upstream.get("route")
         if isinstance(auth, dict) and auth.get("netrc"):
             yield which, "auth.netrc", True
-        if isinstance(route, dict) and route.get("proxy"):
-            yield which, "route.proxy", route["proxy"]
+        if isinstance(route, dict):
+            yield from (
+                (which, f"route.{key}", route[key]) for key in ("proxy", "ca_files") if route.get(key)
+            )
