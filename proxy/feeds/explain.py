@@ -166,10 +166,9 @@ class Explainer:
         return _absent(artifact, "unlisted", reason)
 
     def _none_of(self, found: NameExplained, spec: str) -> ExplainItem:
-        count = len(found.artifacts)
-        return _absent(
-            found.name, "unlisted", f"none of the {count} files of {found.name} is meant by {spec}"
-        )
+        reason = f"none of the {len(found.artifacts)} files of {found.name} is meant by {spec}"
+        rule = "not-approved" if self._feed.curated_from else "unlisted"
+        return _absent(found.name, rule, reason)
 
     def _item(self, found: NameExplained, each: ArtifactExplained) -> ExplainItem:
         verdict = judged(each.verdict)

@@ -148,3 +148,20 @@ async def test_a_chain_of_curated_feeds_tells_drift_along_it(desk: Desk) -> None
     assert drift_of(desk, "production").kind == "withdrawn"
     assert await desk.listed(feed="production") == {PATH}
     assert (await desk.seen(PATH, feed="production")).body == A.data
+
+
+async def test_a_subdir_that_is_gone_is_withdrawn_whole(desk: Desk) -> None:
+    tool = bare("tool", subdir="noarch", noarch="generic")
+    desk.channel.add(A, tool)
+    await desk.begin()
+    await desk.approve(PATH, f"noarch/{tool.file}")
+    assert (await desk.seen(f"noarch/{tool.file}")).status == 200
+    await desk.settled()
+    desk.channel.drop("noarch")
+    await desk.gateway.restart_without_cache()
+    assert await desk.look() == 1
+    drift = desk.approval(f"noarch/{tool.file}").drift
+    assert drift is not None
+    assert drift.kind == "withdrawn"
+    assert await desk.listed() == {PATH, f"noarch/{tool.file}"}
+    assert (await desk.seen(f"noarch/{tool.file}")).body == tool.data

@@ -34,7 +34,7 @@ async def test_a_name_nobody_approved_is_told_as_such(desk: Desk) -> None:
     await desk.approve(PATH)
     got = await desk.gateway.get("/api/v1/feeds/approved/packages/b")
     assert (got.status, got.json()["type"]) == (404, "urn:feedgate:not-approved")
-    for query in ("artifact=linux-64/b-1.0-0.conda", "spec=b", "artifact=linux-64/a-9-0.conda"):
+    for query in ("artifact=linux-64/b-1.0-0.conda", "spec=b", "artifact=linux-64/a-9-0.conda", "spec=a>=9"):
         (item,) = (await api(desk, f"explain?{query}"))["items"]
         assert (item["outcome"], item["rule"]) == ("absent", "not-approved")
 

@@ -3,7 +3,8 @@
 import asyncio
 
 from proxy.config.settings import Feed, Upstream
-from tests.approval_conda.desk import CURATED, LINUX, Desk
+from tests.approval_conda.desk import CURATED, KEY, LINUX, Desk
+from tests.support.channel import FakeChannel
 from tests.support.conda_packages import bare, replaced
 
 A = bare("a")
@@ -151,3 +152,35 @@ async def test_a_part_of_a_file_is_never_passed_on_unapproved(desk: Desk) -> Non
     desk.clock.advance(100)
     got = await desk.seen(PATH, Range="bytes=0-9")
     assert (got.status, got.body) == (206, A.data[:10])
+
+
+async def test_a_source_that_takes_from_another_feed_leads_to_the_origin(desk: Desk) -> None:
+    desk.channel.add(A)
+    outer = Feed("outer", "conda", (Upstream(id="outer-1", feed="chan"),))
+    await desk.begin(outer, desk.curated(CURATED, "outer", fetch="lazy"))
+    await desk.promote("a", source="outer")
+    assert (await desk.seen(PATH)).body == A.data
+    assert await desk.look() == 0
+    desk.channel.patch(LINUX, A.file, license="BSD")
+    await desk.refresh()
+    assert await desk.look() == 1
+    assert set(await desk.approvals(state="drifted")) == {PATH}
+
+
+async def test_a_source_of_several_channels_notes_whose_file_it_is(desk: Desk) -> None:
+    other = FakeChannel(desk.origin, prefix="/other")
+    b = bare("b")
+    desk.channel.add(A)
+    other.add(b, replaced(A, b"never" * 100))
+    both = desk.feed(desk.upstream(), desk.upstream(other, "second"), subdirs=(LINUX,))
+    await desk.start(both, desk.curated(fetch="lazy"), server={"admin_key": KEY})
+    await desk.promote("a", "b")
+    assert await desk.listed() == {PATH, f"{LINUX}/{b.file}"}
+    assert (await desk.seen(PATH)).body == A.data
+    assert (await desk.seen(f"{LINUX}/{b.file}")).body == b.data
+    assert {each["artifact"]: each for each in (await desk.approvals()).values()}.keys() == {
+        PATH,
+        f"{LINUX}/{b.file}",
+    }
+    assert desk.approval(f"{LINUX}/{b.file}").upstream == "second"
+    assert await desk.look() == 0

@@ -65,8 +65,8 @@ def drift_of(approval: Approval, record: bytes, at_ms: int) -> Drift | None:
 def _with_origins(
     edition: Edition | None, name: str, approvals: Sequence[Approval], at_ms: int
 ) -> dict[str, Drift | None]:
-    """Compare the approvals of a name in a subdir; `edition` None: the source has none such any more. Blocks."""
-    if edition is None:
+    """Compare the approvals of a name in a subdir; where nobody has such a subdir, they are withdrawn. Blocks."""
+    if edition is None or not edition.below:
         return {
             each.id: Drift("withdrawn", "the origin has no such subdir any more", at_ms) for each in approvals
         }
