@@ -154,9 +154,7 @@ class Vaulting:
         """Remove what was revoked long ago, and is approved nowhere (reliability, F08)."""
         before_ms = int((self._clock.now() - GRACE).timestamp() * 1000)
         for digest in self._approvals.unpinned_since(before_ms):
-            # Asked again in the same turn of the loop as the removal begins: an approval made meanwhile wins.
-            if self._vault.holds(digest) and not self._approvals.pins(digest):
-                await self._vault.remove(digest)
+            if self._vault.holds(digest) and await self._approvals.let_go(digest, self._vault.remove):
                 self._tally.count("vault", "collected")
                 _LOG.info("revoked bytes are gone after their grace: sha256 %s", digest)
 
@@ -174,12 +172,24 @@ class Vaulting:
             self._trouble.pop(digest, None)
             return
         try:
-            await self._bring(digest, approval)
+            await self._bring(digest, self._in_force(approval))
         except Exception as error:  # noqa: BLE001 - whatever it was is told, and tried again
             self._failed(digest, approval, error)
             return
         self._trouble.pop(digest, None)
         self._tally.count("vault", "taken")
+
+    def _in_force(self, approval: Approval) -> Approval:
+        """Return the approval, or another one of these bytes where its feed is gone or it was revoked."""
+
+        def is_in_force(each: Approval) -> bool:
+            return each.state == "active" and each.feed in self._feeds()
+
+        latest = self._approvals.find(approval.feed, approval.id)
+        if latest is not None and latest.sha256 == approval.sha256 and is_in_force(latest):
+            return latest
+        others = (each for each in self._approvals.active() if each.sha256 == approval.sha256)
+        return next((each for each in others if is_in_force(each)), approval)
 
     async def _bring(self, digest: Sha256, approval: Approval) -> None:
         if self._vault.holds(digest) or await self._copied(digest):

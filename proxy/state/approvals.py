@@ -6,7 +6,7 @@ Readers never wait: the gate asks here for every file of a curated feed. `revisi
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -182,6 +182,14 @@ class Approvals:
                 await rows.write(connection, after)
             self._changed(after)
         return after
+
+    async def let_go(self, digest: Sha256, remove: Callable[[Sha256], Awaitable[None]]) -> bool:
+        """Remove bytes that no active approval is of, and none is made meanwhile; tell whether they were removed."""
+        async with self._turn:
+            if self.pins(digest):
+                return False
+            await remove(digest)
+            return True
 
     async def forget(self, feed: str, audit: AuditEntry) -> None:
         """Remove everything that was approved in a feed, which is being deleted."""

@@ -1,5 +1,7 @@
 """Approved bytes: brought in the background, never lost, served without the origin (C11, F08; design, law 7)."""
 
+import asyncio
+
 from proxy.config.settings import Cache
 from proxy.feeds.vaulting import GRACE
 from proxy.model.digest import Sha256
@@ -77,11 +79,12 @@ async def test_an_approved_file_is_not_evicted_before_the_vault_has_it(desk: Des
         assert (await desk.file(f"other{number}-1.0-py3-none-any.whl", "open")).status == 200
     await base.store.purge(lambda _: True)
     await base.store.prune(0)
-    assert not base.vault.holds(Sha256(built.sha256)) and base.store.stats().blobs == 1
+    digest = Sha256(built.sha256)
+    assert base.store.holds(digest) and not base.vault.holds(digest)
     await desk.gateway.restart()
     assert (await desk.held())[BULK]["bytes"] == "held"
     await desk.gateway.app.base.store.purge(lambda _: True)
-    assert desk.gateway.app.base.store.stats().blobs == 0
+    assert not desk.gateway.app.base.store.holds(digest)
     assert (await desk.file(BULK)).body == built.data
 
 
@@ -168,6 +171,37 @@ async def test_revoked_bytes_are_kept_for_their_grace_and_live_ones_for_good(des
     await vaulting._collect()
     assert base.vault.holds(shared) and not base.vault.holds(alone)
     assert (await desk.file(DEMO1, "second")).status == 200
+
+
+async def test_an_approval_while_its_bytes_are_collected_waits_and_fetches_them_again(desk: Desk) -> None:
+    """F08: what is approved has its bytes, whoever comes first."""
+    clock = FakeClock()
+    await desk.start(clock=clock)
+    await desk.promote(artifacts=[DEMO1])
+    await desk.held()
+    await desk.revoke(DEMO1)
+    clock.advance(GRACE.total_seconds() + 60)
+    collecting = asyncio.create_task(desk.gateway.app.curating.vaulting._collect())
+    await desk.promote(artifacts=[DEMO1])
+    await collecting
+    assert (await desk.held())[DEMO1]["bytes"] == "held"
+    assert (await desk.file(DEMO1)).status == 200
+
+
+async def test_another_feeds_approval_brings_the_bytes_where_the_first_feed_is_gone(desk: Desk) -> None:
+    await desk.start(desk.open(), curated(), curated("second"))
+    desk.gateway.app.curating.vaulting._retry_s = 0.05
+    desk.origin.always(desk.index.file_path(DEMO1), Fault(status=500))
+    await desk.promote(artifacts=[DEMO1])
+    await desk.promote(artifacts=[DEMO1], to="second")
+
+    async def asked() -> Got:
+        return await desk.send("GET", "/feeds/second/approvals?state=pending")
+
+    await until(asked, lambda got: [item["bytes"] for item in got.json()["items"]] == ["failed"])
+    desk.gateway.reload(desk.open(), curated("second"))
+    desk.origin.heal()
+    assert (await desk.held("second"))[DEMO1]["bytes"] == "held"
 
 
 async def test_the_vault_is_told_apart_from_the_cache(desk: Desk) -> None:
