@@ -59,7 +59,13 @@ async def test_a_cached_file_is_refused_by_the_outer_feed_too(
         gateway.reload(policies=[Policy("p", block=("demo <2",))])
         assert (await gateway.get(place(index, ONE, "outer"))).status == 403
         assert await agreed(gateway, index, "demo", "outer") == {TWO, THREE}
-        gateway.reload(policies=[Policy("p", block=("demo",))])
+        gateway.reload(policies=[Policy("p", block=("demo <9",))])
+        assert (await gateway.get("/pypi/outer/simple/demo/")).json()["rule"] == "block"
+        both = feed(INNER, name="outer", policy="q")
+        gateway.reload(inner, both, policies=[Policy("p", block=("demo <9",)), Policy("q", block=("other",))])
+        told = (await gateway.get("/pypi/outer/simple/demo/")).json()
+        assert (told["type"], told["policy"]) == ("urn:feedgate:blocked", "p")
+        gateway.reload(inner, outer, policies=[Policy("p", block=("demo",))])
         assert (await gateway.get("/pypi/outer/simple/demo/")).json()["rule"] == "block"
         assert (await gateway.get(place(index, TWO, "outer"))).status == 403
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from proxy.policy.settings import Policy, PypiLists
@@ -101,15 +102,34 @@ async def test_two_blocked_projects_have_empty_pages_of_their_own(tmp_path: Path
             assert (await gateway.get(f"/pypi/pypi/simple/{name}/", Accept=JSON)).json()["name"] == name
 
 
-async def test_a_file_whose_name_reads_as_a_blocked_project_s_too_is_judged_by_its_own(
+@pytest.mark.parametrize(("blocked", "status"), [("foo-1", 200), ("foo", 403), ("foo*", 403)])
+async def test_a_file_whose_name_reads_as_two_projects_is_judged_by_the_one_that_lists_it(
+    origin: Origin, tmp_path: Path, blocked: str, status: int
+) -> None:
+    built = sdist("foo", "1.post1")
+    file = {"filename": "foo-1-1.tar.gz", "url": "/files/foo-1-1.tar.gz", "hashes": {"sha256": built.sha256}}
+    page = {"meta": {"api-version": "1.1"}, "name": "foo", "files": [file]}
+    origin.add("/simple/foo/", orjson.dumps(page), content_type=JSON)
+    origin.add("/files/foo-1-1.tar.gz", built.data)
+    settings = feed(upstream(f"{origin.url}/simple/", json_api=None), policy="p")
+    async with Gateway(tmp_path, settings, policies=[Policy("p", block=(blocked,))]) as gateway:
+        assert (await gateway.get("/pypi/pypi/packages/files/foo-1-1.tar.gz")).status == status
+        assert origin.hits(f"/simple/{blocked}/") == 0
+
+
+async def test_a_list_of_names_made_under_another_policy_is_not_shown(
     tmp_path: Path, index: FakeIndex
 ) -> None:
-    index.add(sdist("demo", "1.post1"))
-    file = index.file("demo-1.post1.tar.gz")
-    policy = Policy("p", block=("demo-1",))
-    async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[policy]) as gateway:
-        assert (await gateway.get(place(index, file.filename))).status == 200
-        assert (await gateway.get("/pypi/pypi/packages/aa/demo-1-2.tar.gz")).status == 403
+    filled(index)
+    async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[Policy("p")]) as gateway:
+        for policy, shown in (
+            (Policy("p"), {"demo", "evil", "other"}),
+            (Policy("p", block=("evil",)), {"demo", "other"}),
+            (Policy("p", only=("evil",)), {"evil"}),
+        ):
+            gateway.reload(policies=[policy])
+            listed = await eventually(lambda: gateway.get("/pypi/pypi/simple/", Accept=JSON))
+            assert {project["name"] for project in listed.json()["projects"]} == shown
 
 
 async def test_listings_tell_hidden_names_and_files_with_their_verdicts(
