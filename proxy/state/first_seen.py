@@ -12,16 +12,17 @@ _ALL = "SELECT name, payload FROM sightings WHERE upstream = ? AND subdir = ?"
 
 
 class FirstSeen(NamedTuple):
-    """`is_initial`: the first complete listing had the file."""
+    """`is_initial`: the first complete listing had the file. Its digests are not read."""
 
     first_ms: int
     is_initial: bool
+    digests: msgspec.Raw = msgspec.Raw()
 
 
 class _Sighting(msgspec.Struct, array_like=True, frozen=True):
-    """A row of `sighting.Sighting`; a file's digests are not read."""
+    """A row of `sighting.Sighting`."""
 
-    files: dict[str, tuple[int, bool, msgspec.Raw]] = {}
+    files: dict[str, FirstSeen] = {}
 
 
 _DECODER = msgspec.msgpack.Decoder(_Sighting)
@@ -43,10 +44,7 @@ class FirstSights:
     def of(self, name: str) -> dict[str, FirstSeen]:
         """Return file -> first sight."""
         payload = self._payload(name) if self._rows is None else self._rows.get(name)
-        if payload is None:
-            return {}
-        files = _DECODER.decode(payload).files
-        return {file: FirstSeen(first_ms, is_initial) for file, (first_ms, is_initial, _) in files.items()}
+        return {} if payload is None else _DECODER.decode(payload).files
 
     def _payload(self, name: str) -> bytes | None:
         with contextlib.closing(self._connect()) as connection:

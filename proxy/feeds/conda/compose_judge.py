@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from proxy.conda.block import Block
@@ -12,6 +13,7 @@ from proxy.feeds.conda.lineage import Lineage, Noted, noted
 from proxy.feeds.conda.packs import Generation
 from proxy.feeds.conda.ruling import Licenses, Place, Seen, asks_age, facts_of_block
 from proxy.policy.closure import NeededRecords
+from proxy.policy.facts import Facts
 from proxy.policy.judge import Judge
 from proxy.policy.judged import Judged
 from proxy.policy.settings import Policy
@@ -19,6 +21,7 @@ from proxy.policy.tick import TICK_MS
 from proxy.state.first_seen import FirstSights
 
 _BASIS_BYTES = 16
+_FIRST_SEEN_OF: Callable[[Facts], int | None] = attrgetter("first_seen_ms")
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -101,7 +104,7 @@ class Judging:
     def _until_ms(self, judged: Judged, seen: Seen | None) -> int:
         """Return when to judge again; what the state does not know yet it may know at the next tick."""
         until = int(judged.until.timestamp() * 1000) if judged.until is not None else 0
-        if seen is not None and any(each.first_seen_ms is None for each in judged.facts):
+        if seen is not None and None in map(_FIRST_SEEN_OF, judged.facts):
             following = self._tick_ms + TICK_MS["conda"]
             return min(until, following) if until else following
         return until
