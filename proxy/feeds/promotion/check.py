@@ -12,6 +12,9 @@ from proxy.policy.platforms import is_subdir
 _PYTHON = re.compile(r"[1-9]\d?\.(?:0|[1-9]\d?)\Z")
 _LONGEST_COMMENT = 4000
 _MOST = 1000
+_LONGEST_SPEC = 500
+#: Platforms times Pythons: each is a solve.
+_MOST_PLACES = 64
 
 Fault = tuple[str, str]
 
@@ -26,7 +29,11 @@ def faults(feed: Feed, order: Order, kind: Selecting) -> Iterator[Fault]:
     if len(order.specs) + len(order.artifacts) > _MOST:
         yield "specs", f"name at most {_MOST} specs and artifacts at once"
     for place, spec in enumerate(order.specs):
-        fault = kind.fault(spec)
+        fault = (
+            kind.fault(spec)
+            if len(spec) <= _LONGEST_SPEC
+            else f"a spec has at most {_LONGEST_SPEC} characters"
+        )
         if fault is not None:
             yield f"specs[{place}]", fault
     for place, platform in enumerate(order.platforms):
@@ -38,6 +45,8 @@ def faults(feed: Feed, order: Order, kind: Selecting) -> Iterator[Fault]:
     for place, python in enumerate(order.pythons):
         if _PYTHON.match(python) is None:
             yield f"python_versions[{place}]", f"{python!r} is no Python version such as 3.12"
+    if len(order.platforms) * len(order.pythons) > _MOST_PLACES:
+        yield "platforms", f"at most {_MOST_PLACES} combinations of platforms and Pythons at once"
     yield from _places(order)
     for artifact, digest in order.digests.items():
         try:

@@ -26,7 +26,7 @@ _LOG = logging.getLogger("feedgate.approvals")
 _ROUND_S = 900.0
 _FIRST_ROUND_S = 60.0
 #: Between two names of a round, at least; a round over many names takes as long as it takes.
-_LEAST_PAUSE_S = 0.05
+_LEAST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 1.0
 
 Name = tuple[str, str]
