@@ -65,6 +65,10 @@ async def test_entries_are_chosen_and_come_in_pages(tmp_path: Path) -> None:
         assert await subjects(gateway, since="2026-11-02T09:01:00Z") == ["f1", "f2", "x"]
         assert await subjects(gateway, since="2026-11-02T10:02:00+01:00") == ["f2", "x"]
         assert await subjects(gateway, since="2026-11-03") == []
+        assert await subjects(gateway, since=2) == ["f2", "x"] and await subjects(
+            gateway, since=0, limit=1
+        ) == ["f0"]
+        assert await subjects(gateway, since=1, limit=2, cursor=2) == ["f2", "x"]
         assert await subjects(gateway, feed="f1") == ["f1"]
         assert await subjects(gateway, actor="system") == await subjects(gateway, action="approval") == ["x"]
         page = (await get(gateway, "?limit=3")).json()

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,25 @@ async def test_end_cut_off_is_missed(database: Database) -> None:
     altered(database, "DELETE FROM audit WHERE number = 3")
     chain = await chain_of(database)
     assert (chain.entries, chain.fault) == (2, "the entries after number 2 are missing")
+
+
+async def test_order_is_by_number_whatever_the_clock_does(tmp_path: Path) -> None:
+    """B13."""
+    clock = FakeClock()
+    database = Database(tmp_path, clock)
+    await database.open()
+    for days in (0, 2, -3, 1):
+        clock.set(START + timedelta(days=days))
+        await changed(database, f"day{days}")
+    async with (await database.rows()).read() as connection:
+        found = await read(connection, Wanted(limit=9))
+        late = await read(connection, Wanted(limit=9, since_ms=round(START.timestamp() * 1000)))
+    await database.close()
+    assert [each.subject for each in found] == ["day0", "day2", "day-3", "day1"]
+    assert [each.subject for each in late] == ["day0", "day2", "day1"]
+    await database.open()
+    assert (await chain_of(database)).fault is None
+    await database.close()
 
 
 async def test_chain_longer_than_one_look_is_looked_at_whole(database: Database) -> None:

@@ -77,8 +77,9 @@ class AuditApi:
         """List changes, oldest first."""
         require_admin(request.actor)
         limit, cursor = limit_of(request), cursor_of(request, _is_number)
+        after, since_ms = _since(request)
         wanted = Wanted(
-            limit=limit + 1, after=int(cursor or 0), since_ms=_since(request), feed=request.query_value("feed"),
+            limit=limit + 1, after=max(after, int(cursor or 0)), since_ms=since_ms, feed=request.query_value("feed"),
             actor=request.query_value("actor"), action=request.query_value("action"),
         )  # fmt: skip
         found = await self._trail.read(wanted)
@@ -112,12 +113,16 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _DIGITS
 
 
-def _since(request: Inbound) -> int | None:
+def _since(request: Inbound) -> tuple[int, int | None]:
+    """Return the number after which, and the time from which on entries are asked for."""
     text = request.query_value("since")
     if text is None:
-        return None
+        return 0, None
     try:
         since = datetime.fromisoformat(text)
-        return round((since if since.tzinfo else since.replace(tzinfo=UTC)).timestamp() * 1000)
+        return 0, round((since if since.tzinfo else since.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
-        raise Problem("unprocessable", "since is a time such as 2026-11-20 or 2026-11-20T09:00:00Z") from None
+        if _is_number(text):
+            return int(text), None
+        detail = "since is a time such as 2026-11-20 or 2026-11-20T09:00:00Z, or the number of an entry"
+        raise Problem("unprocessable", detail) from None
