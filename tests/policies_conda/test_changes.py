@@ -103,15 +103,22 @@ async def test_what_is_needed_waits_with_the_gate_too(ruled: Ruled) -> None:
 
 
 async def test_a_policy_is_taken_away_and_comes_back(ruled: Ruled) -> None:
-    catalog(ruled)
-    await ruled.start(block=["tk"])
+    """Clients hold the indexes of the time before: their shards are served on, whatever is shown now."""
+    ruled.channel.add(bare("tk"), bare("zlib"), bare("zlib", "2.0"))
+    await ruled.start(block=["tk", "zlib >=2"])
     assert await ruled.shown() == {"linux-64/zlib-1.0-0.conda"}
     feed = ruled.stand.gateway.settings.feeds["chan"]
+    old = shard_digests(await ruled.stand.get(f"linux-64/{SHARD_INDEX}"))
     ruled.stand.gateway.reload(replace(feed, policy=None))
     await ruled.stand.settled()
     assert len(await ruled.shown()) == 3
-    await ruled.attach(block=["tk"])
+    new = shard_digests(await ruled.stand.get(f"linux-64/{SHARD_INDEX}"))
+    for digest in {*old.values(), *new.values()}:
+        assert (await ruled.stand.get(f"linux-64/{digest}.msgpack.zst")).status == 200
+    await ruled.attach(block=["tk", "zlib >=2"])
     assert await ruled.shown() == {"linux-64/zlib-1.0-0.conda"}
+    for digest in {*old.values(), *new.values()}:
+        assert (await ruled.stand.get(f"linux-64/{digest}.msgpack.zst")).status == 200
 
 
 async def test_shards_of_every_policy_before_are_served_on(ruled: Ruled) -> None:

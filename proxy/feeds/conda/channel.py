@@ -72,6 +72,10 @@ class Channel:
         #: What the composed editions were made of, by subdir.
         self._made_of: dict[str, _MadeOf] = {}
 
+    def folder_of(self, subdir: str) -> Path:
+        """Return where lies what the feed composes, or has composed."""
+        return self._folder / subdir
+
     def serves(self, subdir: str) -> bool:
         """Tell whether the settings let the feed have the subdir."""
         return not self.feed.subdirs or subdir in self.feed.subdirs or subdir == NOARCH
@@ -185,7 +189,8 @@ class Channel:
         held = await catalog.find(offline=offline)
         if held.generation is None:
             return None
-        await self._notes.note_plain(subdir, (str(held.folder), held.generation.stem))
+        if await self._notes.note_plain(subdir, (str(held.folder), held.generation.stem)):
+            await self._composer.retire(subdir)
         return self._plain(subdir, held)
 
     def _plain(self, subdir: str, held: HeldSubdir) -> Edition:

@@ -32,11 +32,16 @@ class ChannelNotes:
             self._shown = shown | {subdir}
             await self._notes.set(f"shown/{self._feed}", " ".join(sorted(self._shown)).encode("ascii"))
 
-    async def note_plain(self, subdir: str, place: Place) -> None:
-        """Note what is shown as it came: clients go on to ask for its shards when the feed gets a policy."""
-        if self._plain.get(subdir) != place:
-            self._plain[subdir] = place
-            await self._notes.set(self._plain_note(subdir), msgspec.msgpack.encode(place))
+    async def note_plain(self, subdir: str, place: Place) -> bool:
+        """Note what is shown as it came: clients go on to ask for its shards when the feed gets a policy.
+
+        Tell whether that is news in this process.
+        """
+        if self._plain.get(subdir) == place:
+            return False
+        self._plain[subdir] = place
+        await self._notes.set(self._plain_note(subdir), msgspec.msgpack.encode(place))
+        return True
 
     async def shown_plain(self, subdir: str) -> tuple[Place, ...]:
         """Return what was shown as it came, if anything."""

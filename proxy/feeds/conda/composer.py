@@ -21,8 +21,9 @@ from proxy.conda.pack import BadPack
 from proxy.feeds.conda.compose_job import Order, Part, Rules
 from proxy.feeds.conda.draft import unfinished_removed
 from proxy.feeds.conda.folder_locks import FolderLocks
-from proxy.feeds.conda.packs import Generation, open_generation
+from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
 from proxy.feeds.conda.ruling import Ruling
+from proxy.feeds.conda.superseded import prune_superseded, write_superseded
 from proxy.model.clock import Clock
 from proxy.model.tally import Tally
 
@@ -140,6 +141,15 @@ class Composer:
         """Tell whether a verdict may have changed since it was made."""
         return not composed.note.is_of(composed.note.inputs, self._tick_ms)
 
+    async def retire(self, subdir: str) -> None:
+        """Give up what was composed: the feed shows its upstream's generation as it is. Its shards are kept."""
+        folder, now_ms = self._folder / subdir, int(self._clock.now().timestamp() * 1000)
+        async with self._locks.of(folder):
+            known = self._composed.get(subdir) or await self._recall(subdir)
+            await asyncio.to_thread(_retired, folder, known.generation if known is not None else None, now_ms)
+            await self._notes.delete(self._note(subdir))
+            self._composed.pop(subdir, None)
+
     def forget(self, subdir: str) -> None:
         """Make the subdir's generation anew: its files were found damaged."""
         self._composed.pop(subdir, None)
@@ -236,3 +246,10 @@ def _sources_key(parts: tuple[Part, ...], rules: str) -> str:
     """Return the name of what verdicts hang on beside the records: the policy, and whose the upstreams are."""
     text = msgspec.msgpack.encode((_FORM, [(part.upstream, part.lineage) for part in parts], rules))
     return hashlib.sha256(text).hexdigest()
+
+
+def _retired(folder: Path, generation: Generation | None, now_ms: int) -> None:
+    if generation is not None:
+        write_superseded(folder, generation.shards, None, now_ms)
+        sweep_generations(folder)
+    prune_superseded(folder, now_ms)

@@ -162,9 +162,11 @@ class CondaFeed:
 
         async def read(edition: Edition) -> Blob | None:
             body = await asyncio.to_thread(shard_in, edition, digest)
-            if body is None:
-                kept = self._superseded.setdefault(edition.folder, SupersededShards(edition.folder))
-                body = await asyncio.to_thread(kept.find, digest)
+            # What a feed shows as it came lies elsewhere than what it composed while it had a policy.
+            for folder in dict.fromkeys((edition.folder, self.channel.folder_of(subdir))):
+                if body is None:
+                    kept = self._superseded.setdefault(folder, SupersededShards(folder))
+                    body = await asyncio.to_thread(kept.find, digest)
             return None if body is None else Blob(digest, len(body), edition.folder, body)
 
         blob = await self._undamaged(subdir, read)

@@ -24,9 +24,9 @@ _MOST_PACKS = 64
 _GROUP_MS = 6 * 3600 * 1000
 
 
-def write_superseded(folder: Path, old: Pack, new: Pack, now_ms: int) -> bool:
+def write_superseded(folder: Path, old: Pack, new: Pack | None, now_ms: int) -> bool:
     """Keep the shards of `old` that `new` has not; tell whether there were any. Blocks."""
-    served = {entry.digest for entry in new.entries.values()}
+    served = {entry.digest for entry in new.entries.values()} if new is not None else set()
     gone = [name for name, entry in old.entries.items() if entry.digest not in served]
     if not gone:
         return False
