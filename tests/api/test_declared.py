@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.managed import Managed
+from tests.api.managed import KEY, Managed
 from tests.support.gateway import Got
 from tests.support.index import FakeIndex
 
@@ -58,6 +58,16 @@ async def test_a_feed_that_was_made_serves_at_once_and_after_a_restart(
     told, tag = await server.read("/feeds/more")
     assert (told["source"], told["declared"], tag) == ("API", feed(index), answer.headers["etag"])
     assert (await server.read("/feeds/main"))[0]["source"] == "config.toml"
+
+
+async def test_the_place_of_what_was_made_is_below_the_prefix(tmp_path: Path, index: FakeIndex) -> None:
+    text = FILE.format(url=index.url) + '[server]\npath_prefix = "/pkgs"\n'
+    async with Managed(tmp_path, text) as server:
+        made = await server.get(
+            "/api/v1/policies", method="POST", body=b'{"name": "mine"}', Content_Type="application/json",
+            Authorization=f"Bearer {KEY}",
+        )  # fmt: skip
+        assert (made.status, made.headers["location"]) == (201, "/pkgs/api/v1/policies/mine")
 
 
 async def test_things_that_need_each_other_are_made_and_unmade_in_order(

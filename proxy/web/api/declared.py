@@ -210,7 +210,8 @@ class DeclaredApi:
         answer = DeclaredAnswer(name=name, source="API", declared=masked(self._noun, thing.document))
         headers: Headers = (("ETag", quoted(thing.tag)),)
         if status == 201:
-            headers = (*headers, ("Location", f"/api/v1/{self._noun}/{name}"))
+            prefix = self._settings().server.path_prefix
+            headers = (*headers, ("Location", f"{prefix}/api/v1/{self._noun}/{name}"))
         return Told(answer, headers, status)
 
 
