@@ -221,3 +221,17 @@ async def test_an_offline_source_gives_records_and_no_bytes(desk: Desk) -> None:
     got = await desk.seen(f"{LINUX}/{A.file}")
     assert got.status in (404, 502, 503)
     assert desk.channel.asked() == []
+
+
+async def test_an_offline_curated_feed_serves_what_it_holds(desk: Desk) -> None:
+    desk.channel.add(A, B)
+    await desk.begin(desk.curated(fetch="lazy"))
+    await desk.promote("a", "b")
+    assert (await desk.seen(f"{LINUX}/{A.file}")).status == 200
+    await desk.settled()
+    desk.gateway.reload(desk.feed(), desk.curated(fetch="lazy", offline=True))
+    desk.origin.forget()
+    assert await desk.listed() == {f"{LINUX}/{A.file}", f"{LINUX}/{B.file}"}
+    assert (await desk.seen(f"{LINUX}/{A.file}")).body == A.data
+    assert (await desk.seen(f"{LINUX}/{B.file}")).status in (404, 502, 503)
+    assert desk.channel.asked() == []

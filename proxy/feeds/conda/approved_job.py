@@ -6,7 +6,7 @@ the digest of its block, so that after a restart it is known which names the gen
 Blocks: the server runs it in a thread where little is to be done, in a child where much is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,23 @@ class Change(msgspec.Struct, array_like=True, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_CHANGES = msgspec.msgpack.Decoder(list[Change])
+_CHANGE = msgspec.msgpack.Decoder(Change)
 
 
-def write_changes(path: Path, changes: Iterator[Change]) -> None:
-    """Write what an order's `changes` names. Blocks."""
-    found = list(changes)
-    path.write_bytes(_encode(found))
+def write_changes(path: Path, changes: Iterable[Change]) -> None:
+    """Write what an order's `changes` names, each behind its length, in small steps. Blocks."""
+    with path.open("wb") as out:
+        for change in changes:
+            packed = _encode(change)
+            out.write(len(packed).to_bytes(4, "big") + packed)
+
+
+def _read_changes(path: Path) -> Iterator[Change]:
+    data, at = path.read_bytes(), 0
+    while at < len(data):
+        end = at + 4 + int.from_bytes(data[at : at + 4], "big")
+        yield _CHANGE.decode(data[at + 4 : end])
+        at = end
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +78,7 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
 def make(order: Order) -> str:
     """Make the generation and return its stem. Blocks. Raises BadPack, OSError; nothing has changed then."""
     folder = Path(order.folder)
-    changes = {change.name: change for change in _CHANGES.decode(Path(order.changes).read_bytes())}
+    changes = {change.name: change for change in _read_changes(Path(order.changes))}
     previous = open_generation(folder, order.previous) if order.previous is not None else None
     with drafting(folder, order.now_ms, previous) as draft:
         _write(draft, previous, changes, order.subdir)

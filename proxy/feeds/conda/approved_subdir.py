@@ -39,8 +39,8 @@ from proxy.model.clock import Clock
 
 _LOG = logging.getLogger("feedgate.conda")
 #: With more names, or more changed ones, a child does the work: a serving process never holds its interpreter for
-#: long. Ten thousand take a tenth of a second in small pieces, less than a child takes to start.
-_MOST_HERE, _MOST_CHANGED_HERE = 10_000, 300
+#: long. Twenty thousand take a fifth of a second in pieces of some milliseconds, less than a child would take.
+_MOST_HERE, _MOST_CHANGED_HERE = 25_000, 300
 #: A reviewer has looked at it: it is as old as its record says.
 LINEAGE = Lineage(has_sights=False)
 

@@ -28,6 +28,7 @@ from proxy.model.verdict import Verdict
 from proxy.policy.spec import BadSpec, Spec, parse_spec
 from proxy.upstream.errors import UpstreamError, problem_for
 
+_MOST_NAMES = 2000
 _COMMON = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
 _SOLVE_S = 120.0
 #: How often is solved again without what the target would hide.
@@ -53,6 +54,9 @@ class CondaSelecting:
         feed = self._feed(source)
         editions = await self._editions(feed, sought.platforms)
         asked, names = await asyncio.to_thread(_asked, spec, editions)
+        if len(names) > _MOST_NAMES:
+            why = f"{spec} means {len(names)} names; promote at most {_MOST_NAMES} at once"
+            raise Problem("unprocessable", why, feed=source)
         kept: dict[str, list[Candidate]] = {}
         hiding: dict[str, Verdict] = {}
         for name in names:
