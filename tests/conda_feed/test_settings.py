@@ -63,7 +63,7 @@ async def test_a_first_fetch_that_takes_long_is_503_before_a_client_gives_up(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fetch goes on, and whoever comes later has it."""
-    monkeypatch.setattr("proxy.feeds.conda.feed.PATIENCE_S", 0.3)
+    monkeypatch.setattr("proxy.feeds.conda.finding.PATIENCE_S", 0.3)
     stand.channel.add(A)
     stand.origin.always(stand.channel.path("linux-64", "repodata.json.zst"), Fault(delay_s=1.0))
     await stand.start()

@@ -22,14 +22,14 @@ from proxy.feeds.briefly import Briefly
 from proxy.feeds.conda.channel import NOARCH, Channel
 from proxy.feeds.conda.edition import Edition
 from proxy.feeds.conda.edition_blobs import index_of, shard_in
+from proxy.feeds.conda.finding import Finding
 from proxy.feeds.conda.full_index import FullIndexes
 from proxy.feeds.conda.package_url import package_url
 from proxy.feeds.conda.side_documents import DamagedSubdir, SideDocuments
 from proxy.feeds.conda.superseded import SupersededShards
 from proxy.feeds.conda.view import CondaView
-from proxy.feeds.conda.viewing import PATIENCE_S, Viewing
+from proxy.feeds.conda.viewing import Viewing
 from proxy.feeds.keeper import ArtifactRef, Keeper
-from proxy.feeds.shared import outcome
 from proxy.feeds.view import gate
 from proxy.feeds.views import Views
 from proxy.model.clock import Clock
@@ -73,7 +73,7 @@ class CondaFeed:
         #: The feeds of this server that are upstreams of this one; a file passes their gate as well.
         self._inner = dict(inner)
         self._urls = {u.id: u.urls[0].reveal().rstrip("/") for u in feed.upstreams if u.urls}
-        self._finding: dict[tuple[str, bool], asyncio.Task[Edition | None]] = {}
+        self._finding = Finding(channel)
         self._decided: Briefly[Located] = Briefly(clock)
         self._superseded: dict[Path, SupersededShards] = {}
         #: Shard indexes by folder and generation: a megabyte each at the most.
@@ -112,28 +112,10 @@ class CondaFeed:
 
         `offline` is for a feed that takes from this one and must not cause a request.
         """
-        edition = self.channel.peek(subdir) or await self._patiently(subdir, offline)
+        edition = self.channel.peek(subdir) or await self._finding.find(subdir, offline=offline)
         if edition is None:
             raise Problem("unknown", f"this feed has no {subdir}", feed=self.settings.name, artifact=subdir)
         return edition
-
-    async def _patiently(self, subdir: str, offline: bool) -> Edition | None:
-        """Wait for an edition as long as a client does; what is under way goes on without it."""
-        key = (subdir, offline)
-        task = self._finding.get(key)
-        if task is None:
-            finding = self.channel.edition(subdir, offline=offline)
-            task = self._finding[key] = asyncio.create_task(finding, name="edition")
-            task.add_done_callback(lambda done: self._found(key, done))
-        await asyncio.wait({task}, timeout=PATIENCE_S)
-        if task.done():
-            return await outcome(task)
-        raise Problem("preparing", f"{subdir} is being fetched", feed=self.settings.name, retry_after_s=10)
-
-    def _found(self, key: tuple[str, bool], task: "asyncio.Task[Edition | None]") -> None:
-        self._finding.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # those who waited have it
 
     async def full(self, subdir: str, form: str) -> tuple[Blob, Edition]:
         """Return a full index ("json" or "zst")."""
@@ -283,10 +265,7 @@ class CondaFeed:
 
     async def close(self) -> None:
         """Stop what is under way; whoever waits for it is told to ask again, and gets what is in force by then."""
-        finding = list(self._finding.values())
-        for task in finding:
-            task.cancel()
-        await asyncio.gather(*finding, return_exceptions=True)
+        await self._finding.close()
         await self._full.close()
         await self._side.close()
         await self.channel.close()

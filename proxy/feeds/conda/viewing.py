@@ -11,12 +11,10 @@ from collections.abc import Callable
 from proxy.conda.pack import BadPack
 from proxy.feeds.conda.channel import Channel
 from proxy.feeds.conda.edition import Edition, HeldSubdir
+from proxy.feeds.conda.finding import PATIENCE_S
 from proxy.feeds.conda.view import CondaView, judged_view, view_of
 from proxy.feeds.views import Views
 from proxy.model.problem import Problem
-
-#: conda gives up after 60 s without a byte; rendering what was fetched takes its part of them.
-PATIENCE_S = 35.0
 
 
 class Viewing:
