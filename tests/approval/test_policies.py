@@ -53,6 +53,14 @@ async def test_what_the_source_holds_says_until_when(desk: Desk) -> None:
     assert why["until"] > START.isoformat()
 
 
+async def test_what_the_origin_has_quarantined_is_not_promoted(desk: Desk) -> None:
+    desk.index.quarantine("demo", "malware")
+    await desk.start()
+    for whys in (await refused(desk, "demo"), await refused(desk, artifacts=[DEMO1])):
+        (why,) = whys.values()
+        assert (why["outcome"], why["rule"]) == ("blocked", "quarantine")
+
+
 async def test_the_targets_own_policy_is_asked_too(desk: Desk) -> None:
     policy = Policy("p", block=("demo ==2.0",))
     await desk.start(desk.open(), curated(policy="p"), policies=(policy,))

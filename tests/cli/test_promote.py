@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from proxy.config.settings import Feed
 from tests.cli.calling import Place
 from tests.support.faults import Fault
+from tests.support.gateway import Gateway, feed, upstream
 from tests.support.index import FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import sdist, wheel
@@ -24,6 +26,7 @@ upstreams = [{{ url = "{index}", allow_private = true, route = "direct", retries
 kind = "pypi"
 curated_from = ["open"]
 """
+KEY = "reviewer-key-0123456789"
 CLOSURE = ("--with-dependencies", "--platform", "linux-64", "--python", "3.12")
 
 
@@ -133,3 +136,43 @@ async def test_bytes_that_do_not_come_are_told_and_stay_approved(
     assert DEMO in result.stderr and "500" in result.stderr
     items = (await read(place, "approvals", "approved"))["items"]
     assert [item["artifact"] for item in items] == [DEMO]
+
+
+async def test_a_server_that_is_named_is_asked_with_the_key(place: Place, index: FakeIndex) -> None:
+    feeds = (feed(upstream(index.url), name="open"), Feed("approved", "pypi", curated_from=("open",)))
+    async with Gateway(place.folder / "elsewhere", *feeds, admin_key=KEY) as gateway:
+        whom = ("--server", gateway.url, "--key", KEY)
+        document = await read(place, "promote", "approved", "demo", *CLOSURE, *whom)
+        assert len(document["artifacts"]) == 2
+        items = (await read(place, "approvals", "approved", "--q", "leaf", *whom))["items"]
+        assert [(item["artifact"], item["bytes"]) for item in items] == [(LEAF, "held")]
+        result = await call(place, "revoke", "approved", LEAF, "--reason", "CVE-1", *whom)
+        assert result.exit_code == 0
+        got = await gateway.get(f"/pypi/approved/packages{index.file_path(LEAF)}")
+        assert got.status == 403
+        result = await call(place, "promote", "approved", "leaf", "--server", gateway.url)
+        assert result.exit_code == 1 and "Authentication required" in result.stderr
+
+
+async def test_what_the_origin_has_made_of_a_file_is_accepted(place: Place, index: FakeIndex) -> None:
+    feeds = (
+        feed(upstream(index.url, ttl_s=0.0), name="open"),
+        Feed("approved", "pypi", curated_from=("open",)),
+    )
+    async with Gateway(place.folder / "elsewhere", *feeds, admin_key=KEY) as gateway:
+        whom = ("--server", gateway.url, "--key", KEY)
+        await read(place, "promote", "approved", "leaf", *whom)
+        index.yank(LEAF, "broken")
+        async with asyncio.timeout(20):
+            while not (
+                items := (await read(place, "approvals", "approved", "--state", "drifted", *whom))["items"]
+            ):
+                await gateway.app.curating.watch.look()
+        (one,) = items
+        result = await call(place, "approvals", "approved", "--state", "drifted", *whom)
+        assert "yanked" in result.stdout
+        words = ("approvals", "approved", "--accept", LEAF, "--sha256")
+        refused = await call(place, *words, "0" * 64, *whom)
+        assert refused.exit_code == 1 and one["sha256"] in refused.stderr
+        assert (await call(place, *words, one["sha256"], *whom)).exit_code == 0
+        assert (await read(place, "approvals", "approved", "--state", "drifted", *whom))["items"] == []
