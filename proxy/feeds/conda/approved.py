@@ -109,7 +109,8 @@ class Approved:
 
     def close(self) -> None:
         """Hear of no more changes."""
-        self._stop()
+        stop, self._stop = self._stop, lambda: None
+        stop()
 
     # -- parts
 
