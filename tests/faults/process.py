@@ -24,6 +24,8 @@ import pytest
 
 from tests.faults.auditor import Auditor
 from tests.faults.client import Client, Fetched
+from tests.faults.secrets import found_in
+from tests.support.sweep import planted
 
 ROOT = Path(__file__).parents[2]
 _LISTENS = re.compile(rb"listens at (http://\S+)/")
@@ -97,7 +99,9 @@ class Served:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        found = found_in(self.log)
         await self._end()
+        assert error is not None or not found, found
 
     async def start(self) -> None:
         """Start and wait until it listens."""
@@ -109,7 +113,7 @@ class Served:
         with self.log_path.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                env={"PATH": os.environ["PATH"], "HOME": str(self._folder), **self._environ},
+                env={"PATH": os.environ["PATH"], "HOME": str(self._folder), **planted(), **self._environ},
             )  # fmt: skip
         self.code = None
         async with asyncio.timeout(_START_S):

@@ -72,6 +72,7 @@ class Scene:
         wanted = feeds or (feed(self.upstream(**changes)),)
         options = {"header_timeout_s": 5.0, **(server or {})}
         self.gateway = Gateway(self.folder, *wanted, clock=self.clock, **options)
+        self.gateway.is_swept = False  # the auditor does it
         self.auditor.begin()
         logging.getLogger().addHandler(self.log)
         await self.gateway.start()

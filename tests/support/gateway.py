@@ -64,16 +64,24 @@ class Gateway:
         self._clock = clock
         self._environ = planted() if environ is None else environ
         self._sweep = Sweep()
+        #: False where the test looks for secrets itself.
+        self.is_swept = True
         self._trust = trust or ssl.create_default_context()
         self.log = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         self.app: App
 
     async def start(self) -> None:
+        self._sweep.begin()
         self.app = App(self.settings, self._environ, clock=self._clock, out=self.log)
         await self.app.start()
 
     async def stop(self) -> None:
+        """Stop, and look for secrets in all that it said and left."""
+        self._sweep.end()
         await self.app.stop()
+        self._sweep.look("the access log", self.written())
+        complaints = await asyncio.to_thread(self._sweep.complaints, self.settings.server.data_dir)
+        assert not complaints or not self.is_swept, "\n".join(complaints)
 
     async def restart(self) -> None:
         """Stop, and start again on the same data and the same port."""
@@ -102,18 +110,13 @@ class Gateway:
         self.app.apply(self.settings)
 
     async def __aenter__(self) -> Self:
-        self._sweep.begin()
         await self.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._sweep.end()
         await self.stop()
-        self._sweep.look("the access log", self.written())
-        complaints = await asyncio.to_thread(self._sweep.complaints, self.settings.server.data_dir)
-        assert error is not None or not complaints, "\n".join(complaints)
 
     @property
     def url(self) -> str:
