@@ -19,12 +19,13 @@ from proxy.feeds.keeper import Absent, ArtifactRef, How, Keeper, Offer
 from proxy.feeds.ownership import matches
 from proxy.feeds.pypi.keeper import PypiKeeper
 from proxy.feeds.pypi.located import Located, located_in
-from proxy.feeds.pypi.view import PypiView
+from proxy.feeds.pypi.view import NOBODY, PypiView
 from proxy.feeds.pypi.viewer import Viewer
 from proxy.feeds.view import gate, refusal
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256, parse_sha256
 from proxy.model.problem import Problem
+from proxy.model.verdict import Outcome
 from proxy.pypi import legacy_json, render_html, render_json
 from proxy.pypi.distribution import metadata_hashes
 from proxy.pypi.names import FileKind, projects_of
@@ -65,6 +66,7 @@ class PypiFeed:
         #: Gate decisions of a moment ago: a popular file is asked for thousands of times a second.
         self._decided: Briefly[Located] = Briefly(clock)
         self._pages: Briefly[Page] = Briefly(clock)
+        viewer.on_change = self._forget
         base = f"{public_url.rstrip('/')}/pypi/{feed.name}/" if public_url else None
         #: Attestation documents need an absolute https URL (PEP 740); without one they are linked relatively.
         self._provenance_base = base if base is not None and base.startswith("https://") else None
@@ -162,10 +164,19 @@ class PypiFeed:
         """Return the feed's view of a normalised name, None where nobody has it. `offline`: nobody is asked."""
         return await self.viewer.view(name, refresh=refresh, offline=offline)
 
+    def _forget(self) -> None:
+        self._decided.clear()
+        self._pages.clear()
+
     def _refuse_hidden(self, view: PypiView, offer: Offer | Absent) -> None:
-        """Raise what a project is answered with that the policy hides whole; quarantine has a page that says so."""
+        """Raise what a project is answered with that is blocked whole.
+
+        Quarantine has a page that says so, and what is only held for now leaves a page without files.
+        """
         verdict = view.verdict
         if verdict is None or verdict.word == "quarantined":
+            return
+        if verdict.outcome is Outcome.HOLD and view.upstream != NOBODY:
             return
         if self.settings.blocked_project == "404":
             raise self.unknown(view.name, offer)
@@ -187,8 +198,7 @@ class PypiFeed:
         trouble: Problem | None = None
         for name, may_ask in self.candidates(filename):
             try:
-                offline = found is not None or not may_ask
-                view, offer = await self.viewer.view(name, offline=offline, whole=False)
+                view, offer = await self.viewer.view(name, offline=bool(found) or not may_ask, whole=False)
             except Problem as problem:
                 trouble = trouble or problem
                 continue

@@ -6,6 +6,7 @@ index and gate change at the same tick. A name that the policy hides whatever is
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
@@ -58,6 +59,8 @@ class Viewer:
         #: What the policy's list needs; None where it does not ask for that.
         self.needs: Needs | None = None
         self._needed = "unknown"
+        #: Called when a view is made anew: what was answered a moment ago is not to be repeated beside it.
+        self.on_change: Callable[[], None] = lambda: None
         #: One at a time: a judge belongs to one thread, and several that wait for a name get the same view.
         self._judging = asyncio.Lock()
 
@@ -206,6 +209,7 @@ class Viewer:
         self._judge = Judge(self.policy, "pypi", needs.known)
         self._needed = needs.digest
         self._fingerprint = _fingerprint(self.policy, needs.digest)
+        self.on_change()
 
     def _key(self, offer: Offer, fingerprint: str) -> tuple[str, str]:
         # Two upstreams may have the same shard, and a view says whose it is.
@@ -246,6 +250,7 @@ class Viewer:
         view = await asyncio.to_thread(_view_in, data, place, ruling) if data is not None else None
         if view is not None:
             self._refreshes.tell(self._feed.name, name)
+            self.on_change()
             fingerprint = ruling.fingerprint if ruling is not None else ""
             self._views.put(self._key(offer, fingerprint), view, 8 + len(view.kept) + len(view.hidden))
         return view
