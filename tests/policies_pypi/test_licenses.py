@@ -1,5 +1,6 @@
 """Licences, which no PyPI index carries: looked up newest first within a moment, kept; what is not known is held."""
 
+import asyncio
 import gzip
 import hashlib
 from dataclasses import replace
@@ -252,3 +253,20 @@ async def test_what_only_the_api_tells_is_held_while_the_api_does_not_answer(
         clock.advance(3600)
         assert await by_json(gateway, "demo") == set()
         assert (await gateway.get(place(index, installer.filename))).json()["rule"] == "block_licenses"
+
+
+async def test_however_many_ask_a_licence_is_looked_up_once(
+    origin: Origin, tmp_path: Path, index: FakeIndex
+) -> None:
+    index.add(of("1.0", MIT), of("2.0", MIT))
+    sides = [f"{index.file_path(file(version))}.metadata" for version in ("1.0", "2.0")]
+    for side in sides:
+        origin.always(side, Fault(delay_s=0.3))
+    settings = feed(upstream(index.url), policy="p")
+    async with Gateway(tmp_path, settings, policies=[NO_GPL]) as gateway:
+        files = [gateway.get(place(index, file("1.0"))) for _ in range(12)]
+        pages = [gateway.get("/pypi/pypi/simple/demo/", Accept=JSON) for _ in range(12)]
+        answers = await asyncio.gather(*files, *pages)
+        assert {got.status for got in answers} == {200}
+        assert {len(got.json()["files"]) for got in answers[12:]} == {2}
+        assert [origin.hits(side) for side in sides] == [1, 1]
