@@ -300,3 +300,34 @@ async def test_from_a_curated_feed_the_first_origin_is_pinned(desk: Desk) -> Non
     assert chosen.found.record == desk.approval(f"{LINUX}/{a.file}").record
     (refused,) = (await desk.selecting.find("approved", f"{LINUX}/b-1.0-0.conda")).refused
     assert refused.outcome == "unknown"
+
+
+# -- specs in closures -----------------------------------------------------------------------------------------
+
+
+async def test_what_is_asked_for_is_the_sources_newest_whatever_the_target_has(desk: Desk) -> None:
+    desk.channel.add(bare("tool", "1"))
+    await desk.begin()
+    await desk.approve(f"{LINUX}/tool-1-0.conda")
+    desk.channel.add(bare("tool", "2"))
+    await desk.refresh()
+    assert set(await solved(desk, "tool")) == {f"{LINUX}/tool-2-0.conda"}
+
+
+@pytest.mark.parametrize(
+    "spec", ["chan::tool", "tool[subdir=linux-64]", "tool[license=mit]", "to*l", "tool >=2"]
+)
+async def test_a_spec_means_the_same_with_and_without_dependencies(desk: Desk, spec: str) -> None:
+    desk.channel.add(bare("tool", "2", depends=["lib"]), bare("tool", "1"), bare("lib"))
+    await desk.begin()
+    assert await solved(desk, spec) == {
+        f"{LINUX}/tool-2-0.conda": "requested",
+        f"{LINUX}/lib-1.0-0.conda": "needed by tool",
+    }
+
+
+async def test_a_spec_that_means_nothing_there_is_unknown_in_a_closure_too(desk: Desk) -> None:
+    desk.channel.add(bare("tool"))
+    await desk.begin()
+    (refused,) = (await asked(desk, "nobody")).refused
+    assert (refused.outcome, refused.what) == ("unknown", "nobody")

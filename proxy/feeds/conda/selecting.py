@@ -7,6 +7,7 @@ none is left without; `noarch` belongs to every platform.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -52,26 +53,10 @@ class CondaSelecting:
 
     async def select(self, source: str, spec: str, sought: Sought) -> Choice:
         feed = self._feed(source)
-        editions = await self._editions(feed, sought.platforms)
-        asked, names = await asyncio.to_thread(_asked, spec, editions)
-        if len(names) > _MOST_NAMES:
-            why = f"{spec} means {len(names)} names; promote at most {_MOST_NAMES} at once"
-            raise Problem("unprocessable", why, feed=source)
-        kept: dict[str, list[Candidate]] = {}
-        hiding: dict[str, Verdict] = {}
-        for name in names:
-            for edition in editions:
-                _, view = await feed.view(edition.subdir, name)
-                channel = channel_of(edition, name)
-                kept.setdefault(name, []).extend(shown(*each, channel) for each in view.kept.items())
-                hiding |= view.hidden
-        paths, whys = await asyncio.to_thread(_meant, asked, kept, hiding, sought)
-        if paths:
-            return Choice(tuple([Chosen(await self._found(feed, path)) for path in paths]))
-        if whys:
-            return Choice(refused=tuple(refused(path, why) for path, why in whys.items()))
-        reason = f"nothing that {source} shows fits it; looked at: {_listed(editions)}"
-        return Choice(refused=(Refused(spec, "unknown", "unknown", reason, is_spec=True),))
+        paths, refusals = await self._meaning(feed, spec, sought)
+        if refusals:
+            return Choice(refused=refusals)
+        return Choice(tuple([Chosen(await self._found(feed, path)) for path in paths]))
 
     async def find(self, source: str, artifact: str) -> Choice:
         feed = self._feed(source)
@@ -101,9 +86,20 @@ class CondaSelecting:
         )
         if not wanted.specs and not fitting:
             return Choice()
+        meant: dict[str, list[str]] = {}
+        sought = Sought(every=True, platforms=(place.platform,), pythons=(place.python,))
+        refusals: list[Refused] = []
+        for spec in wanted.specs:
+            paths, why = await self._meaning(feed, spec, sought)
+            refusals += why
+            for path in paths:
+                meant.setdefault(_parsed(path)[1].name, []).append(path)
+        if refusals:
+            return Choice(refused=tuple(refusals))
         order = Order(
             platform=place.platform, python=place.python, source=await self._places(feed, place),
-            target=await self._places(curated, place), wanted=wanted.specs, exactly=tuple(fitting),
+            target=await self._places(curated, place), exactly=tuple(fitting),
+            meant=tuple((name, tuple(paths)) for name, paths in meant.items()),
         )  # fmt: skip
         made = await self._solved_for(feed, curated, order)
         if "unsolvable" in made:
@@ -135,6 +131,32 @@ class CondaSelecting:
         return await asyncio.to_thread(feed.judged, found) if isinstance(feed, CuratedCondaFeed) else {}
 
     # -- parts ---------------------------------------------------------------------------------------------
+
+    async def _meaning(
+        self, feed: CondaFeed, spec: str, sought: Sought
+    ) -> tuple[list[str], tuple[Refused, ...]]:
+        """Return the paths of what a spec means in a source; where it means nothing there, why."""
+        source = feed.settings.name
+        editions = await self._editions(feed, sought.platforms)
+        asked, names = await asyncio.to_thread(_asked, spec, editions)
+        if len(names) > _MOST_NAMES:
+            why = f"{spec} means {len(names)} names; promote at most {_MOST_NAMES} at once"
+            raise Problem("unprocessable", why, feed=source)
+        kept: dict[str, list[Candidate]] = {}
+        hiding: dict[str, Verdict] = {}
+        for name in names:
+            for edition in editions:
+                _, view = await feed.view(edition.subdir, name)
+                channel = channel_of(edition, name)
+                kept.setdefault(name, []).extend(shown(*each, channel) for each in view.kept.items())
+                hiding |= view.hidden
+        paths, whys = await asyncio.to_thread(_meant, asked, kept, hiding, sought)
+        if paths:
+            return paths, ()
+        if whys:
+            return [], tuple(refused(path, verdict) for path, verdict in whys.items())
+        reason = f"nothing that {source} shows fits it; looked at: {_listed(editions)}"
+        return [], (Refused(spec, "unknown", "unknown", reason, is_spec=True),)
 
     def _feed(self, name: str) -> CondaFeed:
         feed = self._feeds(name)
@@ -255,7 +277,7 @@ def _meant(
         for of_name in kept.values()
         for each in chosen([one for one in of_name if means(spec, one)], sought)
     ]
-    return meant, {} if meant else verdicts_on(spec, hiding, sought)
+    return meant, {} if meant else verdicts_on(spec, hiding, replace(sought, every=False))
 
 
 def _parsed(path: str) -> tuple[str, FileName]:

@@ -26,11 +26,8 @@ from proxy.conda.pack import BadPack
 from proxy.conda.record import Facts, joined
 from proxy.conda.snapshot import Snapshot
 from proxy.feeds.conda.machines import AGES, Age, virtual_packages
-from proxy.feeds.conda.meaning import chosen, means, shown
 from proxy.feeds.conda.packs import open_generation
-from proxy.feeds.promotion.selecting import Sought
 from proxy.policy.conda_version import BadVersion, spec_parts, version_key
-from proxy.policy.spec import parse_spec
 
 if TYPE_CHECKING:
     from rattler import GenericVirtualPackage, RepoDataRecord
@@ -40,7 +37,10 @@ _MOST_TOLD = 2000
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done. Generations are (subdir, folder, stem); `wanted` are MatchSpecs.
+    """What is to be done. Generations are (subdir, folder, stem).
+
+    `meant` are the names that are asked for, each with the source's files that its spec means here: one of them it is,
+    the newest that can be installed.
 
     `exactly` names files, `subdir/file`: each of them must be installable; all that fit together are solved at once.
     """
@@ -49,7 +49,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     source: tuple[tuple[str, str, str], ...]
     target: tuple[tuple[str, str, str], ...] = ()
-    wanted: tuple[str, ...] = ()
+    meant: tuple[tuple[str, tuple[str, ...]], ...] = ()
     exactly: tuple[str, ...] = ()
     #: Files of the source that are no candidates: the target would hide them.
     excluded: tuple[str, ...] = ()
@@ -62,6 +62,8 @@ class _Catalog:
     source: Mapping[str, Snapshot]
     target: Mapping[str, Snapshot]
     excluded: frozenset[str] = frozenset()
+    #: name -> the only files of it that are candidates.
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
     records: dict[str, dict[str, bytes]] = field(default_factory=dict)
     facts: dict[str, Facts] = field(default_factory=dict)
     #: The files that the target has.
@@ -92,6 +94,8 @@ class _Catalog:
                     path = f"{subdir}/{record.file}"
                     if snapshots is self.source and path in self.excluded:
                         continue
+                    if name in self.only and path not in self.only[name]:
+                        continue
                     self.records.setdefault(subdir, {})[record.file] = record.raw
                     self.facts[path] = found[record.file]
                     if snapshots is self.target:
@@ -109,8 +113,9 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     """
     asked = msgspec.convert(order, Order)
     try:
-        catalog = _Catalog(_opened(asked.source), _opened(asked.target), frozenset(asked.excluded))
-        catalog.gather([*(spec_parts(spec)[0] for spec in asked.wanted), *map(_name_of, asked.exactly)])
+        only = {name: frozenset((*paths, *asked.exactly)) for name, paths in asked.meant}
+        catalog = _Catalog(_opened(asked.source), _opened(asked.target), frozenset(asked.excluded), only)
+        catalog.gather([*only, *map(_name_of, asked.exactly)])
     except (BadPack, FileNotFoundError) as damage:
         return {"damaged": str(damage)}
     with TemporaryDirectory(prefix="feedgate-solve-") as folder:
@@ -146,7 +151,8 @@ class _Solver:
         for path in self._asked.exactly:
             groups.setdefault(_name_of(path), []).append(path)
         try:
-            solve([*self._asked.wanted, *(self._exact(paths[0]) for paths in groups.values())])
+            names = [name for name, _ in self._asked.meant]
+            solve([*names, *(self._exact(paths[0]) for paths in groups.values())])
             for path in [path for paths in groups.values() for path in paths[1:]]:
                 solve([self._exact(path)])
         except _Unsolvable as words:
@@ -160,18 +166,11 @@ class _Solver:
 
     def _other_builds(self, solved: Sequence[str]) -> list[str]:
         """Return the other builds of the versions that the specs came to: all of them are meant."""
-        candidates = {path: shown(path, facts) for path, facts in self._catalog.facts.items()}
+        facts = self._catalog.facts
         found: list[str] = []
-        for text in self._asked.wanted:
-            spec = parse_spec("conda", text)
-            versions = {(c.facts.name, c.facts.version) for p in solved if means(spec, c := candidates[p])}
-            meant = [
-                each
-                for each in candidates.values()
-                if (each.facts.name, each.facts.version) in versions and means(spec, each)
-            ]
-            sought = Sought(every=True, platforms=(self._asked.platform,), pythons=(self._asked.python,))
-            found += [each.path for each in chosen(meant, sought) if each.path not in solved]
+        for name, paths in self._asked.meant:
+            versions = {facts[path].version for path in solved if facts[path].name == name}
+            found += [path for path in paths if path not in solved and facts[path].version in versions]
         return found
 
     def _exact(self, path: str) -> str:
@@ -205,10 +204,16 @@ class _Solver:
             raise _Unsolvable(str(error)) from error
 
     def _locked(self) -> "list[RepoDataRecord]":
-        """Return the newest that the target has of each name; a solver takes it where nothing speaks against it."""
+        """Return the newest that the target has of each name; a solver takes it where nothing speaks against it.
+
+        Of what is asked for by name the newest of the source is meant, whatever the target has.
+        """
         newest: dict[str, str] = {}
+        asked = {*self._catalog.only, *map(_name_of, self._asked.exactly)}
         for path in self._catalog.approved:
             name = self._catalog.facts[path].name
+            if name in asked:
+                continue
             if name not in newest or self._order(path) > self._order(newest[name]):
                 newest[name] = path
         wanted = set(newest.values())
