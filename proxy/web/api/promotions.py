@@ -1,5 +1,6 @@
 """`/api/v1/feeds/{feed}/promotions`: promote artifacts into a curated feed, and look at what was promoted."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -50,6 +51,15 @@ class PromotionItem(msgspec.Struct, frozen=True, kw_only=True, rename={"source":
     at: str
     comment: str
     artifacts: int
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    """Of a stored answer what a list tells: how many artifacts there were."""
+
+    artifacts: list[msgspec.Raw]
+
+
+_COUNTED = msgspec.json.Decoder(_Counted)
 
 
 class PromotionPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,13 +117,18 @@ class PromotionsApi:
             raise Problem("unprocessable", "cursor is not one that this list gave; begin without it")
         place = (before.at_ms, before.id) if before is not None else None
         found = await self._approvals.promotions(feed.name, limit + 1, place)
+        shown = found[:limit]
+        # An answer may tell of thousands.
+        counts = await asyncio.to_thread(
+            lambda: [len(_COUNTED.decode(each.answer).artifacts) for each in shown]
+        )
         items = [
             PromotionItem(
                 id=each.id, target=feed.name, source=named_to(request.actor, each.source_feed), actor=each.actor,
                 at=_moment(each.at_ms), comment=each.comment,
-                artifacts=len(msgspec.json.decode(each.answer, type=PromotionAnswer).artifacts),
+                artifacts=count,
             )
-            for each in found[:limit]
+            for each, count in zip(shown, counts, strict=True)
         ]  # fmt: skip
         return PromotionPage(items=items, next=items[-1].id if len(found) > limit else None)
 
