@@ -71,7 +71,7 @@ class NameRules:
                 if is_silent is not None and is_silent(left, tick_ms):
                     continue
                 found = judge_many(left, tick_ms) if judge_many else [judge(each, tick_ms) for each in left]
-                if found.count(None) == len(found):
+                if not any(found):
                     continue
                 for place, each, verdict in zip(places, left, found, strict=True):
                     if verdict is not None:

@@ -51,6 +51,8 @@ class PythonVersions:
     wanted: tuple[str, ...]
     name: str = "python_versions"
     _known: dict[Hashable, Verdict | _Elsewhere | None] = field(default_factory=dict)
+    #: The same without what was about something else.
+    _sure: dict[Hashable, Verdict | None] = field(default_factory=dict)
 
     def judge(self, facts: Facts, tick_ms: int) -> Verdict | None:
         verdict = self._of(self.reader.part(facts))
@@ -60,18 +62,18 @@ class PythonVersions:
 
     def judge_many(self, files: Sequence[Facts], tick_ms: int) -> list[Verdict | None]:
         """Return what `judge` returns, of many files."""
-        found: list[Verdict | None] = []
-        known = self._known
-        for part, each in zip(self.reader.parts(files), files, strict=True):
-            verdict = known.get(part, _ELSEWHERE)
-            found.append(self.judge(each, tick_ms) if isinstance(verdict, _Elsewhere) else verdict)
-        return found
+        try:
+            return list(map(self._sure.__getitem__, self.reader.parts(files)))
+        except KeyError:
+            return [self.judge(each, tick_ms) for each in files]
 
     def _of(self, part: Hashable) -> Verdict | _Elsewhere | None:
         try:
             return self._known[part]
         except KeyError:
             verdict = self._known[part] = self._read(part)
+            if not isinstance(verdict, _Elsewhere):
+                self._sure[part] = verdict
             return verdict
 
     def _read(self, part: Hashable) -> Verdict | _Elsewhere | None:
