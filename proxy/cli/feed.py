@@ -53,7 +53,8 @@ def _source(upstream: Upstream) -> str:
 
 def _sources(feed: Feed) -> str:
     offline = " (offline)" if feed.offline else ""
-    return "; ".join(_source(upstream) for upstream in feed.upstreams) + offline
+    approved = [f"approved from {', '.join(feed.curated_from)}"] if feed.curated_from else []
+    return "; ".join([*(_source(upstream) for upstream in feed.upstreams), *approved]) + offline
 
 
 def _as_json(feed: Feed, server: Server) -> dict[str, object]:
@@ -63,6 +64,7 @@ def _as_json(feed: Feed, server: Server) -> dict[str, object]:
         "url": feed_url(feed, server),
         "aliases": list(feed.aliases),
         "offline": feed.offline,
+        "curated_from": list(feed.curated_from),
         "upstreams": [
             {"id": upstream.id, "feed": upstream.feed, "urls": [str(url) for url in upstream.urls]}
             for upstream in feed.upstreams

@@ -122,6 +122,13 @@ def test_check_config_masks_secrets(place: Place) -> None:
     assert "hunter2" not in place.call("feed", "list", "--json").output
 
 
+def test_feed_list_tells_where_a_curated_feed_is_approved_from(place: Place) -> None:
+    place.write('[feeds.open]\nkind = "pypi"\n[feeds.approved]\nkind = "pypi"\ncurated_from = ["open"]\n')
+    assert "approved from open" in place.call("feed", "list").stdout
+    (_, approved) = json.loads(place.call("feed", "list", "--json").stdout)
+    assert approved["curated_from"] == ["open"]
+
+
 def test_feed_list_shows_urls_and_sources(place: Place) -> None:
     place.write(
         QUIET_FEED + '[feeds.corp]\nkind = "pypi"\naliases = ["c"]\nupstreams = [{ feed = "pypi" }]\n'
