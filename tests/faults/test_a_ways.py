@@ -5,7 +5,7 @@ Both proxies and the origin keep a log of who came on which connection; that is 
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 
 from proxy.config.settings import Auth, Feed, Route, Upstream
 from proxy.model.redact import Secret, SecretUrl
+from tests.faults.turned_clock import TurnedClock
 from tests.support.channel import FakeChannel
 from tests.support.conda_packages import bare
 from tests.support.faults import Fault
@@ -141,3 +142,35 @@ async def test_reload_moves_an_upstream_to_another_way_and_nothing_goes_the_old_
         assert (await gateway.get("/pypi/pypi/simple/leaf/")).status == 200
     assert len(ways.proxies[0].requests) == before
     judge(ways, 1)
+
+
+async def dead(ways: Ways) -> None:
+    await ways.proxies[0].refuse_connections()
+
+
+async def locked(ways: Ways) -> None:
+    ways.proxies[0].users["one"] = "another"
+    await ways.proxies[0].drop_connections()
+
+
+@pytest.mark.parametrize(
+    ("happens", "status", "word"), [(dead, 503, "origin-unavailable"), (locked, 502, "proxy-auth")]
+)
+async def test_channel_behind_a_broken_way_stays_served_and_its_cold_files_tell_why(
+    ways: Ways, happens: Callable[[Ways], Awaitable[None]], status: int, word: str
+) -> None:
+    """The index is stale and whole; a file that is held downloads, one that is not says which hop it was."""
+    clock = TurnedClock()
+    one = ways.upstream("one", 0, "/chan/")
+    async with Gateway(ways.folder, Feed("main", "conda", (one,)), clock=clock) as gateway:
+        index, held, cold = "repodata.json", "python-1.0-0.conda", "pandas-1.0-0.conda"
+        for file in (index, held):
+            assert (await gateway.get(f"/conda/main/linux-64/{file}")).status == 200
+        await happens(ways)
+        clock.advance(1000)
+        stale = await gateway.get(f"/conda/main/linux-64/{index}")
+        assert (stale.status, set(stale.json()["packages.conda"])) == (200, {held, cold})
+        assert (await gateway.get(f"/conda/main/linux-64/{held}")).status == 200
+        answer = await gateway.get(f"/conda/main/linux-64/{cold}")
+        assert (answer.status, answer.json()["type"]) == (status, f"urn:feedgate:{word}")
+        assert USERS["one"].encode() not in answer.body
