@@ -12,6 +12,7 @@ from proxy.artifacts.blob import Blob
 from proxy.artifacts.flight import Flight
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.store import BlobStore
+from proxy.config.settings import Upstream
 from proxy.feeds.arrivals import Arrivals
 from proxy.feeds.curated import Pins
 from proxy.feeds.keeper import Absent, ArtifactRef, Landing, Offer
@@ -151,6 +152,8 @@ class LocalKeeper:
         remote = feed.remotes.get(upstream)
         if remote is None:
             raise _changed(ref)
+        if not (ref.sha256 or ref.other_hashes) and not is_proven(remote.settings):
+            raise _unproven(ref)
         return remote
 
     async def amend(self, ref: ArtifactRef, edit: Callable[[bytes], bytes | None]) -> None:
@@ -199,6 +202,23 @@ class LocalKeeper:
 
     def _gone(self, ref: ArtifactRef) -> Problem:
         return pinned_problem(ref, gone(ref)) if self._is_curated(ref.feed) else gone(ref)
+
+
+def is_proven(upstream: Upstream) -> bool:
+    """Tell whether it is sure who answers: certificates are verified, and plain http leads into one's own network only.
+
+    Over any other way only files come whose digest the index tells (reliability, E21).
+    """
+    is_plain = any(url.reveal().startswith("http:") for url in upstream.urls)
+    return upstream.route.verify and (not is_plain or upstream.allow_private)
+
+
+def _unproven(ref: ArtifactRef) -> Problem:
+    return Problem(
+        "tls", "the index tells no digest of this file, and the way to its origin proves nothing (plain http, or a "
+        "route with verify = false); use https, and name the origin's CA in ca_files",
+        feed=ref.feed, artifact=ref.filename,
+    )  # fmt: skip
 
 
 def gone(ref: ArtifactRef) -> Problem:
