@@ -1,10 +1,13 @@
 """Files of generations that were damaged on disk: no damaged byte is served, and what can be made anew is."""
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from proxy.feeds.conda import feed
+from proxy.model.digest import Sha256
 from tests.conda_feed.readback import FORMS, Form
 from tests.conda_feed.stand import Stand
 from tests.support.channel import SHARD_INDEX
@@ -50,6 +53,20 @@ async def test_a_lost_shard_index_is_made_anew(stand: Stand) -> None:
     await stand.restart()
     assert await stand.files() == {"a-1.0-0.conda"}
     assert held(stand, ".index")
+
+
+async def test_a_large_shard_index_is_sent_from_its_file_and_written_anew_when_that_is_gone(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_IN_MEMORY_BYTES", 0)
+    stand.channel.add(bare("a"))
+    await stand.start()
+    first = await stand.get(f"linux-64/{SHARD_INDEX}")
+    digest = Sha256(hashlib.sha256(first.body).hexdigest())
+    assert digest in stand.blobs()
+    for _ in range(2):
+        await stand.gateway.app.base.store.remove(digest)
+        assert (await stand.get(f"linux-64/{SHARD_INDEX}")).body == first.body
 
 
 @pytest.mark.parametrize("form", FORMS)

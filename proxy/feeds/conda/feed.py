@@ -40,6 +40,8 @@ from proxy.policy.settings import Policy
 
 _LOG = logging.getLogger("feedgate.conda")
 _MOST_INDEXES = 64
+#: A larger shard index is sent from its file, without a copy.
+_IN_MEMORY_BYTES = 64 * 1024
 
 T = TypeVar("T")
 
@@ -130,8 +132,12 @@ class CondaFeed:
         edition = await self.edition(subdir)
         key = (edition.folder, edition.generation.stem)
         blob = self._indexes.get(key)
+        if blob is not None and blob.data is None:
+            blob = self._store.peek(blob.digest)
         if blob is None:
             blob = await asyncio.to_thread(index_of, edition)
+            if blob.data is not None and len(blob.data) > _IN_MEMORY_BYTES:
+                blob = await self._store.put(blob.data)
             # A curated feed may have another one every second.
             self._indexes = {known: each for known, each in self._indexes.items() if known[0] != key[0]}
             if len(self._indexes) >= _MOST_INDEXES:
