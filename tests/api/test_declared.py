@@ -400,6 +400,29 @@ async def test_who_manages_a_feed_gets_no_way_into_the_network(
     assert (await server.ask("PATCH", "/feeds/plain", {"offline": True}, key=key, tag="*")).status == 200
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"json_api": "http://10.0.0.1/pypi/"}, {"files_base": "http://10.0.0.1/files/"},
+        {"redirect_hosts": ["*.corp.example"]},
+    ],
+)  # fmt: skip
+async def test_who_manages_a_feed_widens_no_way_into_the_network(
+    server: Managed, index: FakeIndex, change: dict[str, Any]
+) -> None:
+    """E03: allow_private covers the hosts that these name, too."""
+    await server.made("/feeds", name="wide", **feed(index))
+    await server.made("/feeds", name="hosts", kind="pypi", upstreams=[upstream(index, **change)])
+    grants = [{"feed": name, "rights": ["manage"]} for name in ("wide", "hosts")]
+    key = (await server.ask("POST", "/keys", {"name": "ann", "grants": grants})).json()["value"]
+    wider = {"upstreams": [upstream(index, **change)]}
+    got = await server.ask("PATCH", "/feeds/wide", wider, key=key, tag="*")
+    refused(got, 403, "forbidden", next(iter(change)))
+    for kept in (change, {}):
+        body = {"upstreams": [upstream(index, **kept)]}
+        assert (await server.ask("PATCH", "/feeds/hosts", body, key=key, tag="*")).status == 200
+
+
 async def test_who_manages_one_feed_changes_that_one_only(server: Managed, index: FakeIndex) -> None:
     tag = await server.made("/feeds", name="more", **feed(index))
     grants = [{"feed": "more", "rights": ["manage"]}, {"feed": "*", "rights": ["read"]}]

@@ -175,6 +175,33 @@ async def test_what_an_admin_put_into_a_feed_stays_when_its_manager_edits_the_re
         assert put.status == 200, put.body
 
 
+@pytest.mark.parametrize(
+    ("had", "wanted", "place"),
+    [
+        ({"curated_from": ["shut"]}, {"upstreams": [{"feed": "shut"}]}, "upstreams[0].feed"),
+        (
+            {"upstreams": [{"feed": "shut", "only": ["demo"]}]},
+            {"upstreams": [{"feed": "shut"}]},
+            "upstreams[0].feed",
+        ),
+        ({"upstreams": [{"feed": "shut"}]}, {"curated_from": ["shut"]}, "curated_from[0]"),
+    ],
+)  # fmt: skip
+async def test_who_manages_a_feed_takes_no_more_from_a_closed_one_than_an_admin_gave(
+    tmp_path: Path, had: dict[str, Any], wanted: dict[str, Any], place: str
+) -> None:
+    async with Managed(tmp_path, SHUT) as gateway:
+        await gateway.app.base.keys.create(Key("m", "m", (Grant("new", ("manage",)),)), made("M"), LOCAL)
+        tag = await gateway.made("/feeds", name="new", kind="pypi", **had)
+        patch = dict.fromkeys(had) | wanted
+        for method, body in (("PATCH", patch), ("PUT", {"kind": "pypi", **wanted})):
+            got = await gateway.ask(method, "/feeds/new", body, key=made("M"), tag=tag)
+            assert (got.status, got.json().get("faults", [{}])[0].get("key")) == (422, place), got.body
+        for key, value in had.items():
+            assert (await gateway.read("/feeds/new"))[0]["declared"][key] == value
+        assert (await gateway.ask("PATCH", "/feeds/new", patch, tag=tag)).status == 200
+
+
 async def test_a_manager_names_no_certificates_of_this_host(tmp_path: Path) -> None:
     async with Managed(tmp_path, SHUT) as gateway:
         await gateway.app.base.keys.create(Key("m", "m", (Grant("new", ("manage",)),)), made("M"), LOCAL)
