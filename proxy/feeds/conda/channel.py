@@ -31,6 +31,8 @@ _LOG = logging.getLogger("feedgate.conda")
 #: What several upstreams' answers are together: the worst of them.
 _STALENESS = {how: number for number, how in enumerate(How)} | {How.STALE: len(How)}
 NOARCH = "noarch"
+#: A child may be told to read a generation that is swept away meanwhile, where approvals follow each other closely.
+_MOST_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,27 +205,36 @@ class Channel:
         )  # fmt: skip
 
     async def _compose(self, subdir: str, offline: bool) -> Edition | None:
-        # Looked at first: what changes meanwhile is seen by the next who asks.
-        stems = self._catalogs.stems()
         catalogs = [self._catalogs.of(upstream, subdir) for upstream in self.feed.upstreams]
-        held = [await catalog.find(offline=offline) for catalog in catalogs]
-        if all(each.generation is None for each in held):
-            return None
-        inputs = await self._inputs(subdir, held, offline)
-        try:
-            composed = await self._composer.compose(subdir, inputs)
-        except DamagedPart as damage:
-            for catalog in self._catalogs:
-                catalog.damaged(str(damage))
-            self.tally.count("packs", "damaged")
-            raise Problem(
-                "busy", f"what is held of {subdir} is damaged and is fetched anew", retry_after_s=2
-            ) from damage
+        for tries_left in reversed(range(_MOST_TRIES)):
+            # Looked at first: what changes meanwhile is seen by the next who asks.
+            stems = self._catalogs.stems()
+            held = [await catalog.find(offline=offline) for catalog in catalogs]
+            if all(each.generation is None for each in held):
+                return None
+            inputs = await self._inputs(subdir, held, offline)
+            try:
+                composed = await self._composer.compose(subdir, inputs)
+                break
+            except DamagedPart as damage:
+                if not (tries_left and self._is_over(str(damage))):
+                    raise self._busy(subdir, str(damage)) from damage
         if subdir not in self._made_of:
             await self._notes.note_shown(subdir)
             await self._notes.forget_plain(subdir)
         self._made_of[subdir] = _MadeOf(composed, stems, tuple(catalogs))
         return self._composed(subdir, composed, held)
+
+    def _is_over(self, stem: str) -> bool:
+        """Tell whether a generation that could not be read has been followed by others, which swept its files away."""
+        return all(each != stem for _, each in self._catalogs.stems())
+
+    def _busy(self, subdir: str, stem: str) -> Problem:
+        """Have a damaged generation fetched anew; return what who asks is told meanwhile."""
+        for catalog in self._catalogs:
+            catalog.damaged(stem)
+        self.tally.count("packs", "damaged")
+        return Problem("busy", f"what is held of {subdir} is damaged and is fetched anew", retry_after_s=2)
 
     def _composed(self, subdir: str, composed: Composed, held: Sequence[HeldSubdir]) -> Edition:
         how, age_s, fresh_for_s = held[0].how, held[0].age_s, held[0].fresh_for_s
