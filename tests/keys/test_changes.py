@@ -83,6 +83,16 @@ async def test_a_reviewer_promotes_and_revokes_and_a_reader_does_not(reviewed: H
     assert all(item["address"] for item in told if item["feed"] == "approved")
 
 
+async def test_who_may_not_read_the_source_accepts_nothing_of_it(reviewed: House) -> None:
+    assert (await reviewed.change("POST", PROMOTIONS, ORDER, reviewed.keys["reviewer"])).status == 201
+    listed = await reviewed.get("/api/v1/feeds/approved/approvals", reviewed.keys["reviewer"])
+    one = f"/api/v1/feeds/approved/approvals/{listed.json()['items'][0]['id']}/accept"
+    # 409: there is nothing to accept.
+    for key, status in (("only-target", 403), ("reviewer", 409)):
+        got = await reviewed.change("POST", one, {"sha256": "0" * 64}, reviewed.keys[key])
+        assert got.status == status and b"closed" not in got.body, got.body
+
+
 async def test_a_source_that_may_not_be_read_is_told_as_none(reviewed: House) -> None:
     """Which closed feeds there are is not to be learned by promoting from them."""
     answers = [

@@ -134,6 +134,9 @@ class ApprovalsApi:
         """Take the record or file that the origin has by now in place of what was approved."""
         feed = self._reviewed(request)
         actor, id_ = request.actor, request.params["id"]
+        # As for a promotion: the feed's readers get from now on what its source has.
+        if not actor.may("read", self._reviews.find(feed, id_).source_feed):
+            raise Problem("forbidden", "it was approved from a feed that this key may not read")
         accepted = await self._reviews.accept(feed, id_, body.sha256, actor, request.request_id)
         return self._answer(accepted, actor)
 
