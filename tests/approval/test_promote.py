@@ -159,6 +159,8 @@ async def test_a_digest_that_differs_from_the_one_seen_stops_it(desk: Desk) -> N
         ({"specs": ["demo"], "digests": {"demo": "x"}}, "digests.demo"),
         ({"specs": ["demo" + " " * 500]}, "specs[0]"),
         ({"specs": ["demo"], "platforms": ["linux-64"] * 9, "python_versions": ["3.12"] * 9}, "platforms"),
+        ({"specs": ["demo"], "platforms": ["linux-64"] * 65}, "platforms"),
+        ({"specs": ["demo"], "python_versions": ["3.12"] * 65}, "platforms"),
         ({"specs": ["demo"] * 1001}, "specs"),
         ({"specs": ["demo"], "from": "approved"}, "from"),
         ({"specs": ["demo"], "versions": "some"}, "versions"),

@@ -101,6 +101,9 @@ async def test_a_source_that_may_not_be_read_is_told_as_none(reviewed: House) ->
     ]
     assert {got.status for got in answers} == {422}
     assert answers[0].body.replace(b"other", b"absen") == answers[1].body
+    assert b"closed" not in answers[0].body
+    told = await reviewed.change("POST", PROMOTIONS, ORDER | {"from": "other"}, reviewed.keys["reviewer"])
+    assert (told.status, b"curated from closed" in told.body) == (422, True)
 
 
 async def test_feeds_are_made_closed_and_managed_by_those_who_may(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from proxy.config.settings import Feed
 from proxy.feeds.promotion.order import Order
 from proxy.feeds.promotion.selecting import Selecting
+from proxy.model.actor import Actor
 from proxy.model.digest import parse_sha256
 from proxy.policy.platforms import is_subdir
 
@@ -19,11 +20,16 @@ _MOST_PLACES = 64
 Fault = tuple[str, str]
 
 
-def faults(feed: Feed, order: Order, kind: Selecting) -> Iterator[Fault]:
-    """Yield (place in the body, what is wrong)."""
+def faults(feed: Feed, order: Order, kind: Selecting, actor: Actor) -> Iterator[Fault]:
+    """Yield (place in the body, what is wrong). Of the sources those are named that the actor may read."""
     if order.source not in feed.curated_from:
-        sources = ", ".join(feed.curated_from) or "nothing: it is not curated"
-        yield "from", f"{feed.name} is curated from {sources}"
+        sources = ", ".join(name for name in feed.curated_from if actor.may("read", name))
+        why = (
+            f"{feed.name} is curated from {sources}"
+            if sources
+            else f"no source of {feed.name} that you may read"
+        )
+        yield "from", why
     if not order.specs and not order.artifacts:
         yield "specs", "name at least one spec or artifact"
     if len(order.specs) + len(order.artifacts) > _MOST:
@@ -36,16 +42,16 @@ def faults(feed: Feed, order: Order, kind: Selecting) -> Iterator[Fault]:
         )
         if fault is not None:
             yield f"specs[{place}]", fault
-    for place, platform in enumerate(order.platforms):
+    for place, platform in enumerate(order.platforms[:_MOST]):
         if not is_subdir(platform):
             yield (
                 f"platforms[{place}]",
                 f"{platform!r} is no platform such as linux-64, osx-arm64, win-64, noarch",
             )
-    for place, python in enumerate(order.pythons):
+    for place, python in enumerate(order.pythons[:_MOST]):
         if _PYTHON.match(python) is None:
             yield f"python_versions[{place}]", f"{python!r} is no Python version such as 3.12"
-    if len(order.platforms) * len(order.pythons) > _MOST_PLACES:
+    if max(1, len(order.platforms)) * max(1, len(order.pythons)) > _MOST_PLACES:
         yield "platforms", f"at most {_MOST_PLACES} combinations of platforms and Pythons at once"
     yield from _places(order)
     for artifact, digest in order.digests.items():

@@ -76,7 +76,7 @@ class Promotions:
         for _ in range(_TRIES):
             ground = self._ground()
             # In a thread: the first conda spec brings py-rattler along.
-            feed = await asyncio.to_thread(_checked, ground, target, order)
+            feed = await asyncio.to_thread(_checked, ground, target, order, request.actor)
             kind = ground.kinds[feed.kind]
             chosen = await chosen_by(kind, feed.name, order)
             approved = {
@@ -140,13 +140,14 @@ class Promotions:
         return round(self._clock.now().timestamp() * 1000)
 
 
-def _checked(ground: Ground, target: Feed, order: Order) -> Feed:
+def _checked(ground: Ground, target: Feed, order: Order, actor: Actor) -> Feed:
     """Return the target as it is now. Raises Problem for an order that makes no sense."""
     feed = ground.feeds.get(target.name)
     if feed is None or feed.kind not in ground.kinds:
         raise Problem("unknown", f"there is no feed {target.name}")
     wrong = [
-        {"key": key, "message": message} for key, message in faults(feed, order, ground.kinds[feed.kind])
+        {"key": key, "message": message}
+        for key, message in faults(feed, order, ground.kinds[feed.kind], actor)
     ]
     if wrong:
         others = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""

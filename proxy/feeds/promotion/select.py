@@ -129,8 +129,7 @@ def _conflicts(chosen: Sequence[Chosen], approved: Mapping[str, Approval]) -> It
         if present is not None and present.sha256 != each.found.sha256:
             drifted = present.drift is not None and present.drift.sha256 == each.found.sha256
             reason = (
-                f"the file is approved with the sha256 {present.sha256} (from {present.source_feed}), and here it has "
-                f"{each.found.sha256}"
+                f"the file is approved with the sha256 {present.sha256}, and here it has {each.found.sha256}"
             )
             advice = "; accept the change of the approval, or revoke it first"
             outcome: Why = "drifted" if drifted else "conflict"
