@@ -23,7 +23,7 @@ from proxy.model.problem import Problem
 from proxy.model.verdict import Outcome
 from proxy.policy.facts import Facts, told
 from proxy.policy.settings import Kind
-from proxy.policy.spec import BadSpec, Spec, parse_spec
+from proxy.policy.spec import BadSpec, Spec, read_spec
 from proxy.pypi.names import normalize, projects_of, version_of
 
 #: A glob over names is answered for so many of them.
@@ -100,7 +100,7 @@ class Explainer:
 
     def _parse(self, text: str) -> Spec:
         try:
-            return parse_spec(self._kind, _requirement(text) if self._kind == "pypi" else text)
+            return read_spec(self._kind, _requirement(text) if self._kind == "pypi" else text)
         except BadSpec as err:
             raise Problem("unprocessable", f"spec: {err}", feed=self._feed.name) from err
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proxy.policy.conda_version import BadVersion, BuildMatcher, parse_build_matcher
+from proxy.policy.conda_version import BadVersion, BuildMatcher, parse_build_matcher, read_build_matcher
 from proxy.policy.facts import Facts
 from proxy.policy.platforms import is_subdir
 from proxy.policy.spec import BadSpec, NamePattern, glob_matches
@@ -51,8 +51,8 @@ class CondaSpec:
         return self.build.matches(facts.version or "", facts.build, facts.build_number)
 
 
-def parse_conda_spec(text: str) -> CondaSpec:
-    """Return the spec. Raises BadSpec."""
+def parse_conda_spec(text: str, *, is_kept: bool = True) -> CondaSpec:
+    """Return the spec; what one that is not kept answers dies with it. Raises BadSpec."""
     _refuse_what_is_none(text)
     body, pairs = _bracket(text.partition("#")[0].strip())
     prefix, separator, plain = body.rpartition("::")
@@ -66,7 +66,7 @@ def parse_conda_spec(text: str) -> CondaSpec:
         raise BadSpec(f'"{rest[0]}" cannot stand in a package\'s name')
     tests += [_test(key, value) for key, value in pairs if key in _OURS]
     of_builds = tuple((key, value) for key, value in pairs if key in _OF_BUILDS)
-    return CondaSpec(text, NamePattern(found[0].lower()), _matcher(rest, of_builds), tuple(tests))
+    return CondaSpec(text, NamePattern(found[0].lower()), _matcher(rest, of_builds, is_kept), tuple(tests))
 
 
 def _refuse_what_is_none(text: str) -> None:
@@ -78,11 +78,11 @@ def _refuse_what_is_none(text: str) -> None:
         raise BadSpec("regular expressions are not supported in a policy: write a glob with '*'")
 
 
-def _matcher(rest: str, bracket: tuple[tuple[str, str], ...]) -> BuildMatcher | None:
+def _matcher(rest: str, bracket: tuple[tuple[str, str], ...], is_kept: bool) -> BuildMatcher | None:
     if rest.strip() in ("", "*") and not bracket:
         return None
     try:
-        return parse_build_matcher(rest, bracket)
+        return (parse_build_matcher if is_kept else read_build_matcher)(rest, bracket)
     except BadVersion as err:
         raise BadSpec(f"its version or build cannot be read: {err}") from err
 

@@ -41,8 +41,7 @@ class BuildMatcher:
         return answer
 
 
-@lru_cache(maxsize=65536)
-def parse_build_matcher(rest: str, bracket: tuple[tuple[str, str], ...] = ()) -> BuildMatcher:
+def read_build_matcher(rest: str, bracket: tuple[tuple[str, str], ...] = ()) -> BuildMatcher:
     """Return the matcher of what follows the name; `bracket` holds the keys version, build and build_number.
 
     Raises BadVersion.
@@ -61,6 +60,12 @@ def parse_build_matcher(rest: str, bracket: tuple[tuple[str, str], ...] = ()) ->
     if spec.build is not None and " " in spec.build:
         raise BadVersion(f'"{spec.build}" is no build string')
     return BuildMatcher(spec, spec.build is not None or spec.build_number is not None)
+
+
+@lru_cache(maxsize=65536)
+def parse_build_matcher(rest: str, bracket: tuple[tuple[str, str], ...] = ()) -> BuildMatcher:
+    """Return the same, kept with what it answered. Raises BadVersion."""
+    return read_build_matcher(rest, bracket)
 
 
 def _above(found: re.Match[str]) -> str:

@@ -100,18 +100,26 @@ def first_match(specs: Iterable[Spec], facts: Facts) -> Spec | None:
     return None
 
 
-@lru_cache(maxsize=16384)
-def parse_spec(kind: Kind, text: str) -> Spec:
-    """Return the spec that the text is for feeds of a kind. Raises BadSpec."""
+def read_spec(kind: Kind, text: str, *, is_kept: bool = False) -> Spec:
+    """Return the spec that the text is for feeds of a kind. Raises BadSpec.
+
+    One that `is_kept` shares its answers with others; one that anybody asks about must leave nothing behind.
+    """
     if not text.strip() or len(text) > 500 or not text.isascii() or not text.isprintable():
         raise BadSpec("must be one line of plain ASCII, neither empty nor longer than 500 characters")
     if kind == "conda":
         from proxy.policy.conda_spec import parse_conda_spec
 
-        return parse_conda_spec(text.strip())
+        return parse_conda_spec(text.strip(), is_kept=is_kept)
     from proxy.policy.pypi_spec import parse_pypi_spec
 
     return parse_pypi_spec(text.strip())
+
+
+@lru_cache(maxsize=16384)
+def parse_spec(kind: Kind, text: str) -> Spec:
+    """Return the spec of an administrator: kept, with what it answered. Raises BadSpec."""
+    return read_spec(kind, text, is_kept=True)
 
 
 def parse_specs(kind: Kind, texts: Iterable[str]) -> SpecList:

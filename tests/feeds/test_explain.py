@@ -1,5 +1,6 @@
 """Explain answers for every rule, for what is allowed, and for what is not there at all."""
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.explain import Explainer, ExplainItem, is_artifact
 from proxy.model.problem import Problem
+from proxy.policy.conda_spec import CondaSpec
+from proxy.policy.conda_version import BuildMatcher
 from proxy.policy.facts import Facts, License
+from proxy.policy.pypi_spec import PypiSpec
 from proxy.policy.settings import Kind
 from tests.feeds.explaining import JudgedListing
 from tests.policy.made import conda, policy, pypi
@@ -208,3 +212,17 @@ async def test_text_that_is_no_spec_is_refused(kind: Kind, text: str) -> None:
 )  # fmt: skip
 def test_file_is_told_from_a_spec(kind: Kind, text: str, is_file: bool) -> None:
     assert is_artifact(kind, text) is is_file
+
+
+@pytest.mark.parametrize(("kind", "spec"), [("conda", "foo >=0.{}.0"), ("pypi", "foo >=0.{}.0")])
+async def test_what_anybody_asks_about_is_not_kept(kind: Kind, spec: str) -> None:
+    """Each spec remembers its answers, and thousands of them about a large project would fill the memory."""
+    facts = [conda("foo 1.0") if kind == "conda" else pypi("foo-1.0.tar.gz")]
+    asked = explainer(kind, {}, facts)
+    before = len([each for each in gc.get_objects() if isinstance(each, CondaSpec | PypiSpec | BuildMatcher)])
+    for number in range(50):
+        (item,) = await asked.spec(spec.format(number))
+        assert item.outcome == "allow"
+    gc.collect()
+    after = len([each for each in gc.get_objects() if isinstance(each, CondaSpec | PypiSpec | BuildMatcher)])
+    assert after - before < 5
