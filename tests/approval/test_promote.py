@@ -3,6 +3,7 @@
 import pytest
 
 from tests.approval.desk import KEY, Desk, curated
+from tests.support.clock import FakeClock
 from tests.support.gateway import until
 
 DEMO1 = "demo-1.0-py3-none-any.whl"
@@ -125,6 +126,17 @@ async def test_a_promotion_is_told_in_the_history(desk: Desk) -> None:
     assert [item["comment"] for item in page["items"]] == ["one"] and page["next"] is None
     assert (await desk.send("GET", f"/feeds/approved/promotions/{first['id']}")).json() == first
     assert (await desk.send("GET", "/feeds/approved/promotions/p-none")).status == 404
+
+
+async def test_a_promotion_tells_one_moment_everywhere(desk: Desk) -> None:
+    """Every millisecond ends somewhere: neither place may round another way."""
+    clock = FakeClock()
+    clock.set(clock.now().replace(microsecond=123_987))
+    await desk.start(clock=clock)
+    made = await desk.promote("leaf")
+    (listed,) = (await desk.send("GET", "/feeds/approved/promotions")).json()["items"]
+    (approval, *_) = (await desk.approvals()).values()
+    assert (listed["at"], approval["at"]) == (made["at"], made["at"])
 
 
 async def test_a_spec_that_matches_nothing_is_told(desk: Desk) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -104,7 +105,7 @@ class Promotions:
         at_ms = self._now_ms()
         id_ = None if order.is_dry_run else f"p-{at_ms:012x}-{secrets.token_hex(6)}"
         made = [_approval(feed, order, request, pick, id_ or "", at_ms) for pick in picks if pick.is_new]
-        answer = msgspec.json.encode(self._answer(feed, order, request, picks, id_)) + b"\n"
+        answer = msgspec.json.encode(self._answer(feed, order, request, picks, id_, at_ms)) + b"\n"
         if id_ is None:
             return Promoted(answer, is_new=False)
         promotion = Promotion(
@@ -120,9 +121,11 @@ class Promotions:
         return Promoted(kept.answer, is_new=kept is promotion)
 
     def _answer(
-        self, feed: Feed, order: Order, request: Request, picks: list[Picked], id_: str | None
+        self, feed: Feed, order: Order, request: Request, picks: list[Picked], id_: str | None, at_ms: int
     ) -> PromotionAnswer:
-        at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        # The very moment that is kept: the list of promotions and the approvals tell the same one.
+        moment = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        at = moment.replace("+00:00", "Z")
         items = [
             PromotedItem(
                 artifact=pick.found.artifact, name=pick.found.name, version=pick.found.version, sha256=pick.sha256,
