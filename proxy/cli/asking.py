@@ -19,6 +19,8 @@ from proxy.state.errors import StateError
 
 #: For how long an answer that is being prepared is waited for.
 _PATIENCE_S = 60.0
+#: The most that the API gives at once.
+_PAGE = "1000"
 
 ServerUrl = Annotated[
     str | None,
@@ -159,6 +161,18 @@ def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Api]:
 
     with in_process.way_to(loaded) as (send, pause):
         yield Api(send, pause)
+
+
+def every(api: Api, path: str) -> list[dict[str, Any]]:
+    """Return all items of a list, however many pages they are on. Raises AskFailed, Refused."""
+    items: list[dict[str, Any]] = []
+    place: dict[str, str] = {}
+    while True:
+        page = api(path, place | {"limit": _PAGE})
+        items += page["items"]
+        if page["next"] is None:
+            return items
+        place = {"cursor": page["next"]}
 
 
 def segment(text: str) -> str:

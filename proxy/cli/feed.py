@@ -1,15 +1,17 @@
-"""`feedgate feed …`: the feeds of the settings."""
+"""`feedgate feed …`: the feeds of the settings, or of the server that is named."""
+
+from typing import Any
 
 import typer
 
+from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, every
 from proxy.cli.declared import add_commands
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import print_json, print_notes, print_table
+from proxy.cli.output import fail, print_json, print_notes, print_table
 from proxy.cli.packages import packages
 from proxy.config.addresses import feed_url
 from proxy.config.load import DEFAULT_FILE
-from proxy.config.settings import Feed, Server, Upstream
-from proxy.config.urls import is_folder
+from proxy.config.settings import Feed, Server
 from proxy.model.redact import origin_of
 
 commands = typer.Typer(help="The feeds.", no_args_is_help=True)
@@ -25,12 +27,19 @@ add_commands(commands, "feeds", with_show=True)
 
 
 @commands.command("list")
-def list_feeds(context: typer.Context, config: ConfigFile = None, as_json: AsJson = False) -> None:
+def list_feeds(
+    context: typer.Context, server: ServerUrl = None, key: Key = None, ca: CaFile = None, config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
     """List the feeds with their URLs and where they take from."""
+    if server is not None:
+        _list_feeds_of(context, Whom(server, ca, key), config, as_json=as_json)
+        return
     loaded = load_or_exit(context, config, as_json=as_json)
-    settings, feeds = loaded.settings, loaded.settings.feeds.values()
+    settings = loaded.settings
+    feeds = [_as_json(feed, settings.server) for feed in settings.feeds.values()]
     if as_json:
-        print_json([_as_json(feed, settings.server) for feed in feeds])
+        print_json(feeds)
         return
     if not feeds:
         where = (
@@ -39,25 +48,49 @@ def list_feeds(context: typer.Context, config: ConfigFile = None, as_json: AsJso
         print_notes(
             [f"{where}: add a [feeds.NAME] table, start from `feedgate init`, or name a file with --config"]
         )
-    rows = [[feed.name, feed.kind, feed_url(feed, settings.server), _sources(feed)] for feed in feeds]
+    _show(feeds)
+
+
+def _list_feeds_of(context: typer.Context, whom: Whom, config: str | None, *, as_json: bool) -> None:
+    """List what a server has and the key may read."""
+    try:
+        with asking(whom, lambda: load_or_exit(context, config, as_json=as_json)) as api:
+            feeds = [_told(item) for item in every(api, "/feeds")]
+    except (AskFailed, Refused) as err:
+        raise typer.Exit(fail(str(err), as_json=as_json)) from err
+    if as_json:
+        print_json(feeds)
+        return
+    if not feeds:
+        print_notes(["this server has no feed that may be read so; a key is given with --key"])
+    _show(feeds)
+
+
+def _show(feeds: list[dict[str, Any]]) -> None:
+    rows = [[feed["name"], feed["kind"], feed["url"], _sources(feed)] for feed in feeds]
     print_table(["NAME", "KIND", "URL", "FROM"], rows)
 
 
-def _source(upstream: Upstream) -> str:
-    return (
-        f"feed {upstream.feed}"
-        if upstream.feed
-        else ", ".join(str(url) if is_folder(url) else origin_of(url.reveal()) for url in upstream.urls)
-    )
+def _source(upstream: dict[str, Any]) -> str:
+    if upstream["feed"]:
+        return f"feed {upstream['feed']}"
+    return ", ".join(url if url.startswith("file:") else origin_of(url) for url in upstream["urls"])
 
 
-def _sources(feed: Feed) -> str:
-    offline = " (offline)" if feed.offline else ""
-    approved = [f"approved from {', '.join(feed.curated_from)}"] if feed.curated_from else []
-    return "; ".join([*(_source(upstream) for upstream in feed.upstreams), *approved]) + offline
+def _sources(feed: dict[str, Any]) -> str:
+    offline = " (offline)" if feed["offline"] else ""
+    approved = [f"approved from {', '.join(feed['curated_from'])}"] if feed["curated_from"] else []
+    return "; ".join([*(_source(upstream) for upstream in feed["upstreams"]), *approved]) + offline
 
 
-def _as_json(feed: Feed, server: Server) -> dict[str, object]:
+def _told(item: dict[str, Any]) -> dict[str, Any]:
+    """Return what a server told of a feed, as the list of the settings says it."""
+    upstreams = [{key: upstream[key] for key in ("id", "feed", "urls")} for upstream in item["upstreams"]]
+    keys = ("name", "kind", "url", "aliases", "offline", "curated_from")
+    return {key: item[key] for key in keys} | {"upstreams": upstreams}
+
+
+def _as_json(feed: Feed, server: Server) -> dict[str, Any]:
     return {
         "name": feed.name,
         "kind": feed.kind,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_json
 from proxy.config.addresses import feed_url
@@ -16,23 +17,36 @@ def snippet(
     context: typer.Context,
     feed: Annotated[str, typer.Argument(help="The feed's name.")],
     client: Annotated[str | None, typer.Option("--client", help="Only this client's lines.")] = None,
+    server: ServerUrl = None,
+    key: Key = None,
+    ca: CaFile = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the lines that make clients install from a feed."""
-    settings = load_or_exit(context, config, as_json=as_json).settings
-    found = find_feed(settings, feed, as_json=as_json)
-    texts = pastes(found, settings.server.base_url())
+    if server is not None:
+        try:
+            with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+                told = api(f"/feeds/{segment(feed)}/snippets", {"limit": "1000"})
+        except (AskFailed, Refused) as err:
+            raise typer.Exit(fail(str(err), as_json=as_json)) from err
+        name, url, warning = told["feed"], told["url"], told["warning"]
+        texts = {item["client"]: item["text"] for item in told["items"]}
+    else:
+        settings = load_or_exit(context, config, as_json=as_json).settings
+        found = find_feed(settings, feed, as_json=as_json)
+        name, url, warning = found.name, feed_url(found, settings.server), WARNINGS[found.kind]
+        texts = dict(pastes(found, settings.server.base_url()))
     if client is not None:
         if client not in texts:
             message = f"there are no lines for {quote(client)}; there are for {', '.join(texts)}"
             raise typer.Exit(_usage(message, as_json=as_json))
         texts = {client: texts[client]}
     if as_json:
-        print_json({"feed": found.name, "url": feed_url(found, settings.server), "snippets": texts})
+        print_json({"feed": name, "url": url, "snippets": texts})
         return
-    shown = warned_once(found, texts)
-    parts = [f"# {WARNINGS[found.kind]}", *(f"# {name}\n{text.rstrip()}" for name, text in shown.items())]
+    shown = warned_once(warning, texts)
+    parts = [f"# {warning}", *(f"# {name}\n{text.rstrip()}" for name, text in shown.items())]
     print("\n\n".join(parts))
 
 

@@ -21,9 +21,9 @@ WARNINGS = {
 SHOWN = {"conda": ("conda", "mamba", "pixi"), "pypi": ("pip", "uv", "poetry", "pdm")}
 
 
-def warned_once(feed: Feed, texts: Mapping[str, str]) -> Mapping[str, str]:
+def warned_once(warning: str, texts: Mapping[str, str]) -> Mapping[str, str]:
     """Return the texts for showing together: without the warning, which then stands above them all."""
-    line = f"# {WARNINGS[feed.kind]}\n"
+    line = f"# {warning}\n"
     return {client: text.replace(line, "") for client, text in texts.items()}
 
 

@@ -34,7 +34,7 @@ def banner(settings: Settings, base_url: str, admin_key: Path | None = None) -> 
 
 
 def _card(feed: Feed, url: str, base_url: str) -> FeedCard:
-    texts = warned_once(feed, pastes(feed, base_url))
+    texts = warned_once(WARNINGS[feed.kind], pastes(feed, base_url))
     shown = tuple(Paste(client, texts[client]) for client in SHOWN[feed.kind])
     note = WARNINGS[feed.kind] if feed.anonymous else f"{CLOSED} {WARNINGS[feed.kind]}"
     return FeedCard(feed.name, feed.kind, url, shown, note)

@@ -37,6 +37,8 @@ class FeedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     aliases: list[str]
     offline: bool
+    #: Of its sources those that the one who asks may read.
+    curated_from: list[str]
     upstreams: list[UpstreamAnswer]
 
 
@@ -109,7 +111,7 @@ class FeedsApi:
         settings = FeedSettings(
             reserved=list(feed.reserved), anonymous=feed.anonymous, blocked_project=feed.blocked_project,
             subdirs=list(feed.subdirs), indexed_timestamp=feed.indexed_timestamp, policy=feed.policy,
-            curated_from=[name for name in feed.curated_from if request.actor.may("read", name)], fetch=feed.fetch,
+            curated_from=told["curated_from"], fetch=feed.fetch,
             grants=granted if is_manager else None,
         )  # fmt: skip
         names = self._served.listing(feed).count()
@@ -125,6 +127,7 @@ class FeedsApi:
         return FeedAnswer(
             name=feed.name, kind=feed.kind, url=feed_url(feed, self._served.settings.server, request.base_url),
             aliases=list(feed.aliases), offline=feed.offline,
+            curated_from=[name for name in feed.curated_from if request.actor.may("read", name)],
             upstreams=upstreams_of(feed, self._served, request.actor),
         )  # fmt: skip
 
