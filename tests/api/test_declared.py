@@ -217,7 +217,12 @@ async def test_a_feed_with_approvals_is_deleted_with_force_only(server: Managed)
     promoted = await server.ask("POST", "/feeds/approved/promotions", {"from": "main", "specs": ["demo"]})
     assert promoted.status == 201, promoted.body
     assert (await server.get("/pypi/approved/simple/demo/")).status == 200
-    refused(await server.ask("DELETE", "/feeds/approved", tag=tag), 409, "conflict", "?force=true")
+    refused(
+        await server.ask("DELETE", "/feeds/approved", tag=tag),
+        409,
+        "conflict",
+        "?force=true (the command's --force)",
+    )
     refused(await server.ask("DELETE", "/feeds/approved?force=yes", tag=tag), 422, "unprocessable", "force")
     refused(await server.ask("DELETE", "/feeds/approved?force=true", tag='"old"'), 412, "precondition-failed")
     assert (await server.get("/pypi/approved/simple/demo/")).status == 200

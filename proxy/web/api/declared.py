@@ -225,7 +225,9 @@ def keeping_approvals(approvals: Approvals) -> Callable[[Inbound, str], None]:
         count = len(approvals.all_of(feed))
         if count and force != "true":
             raise Problem(
-                "conflict", f"the feed {feed} has {count} approvals; ?force=true removes them too", feed=feed
+                "conflict",
+                f"the feed {feed} has {count} approvals; ?force=true (the command's --force) removes them too",
+                feed=feed,
             )
 
     return check
