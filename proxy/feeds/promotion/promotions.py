@@ -7,7 +7,9 @@ meanwhile is found out again: a block that was answered first wins (reliability,
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,6 +30,10 @@ from proxy.state.approvals import Approvals, Overtaken
 
 #: Settings may change again and again while an order is looked at; then its client is told to come again.
 _TRIES = 5
+#: No promotion is older than this before it is written: each solve has its own limit, and there may be many places.
+LIMIT_S = 600.0
+#: So many may be under way for one key: some need a process of their own for a minute (reliability, F12).
+MOST_UNDER_WAY = 64
 #: (name, artifact) -> the id of its active approval, as it was when the promotion was decided.
 Seen = Mapping[tuple[str, str], str | None]
 
@@ -67,6 +73,7 @@ class Promotions:
         self._vaulting = vaulting
         self._clock = clock
         self._ground = ground
+        self._under_way: Counter[str] = Counter()
 
     async def promote(self, target: Feed, order: Order, request: Request) -> Promoted:
         """Promote, or tell what would be promoted. Raises Problem with every refusal."""
@@ -74,30 +81,60 @@ class Promotions:
             before = await self._approvals.earlier(target.name, request.key, order.sha256, self._now_ms())
             if before is not None:
                 return Promoted(before.answer, is_new=False)
-        for _ in range(_TRIES):
-            ground = self._ground()
-            # In a thread: the first conda spec brings py-rattler along.
-            feed = await asyncio.to_thread(_checked, ground, target, order, request.actor)
-            kind = ground.kinds[feed.kind]
-            chosen = await chosen_by(kind, feed.name, order)
-            approved = {
-                artifact: approval
-                for name in _names(chosen)
-                for artifact, approval in self._approvals.of(feed.name, name).items()
-            }
-            seen = {(each.found.name, each.found.artifact): _id_of(approved, each) for each in chosen}
-            picks = await picked(kind, feed.name, order, chosen, approved)
-            if self._ground() is not ground:
-                continue
-            try:
-                return await self._concluded(feed, order, request, picks, seen)
-            except Overtaken:
-                continue
+        with self._counted(request.actor.id):
+            until = asyncio.get_running_loop().time() + LIMIT_S
+            for _ in range(_TRIES):
+                ground = self._ground()
+                try:
+                    async with asyncio.timeout_at(until) as limit:
+                        feed, picks, seen = await self._found_out(ground, target, order, request.actor)
+                except TimeoutError:
+                    if not limit.expired():
+                        raise
+                    raise _too_long(target.name) from None
+                if self._ground() is not ground:
+                    continue
+                try:
+                    return await self._concluded(feed, order, request, picks, seen)
+                except Overtaken:
+                    continue
         raise Problem(
             "busy", "what this is about changes all the time; ask again", feed=target.name, retry_after_s=2
         )
 
     # -- parts ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _counted(self, actor: str) -> Iterator[None]:
+        """Count a promotion as under way. Raises Problem where the key has too many already."""
+        if self._under_way[actor] >= MOST_UNDER_WAY:
+            raise Problem(
+                "too-many-requests", f"{MOST_UNDER_WAY} promotions of this key are under way; wait for them",
+                retry_after_s=5,
+            )  # fmt: skip
+        self._under_way[actor] += 1
+        try:
+            yield
+        finally:
+            self._under_way[actor] -= 1
+            if not self._under_way[actor]:
+                del self._under_way[actor]
+
+    async def _found_out(
+        self, ground: Ground, target: Feed, order: Order, actor: Actor
+    ) -> tuple[Feed, list[Picked], Seen]:
+        """Find out what an order means, changing nothing. Raises Problem with every refusal."""
+        # In a thread: the first conda spec brings py-rattler along.
+        feed = await asyncio.to_thread(_checked, ground, target, order, actor)
+        kind = ground.kinds[feed.kind]
+        chosen = await chosen_by(kind, feed.name, order)
+        approved = {
+            artifact: approval
+            for name in _names(chosen)
+            for artifact, approval in self._approvals.of(feed.name, name).items()
+        }
+        seen = {(each.found.name, each.found.artifact): _id_of(approved, each) for each in chosen}
+        return feed, await picked(kind, feed.name, order, chosen, approved), seen
 
     async def _concluded(
         self, feed: Feed, order: Order, request: Request, picks: list[Picked], seen: Seen
@@ -141,6 +178,15 @@ class Promotions:
 
     def _now_ms(self) -> int:
         return round(self._clock.now().timestamp() * 1000)
+
+
+def _too_long(feed: str) -> Problem:
+    return Problem(
+        "busy",
+        f"finding out took longer than {LIMIT_S:g} s; ask for less at once",
+        feed=feed,
+        retry_after_s=60,
+    )
 
 
 def _checked(ground: Ground, target: Feed, order: Order, actor: Actor) -> Feed:
