@@ -10,7 +10,6 @@ from proxy.cli.output import USAGE, fail, print_json, print_notes, print_table, 
 from proxy.cli.promote import refuse
 from proxy.config.faults import printable
 
-_PAGE = 1000
 Feed = Annotated[str, typer.Argument(help="The curated feed.")]
 
 
@@ -42,7 +41,10 @@ def approvals(
                 items = [api.send("POST", f"{path}/{one['id']}/accept", {"sha256": sha256}).document]
                 more = False
             else:
-                items, more = _listed(api, path, {"q": q, "state": state}, limit)
+                given = {"q": q, "state": state}
+                query = {name: value for name, value in given.items() if value is not None}
+                document = api.listed(path, query, limit)
+                items, more = document["items"], document["next"] is not None
     except Refused as err:
         raise typer.Exit(refuse(err, as_json=as_json)) from err
     except AskFailed as err:
@@ -79,7 +81,7 @@ def revoke(
 
 def _one(api: Api, path: str, wanted: str) -> dict[str, Any]:
     """Return the active approval of a file, or the one of an id. Raises AskFailed, Refused."""
-    items, _ = _listed(api, path, {"q": wanted, "state": "active"}, None)
+    items: list[dict[str, Any]] = api.listed(path, {"q": wanted, "state": "active"})["items"]
     found = next((item for item in items if item["artifact"] == wanted), None)
     if found is not None:
         return found
@@ -89,22 +91,6 @@ def _one(api: Api, path: str, wanted: str) -> dict[str, Any]:
         if err.word != "unknown":
             raise
         raise AskFailed(f"there is no active approval of {wanted}; `feedgate approvals` lists them") from err
-
-
-def _listed(
-    api: Api, path: str, query: dict[str, str | None], limit: int | None
-) -> tuple[list[dict[str, Any]], bool]:
-    """Return approvals, and whether there are more."""
-    asked = {name: value for name, value in query.items() if value is not None}
-    items: list[dict[str, Any]] = []
-    while True:
-        page = api(
-            path, asked | {"limit": str(min(_PAGE, limit - len(items)) if limit is not None else _PAGE)}
-        )
-        items += page["items"]
-        if page["next"] is None or (limit is not None and len(items) >= limit):
-            return items, page["next"] is not None
-        asked["cursor"] = page["next"]
 
 
 def _show(items: list[dict[str, Any]]) -> None:

@@ -20,7 +20,7 @@ from proxy.state.errors import StateError
 #: For how long an answer that is being prepared is waited for.
 _PATIENCE_S = 60.0
 #: The most that the API gives at once.
-_PAGE = "1000"
+_PAGE = 1000
 
 ServerUrl = Annotated[
     str | None,
@@ -109,6 +109,22 @@ class Api:
                     raise
             self._pause(0.5)  # asking again is the only way to know that it is there
 
+    def listed(
+        self, path: str, query: Mapping[str, str] | None = None, limit: int | None = None
+    ) -> dict[str, Any]:
+        """Return so many items of a list (None: all), however many pages they are on.
+
+        `next` is that of the last page.
+        """
+        asked, items = dict(query or {}), list[Any]()
+        while True:
+            wanted = _PAGE if limit is None else min(_PAGE, limit - len(items))
+            page = self(path, asked | {"limit": str(wanted)})
+            items += page["items"]
+            if page["next"] is None or (limit is not None and len(items) >= limit):
+                return {"items": items, "next": page["next"]}
+            asked["cursor"] = page["next"]
+
     def pause(self, seconds: float) -> None:
         """Wait; where the API is this process's own, its work goes on meanwhile."""
         self._pause(seconds)
@@ -161,18 +177,6 @@ def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Api]:
 
     with in_process.way_to(loaded) as (send, pause):
         yield Api(send, pause)
-
-
-def every(api: Api, path: str) -> list[dict[str, Any]]:
-    """Return all items of a list, however many pages they are on. Raises AskFailed, Refused."""
-    items: list[dict[str, Any]] = []
-    place: dict[str, str] = {}
-    while True:
-        page = api(path, place | {"limit": _PAGE})
-        items += page["items"]
-        if page["next"] is None:
-            return items
-        place = {"cursor": page["next"]}
 
 
 def segment(text: str) -> str:

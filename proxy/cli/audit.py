@@ -4,14 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking
+from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import FAILED, fail, print_error, print_json, print_notes, print_table
 from proxy.config.faults import printable
 
 _LIMIT = 100
-#: The most that the API gives at once.
-_PAGE = 1000
 
 
 def audit(
@@ -35,7 +33,7 @@ def audit(
     query = {name: value for name, value in given.items() if value is not None}
     try:
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
-            document = api("/audit/chain") if verify else _entries(api, query, limit)
+            document = api("/audit/chain") if verify else api.listed("/audit", query, limit)
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:
@@ -46,20 +44,6 @@ def audit(
         _show(document)
     if verify and not document["ok"]:
         raise typer.Exit(FAILED)
-
-
-def _entries(api: Api, query: dict[str, str], limit: int) -> dict[str, Any]:
-    """Return so many entries, however many pages they are on."""
-    items: list[Any] = []
-    following: str | None = None
-    while len(items) < limit:
-        place = {"cursor": following} if following is not None else {}
-        page = api("/audit", query | place | {"limit": str(min(_PAGE, limit - len(items)))})
-        items += page["items"]
-        following = page["next"]
-        if following is None:
-            break
-    return {"items": items, "next": following}
 
 
 def _show_chain(document: dict[str, Any]) -> None:

@@ -60,20 +60,10 @@ def _here(loaded: Loaded, feed: str | None, *, as_json: bool) -> list[Finding]:
 
 def _told(api: Api, feed: str | None) -> Iterator[Finding]:
     """Yield what a server says of its own hops: its environment and its network are what counts."""
-    names = [feed] if feed is not None else list(_names(api))
+    names = [feed] if feed is not None else [item["name"] for item in api.listed("/feeds")["items"]]
     for name in names:
         for item in api(f"/feeds/{segment(name)}/doctor")["findings"]:
             yield Finding(str(item["name"]), item["outcome"], str(item["detail"]))
-
-
-def _names(api: Api) -> Iterator[str]:
-    cursor: str | None = None
-    while True:
-        page = api("/feeds", {} if cursor is None else {"cursor": cursor})
-        yield from (str(item["name"]) for item in page["items"])
-        cursor = page["next"]
-        if cursor is None:
-            return
 
 
 def _configuration(notes: Iterable[str]) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, every
+from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking
 from proxy.cli.declared import add_commands
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import fail, print_json, print_notes, print_table
@@ -55,7 +55,7 @@ def _list_feeds_of(context: typer.Context, whom: Whom, config: str | None, *, as
     """List what a server has and the key may read."""
     try:
         with asking(whom, lambda: load_or_exit(context, config, as_json=as_json)) as api:
-            feeds = [_told(item) for item in every(api, "/feeds")]
+            feeds = [_told(item) for item in api.listed("/feeds")["items"]]
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:

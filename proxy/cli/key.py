@@ -10,15 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
+from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_json, print_notes, print_table
 from proxy.config.faults import printable
 from proxy.config.units import parse_duration
 
 commands = typer.Typer(help="The keys.", no_args_is_help=True)
-#: The most that the API gives at once.
-_PAGE = 1000
 _LONGEST = 1024
 Feeds = list[str] | None
 
@@ -87,7 +85,7 @@ def list_keys(
     """List the keys, oldest first; the first admin's is in state/admin.key and not among them."""
     try:
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
-            items = _all(api)
+            items = api.listed("/keys")["items"]
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:
@@ -106,7 +104,7 @@ def delete(
     """Take a key away: from the next request on it opens nothing."""
     try:
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
-            found = [item for item in _all(api) if which in (item["id"], item["name"])]
+            found = [item for item in api.listed("/keys")["items"] if which in (item["id"], item["name"])]
             if not found:
                 raise AskFailed("there is no key with this id or name; `feedgate key list` lists them")
             gone = api.send("DELETE", f"/keys/{segment(found[0]['id'])}").document
@@ -116,16 +114,6 @@ def delete(
         print_json(gone)
     else:
         print(f"key {gone['id']} ({printable(gone['name'])}) is deleted")
-
-
-def _all(api: Api) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    page = api("/keys", {"limit": str(_PAGE)})
-    items += page["items"]
-    while page["next"] is not None:
-        page = api("/keys", {"limit": str(_PAGE), "cursor": page["next"]})
-        items += page["items"]
-    return items
 
 
 def _row(item: dict[str, Any]) -> list[str]:

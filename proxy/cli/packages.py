@@ -4,14 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
+from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import fail, print_json, print_notes, print_table, rounded
 from proxy.config.faults import printable
 
 _LIMIT = 100
-#: The most that the API gives at once.
-_PAGE = 1000
 _SHOWN = ("allow", "warn")
 
 
@@ -34,7 +32,7 @@ def packages(
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as get:
             if name is None:
                 query = {"q": q} if q else {}
-                document = _names(get, path, query | ({"state": "hidden"} if hidden else {}), limit)
+                document = get.listed(path, query | ({"state": "hidden"} if hidden else {}), limit)
             else:
                 document = _files(get(f"{path}/{segment(name)}", {}), only_hidden=hidden)
     except (AskFailed, Refused) as err:
@@ -45,20 +43,6 @@ def packages(
         _show_names(document)
     else:
         _show_files(document)
-
-
-def _names(get: Api, path: str, query: dict[str, str], limit: int) -> dict[str, Any]:
-    """Return so many names, however many pages they are on."""
-    items: list[Any] = []
-    cursor: str | None = None
-    while len(items) < limit:
-        place = {"cursor": cursor} if cursor is not None else {}
-        page = get(path, query | place | {"limit": str(min(_PAGE, limit - len(items)))})
-        items += page["items"]
-        cursor = page["next"]
-        if cursor is None:
-            break
-    return {"items": items, "next": cursor}
 
 
 def _files(document: dict[str, Any], *, only_hidden: bool) -> dict[str, Any]:

@@ -14,8 +14,6 @@ from proxy.config.faults import printable
 
 commands = typer.Typer(help="The policies.", no_args_is_help=True)
 
-#: The most that the API gives at once.
-_PAGE = "1000"
 #: So many of the lost names are told to people; --json tells more.
 _LOST_SHOWN = 20
 
@@ -36,7 +34,7 @@ def list_policies(
     """List the policies and the feeds that use them."""
     try:
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
-            document = api("/policies", {"limit": _PAGE})
+            document = api.listed("/policies")
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:

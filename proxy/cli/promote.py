@@ -11,7 +11,6 @@ from proxy.config.faults import printable
 
 Words = list[str] | None
 _POLL_S = 0.5
-_PAGE = "1000"
 
 
 def promote(
@@ -104,23 +103,13 @@ def _waited(api: Api, path: str, document: dict[str, Any], *, is_quiet: bool) ->
     with Progress(console=Console(stderr=True), disable=is_quiet or not waiting, transient=True) as progress:
         task = progress.add_task("fetching", total=len(waiting))
         while True:
-            missing = {item["artifact"]: item for item in _pending(api, path) if item["artifact"] in waiting}
+            pending = api.listed(f"{path}/approvals", {"state": "pending"})["items"]
+            missing = {item["artifact"]: item for item in pending if item["artifact"] in waiting}
             failed = {name: item["failure"] for name, item in missing.items() if item["bytes"] == "failed"}
             progress.update(task, completed=len(waiting) - len(missing) + len(failed))
             if len(failed) == len(missing):
                 return failed
             api.pause(_POLL_S)
-
-
-def _pending(api: Api, path: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    query = {"state": "pending", "limit": _PAGE}
-    while True:
-        page = api(f"{path}/approvals", query)
-        items += page["items"]
-        if page["next"] is None:
-            return items
-        query["cursor"] = page["next"]
 
 
 def _show(document: dict[str, Any]) -> None:

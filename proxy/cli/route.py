@@ -8,7 +8,6 @@ from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import fail, print_json, print_notes, print_table
 
 commands = typer.Typer(help="The named ways out.", no_args_is_help=True)
-_PAGE = "1000"
 
 
 @commands.callback()
@@ -27,7 +26,7 @@ def list_routes(
     """List the routes and the feeds with an upstream on them."""
     try:
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
-            document = api("/routes", {"limit": _PAGE})
+            document = api.listed("/routes")
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:
