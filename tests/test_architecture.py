@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "proxy"
 LEVELS = (
     {"__main__"},
     {"cli"},
+    {"process"},
     {"app"},
     {"management"},
     {"curating"},

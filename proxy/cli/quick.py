@@ -65,6 +65,6 @@ def serve(call: Call) -> int:
     except StateError as err:
         return fail(str(err), as_json=call.as_json)
     print_notes(config.notes)
-    from proxy.app import run
+    from proxy.process import run
 
     return run(config.settings, config)

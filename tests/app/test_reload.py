@@ -12,12 +12,13 @@ import pytest
 
 import proxy.app
 import proxy.management
-from proxy.app import App, reload
+from proxy.app import App
 from proxy.config.load import Loaded
 from proxy.config.settings import Feed
 from proxy.config.stored import Declared, Stored
 from proxy.model.actor import SYSTEM
 from proxy.model.problem import Problem
+from proxy.process import reload
 from proxy.state.errors import StateError
 from proxy.upstream.errors import AddressRefused
 from tests.config.loading import loads

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import proxy.app
-from proxy.app import run
+from proxy.process import run
 from proxy.upstream.errors import AddressRefused
 from tests.config.loading import loads
 

@@ -8,7 +8,8 @@ import aiohttp
 import orjson
 import pytest
 
-from proxy.app import App, reload
+from proxy.app import App
+from proxy.process import reload
 from tests.config.loading import loads
 from tests.support.channel import FakeChannel
 from tests.support.conda_packages import bare

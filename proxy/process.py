@@ -1,0 +1,108 @@
+"""The server as a process: runs one `App` until a signal ends it, reloads at SIGHUP, and answers with an exit status.
+
+What is told to other processes of the same data folder (where the server listens, what came of a reload) is told here.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+
+from proxy.app import App
+from proxy.config.faults import ConfigError
+from proxy.config.load import Loaded
+from proxy.config.settings import Settings
+from proxy.management import in_words
+from proxy.model.actor import SYSTEM
+from proxy.model.problem import Problem
+from proxy.scarcity import Complaints, raise_limit
+from proxy.state.admin_key import NAME as ADMIN_KEY_FILE
+from proxy.state.errors import StateError
+from proxy.state.running import write_reloaded, write_running
+from proxy.upstream.errors import UpstreamError
+from proxy.web.log import LogPipe
+from proxy.web.showcase import banner
+
+_LOG = logging.getLogger("feedgate")
+
+
+async def _serve(settings: Settings, loaded: Loaded) -> int:
+    app = App(settings, loaded.request.environ, loaded=loaded)
+    stopping = asyncio.Event()
+    reloading = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(Complaints(app.base.clock))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, reloading.set)
+    await app.start()
+    try:
+        await asyncio.to_thread(
+            write_running, settings.server.state_dir, app.url, loaded.path, app.base.clock.now()
+        )
+        made = app.base.state_folder / ADMIN_KEY_FILE if app.base.is_admin_key_new else None
+        print(banner(settings, app.url, made), flush=True)
+        while not stopping.is_set():
+            waits = {asyncio.create_task(stopping.wait()), asyncio.create_task(reloading.wait())}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            if reloading.is_set():
+                reloading.clear()
+                await reload(app)
+    finally:
+        _LOG.info("stopping")
+        await app.stop()
+    return 0
+
+
+async def reload(app: App) -> None:
+    """Apply the file anew, or say why not, for `feedgate reload` and in the log.
+
+    Raises nothing: whatever goes wrong, the server lives on with the settings that it has.
+    """
+    is_ok = False
+    try:
+        messages = await app.management.reload(SYSTEM)
+    except (ConfigError, UpstreamError, Problem) as error:
+        messages = in_words(error)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours in new settings must not end a server that works
+        _LOG.exception("the changed settings could not be applied")
+        messages = in_words(error)
+    else:
+        is_ok = True
+    if is_ok:
+        _LOG.info("; ".join(messages))
+    else:
+        _LOG.error("the changed settings have errors; the former stay in force: %s", "; ".join(messages))
+    await _tell(app, is_ok, messages)
+
+
+async def _tell(app: App, is_ok: bool, messages: tuple[str, ...]) -> None:
+    """Write what came of a reload for the command that asked for it, which may not be possible."""
+    try:
+        await asyncio.to_thread(
+            write_reloaded, app.settings.server.state_dir, app.base.clock.now(), is_ok, messages
+        )
+    except OSError as error:
+        _LOG.warning("the answer to a reload could not be written: %s", error)
+
+
+def run(settings: Settings, loaded: Loaded) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status: 2 for settings that cannot be used."""
+    pipe = LogPipe(settings.log)
+    raise_limit()
+    # Modules live as long as the process: the collector need not walk them again and again (10 ms, measured).
+    gc.collect()
+    gc.freeze()
+    try:
+        return asyncio.run(_serve(settings, loaded))
+    except UpstreamError as error:
+        print(f"feedgate: an upstream cannot be used: {error}", file=sys.stderr)
+        return 2
+    except (StateError, OSError) as error:
+        print(f"feedgate: {error}", file=sys.stderr)
+        return 1
+    finally:
+        pipe.close()
