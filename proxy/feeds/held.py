@@ -1,7 +1,8 @@
 """Reading what is held: a blob that was evicted or proved damaged since it was found is as good as not held."""
 
-from proxy.artifacts.blob import LostBlobError
+from proxy.artifacts.blob import Blob, LostBlobError
 from proxy.artifacts.store import BlobStore
+from proxy.feeds.keeper import ArtifactRef, Keeper
 from proxy.model.digest import Sha256
 
 
@@ -12,3 +13,11 @@ async def held_bytes(store: BlobStore, digest: Sha256 | None) -> bytes | None:
         return None if blob is None else await store.read(blob)
     except LostBlobError:
         return None
+
+
+async def held_blob(store: BlobStore, keeper: Keeper, ref: ArtifactRef) -> Blob | None:
+    """Return an artifact's bytes if they are held."""
+    if ref.sha256 is not None:
+        return store.peek(ref.sha256) or await store.find(ref.sha256)
+    digest = await keeper.held(ref)
+    return None if digest is None else await store.find(digest)

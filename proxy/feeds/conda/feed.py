@@ -29,6 +29,7 @@ from proxy.feeds.conda.side_documents import DamagedSubdir, SideDocuments
 from proxy.feeds.conda.superseded import SupersededShards
 from proxy.feeds.conda.view import CondaView
 from proxy.feeds.conda.viewing import Viewing
+from proxy.feeds.held import held_blob
 from proxy.feeds.keeper import ArtifactRef, Keeper
 from proxy.feeds.view import gate
 from proxy.feeds.views import Views
@@ -256,10 +257,7 @@ class CondaFeed:
 
     async def blob(self, ref: ArtifactRef) -> Blob | None:
         """Return the bytes if they are held."""
-        if ref.sha256 is not None:
-            return self._store.peek(ref.sha256) or await self._store.find(ref.sha256)
-        digest = await self._keeper.held(ref)
-        return None if digest is None else await self._store.find(digest)
+        return await held_blob(self._store, self._keeper, ref)
 
     def stream(self, blob: Blob, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
         """Yield a held file that was not verified since the start; its end leaves only when it proved right."""

@@ -15,6 +15,7 @@ from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
 from proxy.feeds.briefly import Briefly
 from proxy.feeds.documents import Document, Documents
+from proxy.feeds.held import held_blob
 from proxy.feeds.keeper import Absent, ArtifactRef, How, Keeper, Offer
 from proxy.feeds.ownership import matches
 from proxy.feeds.pypi.keeper import PypiKeeper
@@ -248,10 +249,7 @@ class PypiFeed:
 
     async def blob(self, ref: ArtifactRef) -> Blob | None:
         """Return the file's bytes if they are held."""
-        if ref.sha256 is not None:
-            return self._store.peek(ref.sha256) or await self._store.find(ref.sha256)
-        digest = await self._keeper.held(ref)
-        return None if digest is None else await self._store.find(digest)
+        return await held_blob(self._store, self._keeper, ref)
 
     def stream(self, blob: Blob, start: int, stop: int | None) -> AsyncGenerator[bytes, None]:
         """Yield a held file that was not verified since the start; its end leaves only when it proved right."""
