@@ -1,12 +1,17 @@
 """What holds for all tests: those marked `long` run only where the environment asks for them (support/length.py),
 and the collector does not walk what pytest itself holds: some 170,000 objects, 100 ms each time, in every test's loop.
+Nothing is unpickled in this process (E17).
 """
 
 import gc
+from collections.abc import Iterator
 
 import pytest
 
+from tests.support import unpickling
 from tests.support.length import IS_LONG
+
+unpickling.watch()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -21,3 +26,11 @@ def pytest_collection_finish() -> None:
     """Set aside what imports and collection have made; it lives as long as the run."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_unpickled() -> Iterator[None]:
+    """Fail the test in which anything was unpickled, whoever caught the error."""
+    yield
+    found, unpickling.seen[:] = [*unpickling.seen], []
+    assert not found, f"unpickled: {found}"
