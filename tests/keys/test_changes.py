@@ -215,6 +215,27 @@ async def test_who_manages_a_feed_takes_no_more_from_a_closed_one_than_an_admin_
         assert (await gateway.ask("PATCH", "/feeds/new", patch, tag=tag)).status == 200
 
 
+async def test_a_manager_learns_of_no_closed_feeds_by_changes_that_cannot_be(tmp_path: Path) -> None:
+    text = SHUT.replace("\nupstreams", '\naliases = ["hush"]\nupstreams') + "[routes.hideout]\n"
+    async with Managed(tmp_path, text) as gateway:
+        await gateway.app.base.keys.create(Key("m", "m", (Grant("new", ("manage",)),)), made("M"), LOCAL)
+        tag = await gateway.made("/feeds", name="new", kind="pypi", upstreams=[OUTSIDE])
+        await gateway.made("/feeds", name="behind", kind="pypi", anonymous=False, upstreams=[{"feed": "new"}])
+        got = await gateway.ask("DELETE", "/feeds/new", key=made("M"), tag=tag)
+        assert (got.status, b"still needed" in got.body) == (409, True)
+        refusals = [got]
+        for patch in (
+            {"kind": "conda", "upstreams": ["https://channel.example/x"]}, {"aliases": ["hush"]},
+            {"upstreams": [OUTSIDE | {"route": "hideou"}]},
+        ):  # fmt: skip
+            refusals.append(await gateway.ask("PATCH", "/feeds/new", patch, key=made("M"), tag=tag))
+            assert refusals[-1].status == 422, refusals[-1].body
+        for got in refusals:
+            assert not any(name in got.body for name in (b"shut", b"behind", b"hideout")), got.body
+        got = await gateway.ask("DELETE", "/feeds/new", tag=tag)
+        assert (got.status, b"feeds.behind.upstreams" in got.body) == (409, True)
+
+
 async def test_a_manager_names_no_certificates_of_this_host(tmp_path: Path) -> None:
     async with Managed(tmp_path, SHUT) as gateway:
         await gateway.app.base.keys.create(Key("m", "m", (Grant("new", ("manage",)),)), made("M"), LOCAL)

@@ -5,6 +5,7 @@ replaced whole) and leaves alone what it does not mention; secrets read as `***`
 config.toml declares is read-only here: 409. All that is wrong is told at once, as at a start: 422 with `faults`.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -29,6 +30,10 @@ from proxy.web.routes import Route
 
 _DEPTH = 32
 _INTEGERS = 1 << 63
+#: The words of a fault behind which other things are named.
+_OTHERS = re.compile(r"((?:there is no \w+ \"[^\"]*\"|is its own upstream))(?:,|:| ).*\Z", re.DOTALL)
+_OWNER = re.compile(r"is already \w+ .*'s\Z")
+_ELSEWHERE = "something else on this server needs it as it is; an admin is told what"
 
 
 class Managing(Protocol):
@@ -145,7 +150,7 @@ class DeclaredApi:
         try:
             await self._managing.change(self._noun, name, make, request.actor, request.request_id)
         except ConfigError as err:
-            problem = faulty(err, f"{self._noun}.{name}")
+            problem = faulty(err, f"{self._noun}.{name}", request.actor)
             raise Problem("conflict", f"it is still needed: {problem.detail}", more=problem.more) from err
 
     # -- parts ---------------------------------------------------------------------------------------------
@@ -203,7 +208,7 @@ class DeclaredApi:
         try:
             return await self._managing.change(self._noun, name, make, request.actor, request.request_id)
         except ConfigError as err:
-            raise faulty(err, f"{self._noun}.{name}") from err
+            raise faulty(err, f"{self._noun}.{name}", request.actor) from err
 
     def _told(self, name: str, thing: Declared | None, *, status: int) -> Told[DeclaredAnswer]:
         assert thing is not None, "only a deletion leaves nothing"
@@ -233,9 +238,21 @@ def keeping_approvals(approvals: Approvals) -> Callable[[Inbound, str], None]:
     return check
 
 
-def faulty(error: ConfigError, place: str) -> Problem:
-    """Return the problem of settings that cannot be; keys of the thing itself count from it."""
-    faults = [(fault.key.removeprefix(place).removeprefix("."), fault.message) for fault in error.faults]
+def faulty(error: ConfigError, place: str, actor: Actor) -> Problem:
+    """Return the problem of settings that cannot be; keys of the thing itself count from it.
+
+    What else there is, closed feeds above all, is told to admins only.
+    """
+    faults = []
+    for fault in error.faults:
+        key, message = fault.key.removeprefix(place).removeprefix("."), fault.message
+        if not actor.is_admin:
+            is_own = fault.key == place or fault.key.startswith(f"{place}.")
+            key, message = (
+                (key, _OWNER.sub("is taken", _OTHERS.sub(r"\1", message))) if is_own else ("", _ELSEWHERE)
+            )
+        if (key, message) not in faults:
+            faults.append((key, message))
     return refused(faults)
 
 

@@ -34,7 +34,7 @@ class ReloadApi:
         try:
             messages = await self._managing.reload(request.actor, request.request_id)
         except ConfigError as err:
-            raise faulty(err, "") from err
+            raise faulty(err, "", request.actor) from err
         except UpstreamError as err:
             raise Problem("unprocessable", f"an upstream cannot be used: {err}") from err
         return ReloadAnswer(ok=True, messages=list(messages))
