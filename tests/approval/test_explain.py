@@ -70,3 +70,20 @@ async def test_draft_is_tried_on_what_is_approved(desk: Desk) -> None:
     for name in ("approved", "outer"):
         told = await desk.send("POST", f"/feeds/{name}/policy-trial", {"policy": {"block": ["leaf"]}})
         assert (told.json()["names"], told.json()["files"], told.json()["lost_names"]) == (2, 3, ["leaf"])
+
+
+async def test_approved_names_are_listed(desk: Desk) -> None:
+    await desk.start()
+    assert await _approved(desk) == []
+    await desk.promote("demo ==1.0", "leaf")
+    assert await _approved(desk) == ["demo", "leaf"]
+    assert await _approved(desk, "&q=lea") == ["leaf"]
+    for artifact in [name for name in await desk.approvals() if name.startswith("leaf")]:
+        assert (await desk.revoke(artifact)).status == 200
+    assert await _approved(desk) == ["demo"]
+
+
+async def _approved(desk: Desk, more: str = "") -> list[str]:
+    got = await desk.send("GET", f"/feeds/approved/packages?state=approved{more}")
+    assert got.status == 200, got.body
+    return [item["name"] for item in got.json()["items"]]
