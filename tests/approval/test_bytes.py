@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from proxy.config.settings import Cache
 from proxy.feeds.vaulting import GRACE
 from proxy.model.digest import Sha256
@@ -171,6 +173,34 @@ async def test_revoked_bytes_are_kept_for_their_grace_and_live_ones_for_good(des
     await vaulting._collect()
     assert base.vault.holds(shared) and not base.vault.holds(alone)
     assert (await desk.file(DEMO1, "second")).status == 200
+
+
+async def test_a_collection_that_was_killed_is_finished_by_the_next_start(desk: Desk) -> None:
+    """F08: between two removals nothing is half done, and nothing that is approved is taken for what was left."""
+    clock = FakeClock()
+    await desk.start(clock=clock)
+    await desk.promote("demo ==1.0")
+    await desk.held()
+    await desk.revoke(DEMO1)
+    clock.advance(GRACE.total_seconds() + 60)
+    approvals = desk.gateway.app.base.approvals
+
+    async def killed(_: Sha256) -> None:
+        raise asyncio.CancelledError
+
+    revoked = Sha256(desk.index.file(DEMO1).built.sha256)
+    with pytest.raises(asyncio.CancelledError):
+        await approvals.let_go(revoked, killed)
+    assert desk.gateway.app.base.vault.holds(revoked)
+    await desk.stop()
+    await desk.start(clock=clock)
+    vault = desk.gateway.app.base.vault
+    async with asyncio.timeout(10):
+        await vault.scanned()
+        while vault.holds(revoked):
+            await asyncio.sleep(0.01)
+    assert vault.holds(Sha256(desk.index.file("demo-1.0.tar.gz").built.sha256))
+    assert (await desk.file("demo-1.0.tar.gz")).status == 200
 
 
 async def test_an_approval_while_its_bytes_are_collected_waits_and_fetches_them_again(desk: Desk) -> None:
