@@ -62,7 +62,7 @@ class View(Generic[Listing, Record]):
 def gate(view: View[Listing, Record], path: str, thing: str | None = None) -> Record | None:
     """Return the record behind a feed path if it may be downloaded, None if the view does not know the path.
 
-    `thing` is what explain calls the file, where that is not the path's last part (conda: `subdir/file`).
+    `thing` is what the problem and explain call the file, if not by the path's last part (conda: `subdir/file`).
     The one gate (design, law 3). Raises Problem when the path is known and hidden; the problem tells neither
     digest nor size.
     """
@@ -72,8 +72,7 @@ def gate(view: View[Listing, Record], path: str, thing: str | None = None) -> Re
     verdict = view.hidden.get(path) or view.verdict
     if verdict is None:
         return None
-    file = path.rpartition("/")[2]
-    raise refusal(view.feed, file, verdict, view.policy, f"artifact={quote(thing or file)}")
+    raise refusal(view.feed, thing or path.rpartition("/")[2], verdict, view.policy)
 
 
 def refusal(

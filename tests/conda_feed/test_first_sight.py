@@ -27,7 +27,7 @@ def assert_held(got: Got) -> None:
     assert got.status == 403, got.body
     problem = got.json()
     assert problem["type"] == "urn:feedgate:held"
-    assert (problem["artifact"], problem["rule"]) == (FILE, "drift")
+    assert (problem["artifact"], problem["rule"]) == (f"linux-64/{FILE}", "drift")
     assert "changed" in problem["detail"]
     assert len(got.body) < 600
 

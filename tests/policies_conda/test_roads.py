@@ -155,7 +155,7 @@ async def test_the_answer_names_policy_rule_and_where_to_ask(ruled: Ruled) -> No
     catalog(ruled)
     await ruled.start(block=["tk"])
     told = (await ruled.stand.get(f"linux-64/{BLOCKED}")).json()
-    assert (told["policy"], told["rule"]) == ("corp", "block")
+    assert (told["artifact"], told["policy"], told["rule"]) == (f"linux-64/{BLOCKED}", "corp", "block")
     assert '"tk" is on the list' in told["detail"]
     explained = await ruled.stand.gateway.get(told["explain"])
     (item,) = explained.json()["items"]

@@ -250,7 +250,7 @@ class CondaFeed:
         located = await self.locate(subdir, file)
         if located.record.attestations_sha256 != digest:
             detail = "the record names no such side-car"
-            raise Problem("unknown", detail, feed=self.settings.name, artifact=file.file)
+            raise Problem("unknown", detail, feed=self.settings.name, artifact=f"{subdir}/{file.file}")
         ref = located.ref
         name = f"{file.file}.sigs.{digest}"
         return ArtifactRef(ref.feed, ref.name, ref.upstream, f"{ref.url}.sigs.{digest}", name, digest, None)
