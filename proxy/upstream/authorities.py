@@ -6,6 +6,7 @@ trusted (tls.py does). Reading the files blocks; what is asked about them afterw
 """
 
 import logging
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -53,6 +54,13 @@ def authorities_of(route: Route) -> list[Authority]:
     return [Authority(file, each) for file in _files(route) for each in _certificates(file)]
 
 
+def is_systems(file: Path) -> bool:
+    """Tell whether a file is the system's own store, as pip's `cert` may name: its roots are nobody's task here."""
+    paths = ssl.get_default_verify_paths()
+    stores = {Path(each).resolve() for each in (paths.cafile, paths.capath) if each is not None}
+    return not stores.isdisjoint({file.resolve(), file.resolve().parent})
+
+
 def _files(route: Route) -> Iterator[Path]:
     for path in route.ca_files:
         try:
@@ -82,7 +90,11 @@ class Authorities:
     def look(self, settings: Settings) -> None:
         """Read the files of every route, and log what should be known. Blocks."""
         routes = routes_of(settings)
-        self._found = {name: tuple(authorities_of(route)) for name, route in routes.items() if route.ca_files}
+        self._found = {
+            name: tuple(each for each in authorities_of(route) if not is_systems(each.file))
+            for name, route in routes.items()
+            if route.ca_files
+        }
         self._unverified = tuple(name for name, route in routes.items() if not route.verify)
         used = [(feed, name) for feed, name, _ in _used(settings)]
         self._feeds = {name: tuple(feed for feed, other in used if other == name) for _, name in used}

@@ -54,6 +54,16 @@ def test_end_of_a_ca_is_told_thirty_days_ahead(
     assert authorities.left_s() == {"corp": pytest.approx(days * DAY_S)}
 
 
+def test_roots_of_the_systems_store_are_not_told(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", str(path.parent))
+    authorities = Authorities(days_before(path, -1))
+    authorities.look(settings(corp=trusting(path)))
+    assert caplog.records == []
+    assert authorities.left_s() == {}
+
+
 def test_it_is_told_once_a_day_and_no_more_when_it_is_replaced(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
