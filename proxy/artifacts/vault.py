@@ -43,7 +43,11 @@ class Vault(BlobStore):
                 async for piece in pieces:
                     await partial.append(piece)
             return await self.adopt(partial, blob.digest)
+        except LostBlobError:
+            await partial.discard()
+            raise
         except ValueError as wrong:
+            await partial.discard()
             raise LostBlobError(blob.digest, str(wrong)) from wrong
         except DiskError as error:
             self.health.failed(error)
