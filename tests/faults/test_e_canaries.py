@@ -81,7 +81,7 @@ class World:
         proxy = self.proxy.url.replace("//", f"//out:{userinfo}@")
         return {
             "PROXY_PW": CANARIES["proxy"], "ORIGIN_PW": CANARIES["basic"], "NETRC": str(self.folder / "netrc"),
-            "HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "FEEDGATE_ADMIN_KEY": CANARIES["admin"],
+            "HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": "", "FEEDGATE_ADMIN_KEY": CANARIES["admin"],
             "PIP_CONFIG_FILE": os.devnull, "FEEDGATE__LOG__LEVEL": "debug",
         }  # fmt: skip
 

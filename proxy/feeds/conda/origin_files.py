@@ -5,6 +5,7 @@ refuses (401, 403) raises, as everybody else who fails.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 
 import aiofiles
+from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
 from proxy.conda.origin_shards import BadShards, ShardIndex, parse_index
 from proxy.model.redact import redact
@@ -136,6 +138,20 @@ def _keep(body: bytes, digest: bytes, into: Path) -> bool:
 
 
 async def _save(chunks: AsyncIterator[bytes], path: Path) -> None:
-    async with aiofiles.open(path, "wb") as file:
+    opening = asyncio.create_task(_open(path), name="open index file")
+    try:
+        file = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # A thread opens it, whether anybody waits for that or not.
+        with contextlib.suppress(OSError):
+            await (await opening).close()
+        raise
+    try:
         async for chunk in chunks:
             await file.write(chunk)
+    finally:
+        await file.close()
+
+
+async def _open(path: Path) -> AsyncBufferedIOBase:
+    return await aiofiles.open(path, "wb")
