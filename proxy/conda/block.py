@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from proxy.conda.pack import BadPack
 from proxy.conda.record import Facts, Record, facts_of, joined, raws_of
 
 _REMOVED = msgspec.json.Decoder(tuple[str, ...])
@@ -51,9 +52,12 @@ class Block:
 
 
 def parse_block(name: str, parts: tuple[bytes, ...]) -> Block:
-    """Return the block that was stored in these parts."""
-    tar, conda, removed = parts
-    return Block(name, tar, conda, _REMOVED.decode(removed) if removed else ())
+    """Return the block that was stored in these parts. Raises BadPack for parts that are not a block's."""
+    try:
+        tar, conda, removed = parts
+        return Block(name, tar, conda, _REMOVED.decode(removed) if removed else ())
+    except ValueError as other:
+        raise BadPack(f"the parts of {name} are not a block of this version") from other
 
 
 def narrowed(members: bytes, keep: Collection[str]) -> bytes:

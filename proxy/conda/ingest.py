@@ -24,7 +24,7 @@ from proxy.conda.pack_writer import PackWriter
 from proxy.conda.record import joined
 from proxy.conda.shard_pack import ShardPacker
 from proxy.conda.shards import plain_shard, plain_shard_of
-from proxy.conda.snapshot import FORM, Snapshot, Top, pack_top
+from proxy.conda.snapshot import Snapshot, Top, pack_top
 from proxy.conda.split import Repodata, Sections
 
 #: How many single reasons a report tells.
@@ -87,7 +87,7 @@ class Ingest:
         self._subdir = top.subdir
         self._shards = shards
         self._judge = judge
-        is_usable = previous is not None and (previous.top.form, previous.top.subdir) == (FORM, top.subdir)
+        is_usable = previous is not None and previous.is_current and previous.top.subdir == top.subdir
         self._previous = previous if is_usable else None
         self.report = Report()
 
@@ -167,7 +167,7 @@ def ingest_repodata(
 
 def wanted_shards(previous: Snapshot | None, index: ShardIndex) -> list[str]:
     """Return the names whose shards have to be fetched, for they are not what the snapshot was made of."""
-    entries = previous.pack.entries if previous and previous.top.form == FORM else {}
+    entries = previous.pack.entries if previous and previous.is_current else {}
     known = {name: entry.source for name, entry in entries.items()}
     return sorted(name for name, digest in index.digests.items() if known.get(name) != digest)
 

@@ -1,6 +1,7 @@
 """Snapshots: what one upstream lists in one subdir, as a pack of blocks, and what its top says.
 
-A snapshot that another version of the mending made is readable, but nothing is copied from it.
+A snapshot that another version of the mending made is readable, but nothing is copied from it, and it is not current:
+its origin is asked again without conditions.
 """
 
 from collections.abc import Iterator
@@ -44,6 +45,11 @@ class Snapshot:
 
     def __len__(self) -> int:
         return len(self.pack.entries)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this program would store the same input the same way."""
+        return self.top.form == FORM
 
     def __bool__(self) -> bool:
         """A snapshot of an empty channel is one too."""

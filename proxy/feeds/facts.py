@@ -5,7 +5,7 @@ They live in the notes (a cache: losing them costs a refetch); the shard they sp
 
 import msgspec
 
-from proxy.model.digest import Sha256
+from proxy.model.digest import StoredSha256
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
@@ -13,7 +13,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
 
     checked_at_ms: int
     #: None: the origin has no such name.
-    shard: Sha256 | None = None
+    shard: StoredSha256 | None = None
     #: SHA-256 of the page's bytes, for origins that send no validator.
     body: str | None = None
     etag: str | None = None

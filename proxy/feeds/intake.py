@@ -58,12 +58,33 @@ class Intake:
         self._tally = tally
         #: Until a page was whole by itself: an origin that speaks the rich form does so for every name.
         self._are_pages_poor = True
+        self._has_met_unreadable = False
 
     async def has(self, facts: Facts) -> bool:
         """Tell whether the shard that the facts speak of is still held."""
         return facts.shard is not None and (
             self._store.peek(facts.shard) is not None or await self._store.get(facts.shard) is not None
         )
+
+    async def can_read(self, facts: Facts) -> bool:
+        """Return whether the shard that recalled facts name is held and is one that this program can read.
+
+        Another version may have kept it. What is not readable counts as not held: it would be confirmed by every
+        conditional request, and never be replaced.
+        """
+        data = await self._bytes(facts.shard) if facts.shard is not None else None
+        if data is None:
+            return False
+        if await asyncio.to_thread(self._index.is_readable, data):
+            return True
+        if not self._has_met_unreadable:
+            self._has_met_unreadable = True
+            _LOG.warning(
+                "pages of upstream %s were kept by another version of this program; they are fetched again when "
+                "somebody asks for them",
+                self._upstream.id,
+            )
+        return False
 
     async def amended(self, facts: Facts, edit: Callable[[bytes], bytes | None]) -> Facts | None:
         """Return facts that speak of the edited shard; None where there is nothing to edit."""

@@ -195,7 +195,7 @@ class NameCatalog:
     async def _recall(self, name: str) -> Facts | None:
         data = await self._intake.notes.get(self._note(name))
         facts = stored.unpack(data) if data is not None else None
-        if facts is None or not await self._intake.has(facts):
+        if facts is None or not await self._intake.can_read(facts):
             return None
         self._put(name, facts)
         return facts

@@ -20,7 +20,7 @@ from proxy.feeds.freshness import Expired, Fresh, Freshness, Limits, Resting, St
 from proxy.feeds.held import held_bytes
 from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
-from proxy.model.digest import Sha256
+from proxy.model.digest import StoredSha256
 from proxy.upstream.errors import UpstreamError
 from proxy.upstream.way import Way
 
@@ -30,9 +30,13 @@ _LOG = logging.getLogger("feedgate.documents")
 class _Noted(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
     #: None: the origin has no such document.
-    blob: Sha256 | None
+    blob: StoredSha256 | None
     failures: int = 0
     failed_at_ms: int = 0
+
+
+#: Raised when any `reduce` makes something else of the same document: what was kept before is asked for again.
+FORM = 1
 
 
 class _NoneYet(Exception):
@@ -153,4 +157,4 @@ class OriginDocuments:
 
 
 def _key(remote: Way, url: str) -> str:
-    return f"origin/{remote.settings.id}/{hashlib.sha256(url.encode()).hexdigest()}"
+    return f"origin/{FORM}/{remote.settings.id}/{hashlib.sha256(url.encode()).hexdigest()}"

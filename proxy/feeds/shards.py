@@ -75,3 +75,7 @@ class NameIndex(Protocol):
     def pack(self, ingested: Ingested, sights: Sights, previous: bytes | None) -> bytes:
         """Return the stored form, in which what drifted is held and every file has its first sight."""
         ...
+
+    def is_readable(self, packed: bytes) -> bool:
+        """Return whether this program can read a stored shard; another version may have written it."""
+        ...

@@ -1,9 +1,13 @@
 """Digests: the names of blobs. A digest is 64 lower-case hexadecimal digits of a SHA-256, nothing else."""
 
 import re
-from typing import NewType
+from typing import Annotated, NewType
+
+import msgspec
 
 Sha256 = NewType("Sha256", str)
+#: The type of a digest in a stored struct: whatever else stands in its place is refused when it is decoded.
+StoredSha256 = Annotated[Sha256, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 

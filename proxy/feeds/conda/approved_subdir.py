@@ -212,8 +212,9 @@ class ApprovedSubdir:
             generation = await asyncio.to_thread(open_generation, self.folder, data.decode("ascii"))
         except (OSError, BadPack, UnicodeDecodeError):
             return None
-        # Another library compresses to other bytes: then every shard is made anew.
-        return generation if generation.shards.meta == FORM.encode() else None
+        # Another library compresses to other bytes: then every shard is made again, as after a change of the records.
+        is_same = generation.shards.meta == FORM.encode() and generation.snapshot.is_current
+        return generation if is_same else None
 
     def _note(self) -> str:
         return f"approved/{self._approved.feed}/{self._subdir}"

@@ -22,8 +22,8 @@ class ChannelNotes:
     async def ever_shown(self) -> frozenset[str]:
         """Return the subdirs of which a composed generation was ever shown."""
         if self._shown is None:
-            data = await self._notes.get(f"shown/{self._feed}")
-            self._shown = frozenset(data.decode("ascii").split()) if data is not None else frozenset()
+            data = await self._notes.get(f"shown/{self._feed}") or b""
+            self._shown = frozenset(data.decode("ascii").split() if data.isascii() else ())
         return self._shown
 
     async def note_shown(self, subdir: str) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from proxy.conda.names import parse_file
 from proxy.conda.pack import BadPack
-from proxy.conda.snapshot import FORM, Top
+from proxy.conda.snapshot import Top
 from proxy.feeds.conda.compose_judge import Judging, Totals
 from proxy.feeds.conda.compose_write import Writing
 from proxy.feeds.conda.draft import drafting
@@ -234,7 +234,7 @@ def _previous(order: Order) -> Generation | None:
         found = open_generation(Path(order.folder), order.previous)
     except (OSError, BadPack):
         return None
-    return found if found.snapshot.top.form == FORM else None
+    return found if found.snapshot.is_current else None
 
 
 def _write(

@@ -28,7 +28,7 @@ from proxy.model.clock import Clock
 from proxy.model.tally import Tally
 
 #: Raised when the same inputs make another generation.
-_FORM = 2
+FORM = 2
 
 #: What a list with all that it needs may take over half a million records.
 _CHILD_BYTES = 8 * 1024**3
@@ -100,7 +100,7 @@ class Inputs:
 
     def key(self, rules: str) -> str:
         """Return the name of these inputs."""
-        text = msgspec.msgpack.encode((_FORM, self.parts, self.is_complete, rules))
+        text = msgspec.msgpack.encode((FORM, self.parts, self.is_complete, rules))
         return hashlib.sha256(text).hexdigest()
 
 
@@ -244,7 +244,7 @@ class Composer:
 
 def _sources_key(parts: tuple[Part, ...], rules: str) -> str:
     """Return the name of what verdicts hang on beside the records: the policy, and whose the upstreams are."""
-    text = msgspec.msgpack.encode((_FORM, [(part.upstream, part.lineage) for part in parts], rules))
+    text = msgspec.msgpack.encode((FORM, [(part.upstream, part.lineage) for part in parts], rules))
     return hashlib.sha256(text).hexdigest()
 
 

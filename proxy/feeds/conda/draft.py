@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from proxy.conda.snapshot import FORM
 from proxy.feeds.conda.packs import BUFFER_BYTES, Generation, records_path, shards_path, sizes_path
 
 _MOST_WASTE = 0.5
@@ -84,7 +83,7 @@ def _remove(folder: Path, now_ms: int) -> None:
 def _grows(folder: Path, previous: Generation, paths: tuple[Path, Path], held: ExitStack) -> bool:
     """Give the former files these names as well and lock them for as long as `held`, if they can grow."""
     packs = previous.snapshot.pack, previous.shards
-    if previous.snapshot.top.form != FORM or max(pack.waste for pack in packs) > _MOST_WASTE:
+    if not previous.snapshot.is_current or max(pack.waste for pack in packs) > _MOST_WASTE:
         return False
     if not sizes_path(folder, previous.stem).exists():
         return False

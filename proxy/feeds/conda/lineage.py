@@ -7,6 +7,8 @@ upstreams, then, where that is a composed feed as well, the place there, and so 
 
 import msgspec
 
+from proxy.conda.pack import BadPack
+
 
 class Lineage(msgspec.Struct, frozen=True):
     """An origin (`upstream` and the URL of its channel without credentials), or the upstreams of a composed feed."""
@@ -60,5 +62,8 @@ def pack_noted(noted: Noted) -> bytes:
 
 
 def noted(source: bytes) -> Noted:
-    """Return what a composed entry's source says."""
-    return Noted(source) if len(source) == 1 else _DECODER.decode(source[1:])
+    """Return what a composed entry's source says. Raises BadPack for what another version noted."""
+    try:
+        return Noted(source) if len(source) == 1 else _DECODER.decode(source[1:])
+    except msgspec.DecodeError as other:
+        raise BadPack(f"what is noted with a name cannot be read: {other}") from other

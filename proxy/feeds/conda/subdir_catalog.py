@@ -258,6 +258,12 @@ class SubdirCatalog:
             facts = _DECODER.decode(data) if data is not None else None
             if facts is not None and facts.stem is not None:
                 self._generation = await asyncio.to_thread(open_generation, self.folder, facts.stem)
+                if not self._generation.snapshot.is_current:
+                    _LOG.warning(
+                        "what is held of %s of %s was made by another version of this program and is made again",
+                        self._subdir, self._upstream.id,
+                    )  # fmt: skip
+                    facts = _asked_again(facts, self._now_ms() - int(self._limits.ttl_s * 1000))
             self._facts = facts
         except (msgspec.DecodeError, OSError, BadPack) as damage:
             _LOG.warning("what was held of %s is fetched again: %s", self._subdir, damage)
@@ -269,6 +275,12 @@ class SubdirCatalog:
 
     def _note(self) -> str:
         return f"subdir/{self._upstream.id}/{self._subdir}"
+
+
+def _asked_again(facts: SubdirFacts, before_ms: int) -> SubdirFacts:
+    """Return facts of a generation that may be served, but not confirmed: the origin is asked at once for all of it."""
+    taken = Taken(facts.stem, facts.taken.names)
+    return msgspec.structs.replace(facts, checked_at_ms=min(facts.checked_at_ms, before_ms), taken=taken)
 
 
 def _changed_names(before: Snapshot, after: Snapshot) -> set[str]:

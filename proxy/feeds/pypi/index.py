@@ -77,6 +77,9 @@ class PypiIndex:
         old = stored.unpack(previous) if previous is not None and sights.drifted else None
         return stored.pack(stored.shard_of(ingested.payload, sights, old, is_complete=ingested.is_complete))
 
+    def is_readable(self, packed: bytes) -> bool:
+        return stored.unpack(packed) is not None
+
 
 def _refuse_dense(body: bytes) -> None:
     """Refuse a body that is nothing but structure: it would become hundreds of bytes of memory for each of its own."""

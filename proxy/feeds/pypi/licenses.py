@@ -36,6 +36,8 @@ _AT_ONCE = 6
 _RETRY_S = 60.0
 #: Failures in memory.
 _MOST_FAILED = 50_000
+#: Raised when the same METADATA tells another licence: what was found out before is looked up again.
+FORM = 1
 _DECODER = msgspec.msgpack.Decoder(dict[str, License])
 
 Project = tuple[str, str]
@@ -128,4 +130,4 @@ def _read(data: bytes | None) -> dict[str, License]:
 
 
 def _note(project: Project) -> str:
-    return f"licenses/{hashlib.sha256(' '.join(project).encode()).hexdigest()}"
+    return f"licenses/{FORM}/{hashlib.sha256(' '.join(project).encode()).hexdigest()}"

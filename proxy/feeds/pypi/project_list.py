@@ -24,7 +24,7 @@ from proxy.feeds.pypi.names_job import judging
 from proxy.feeds.pypi.needs import Needs
 from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
-from proxy.model.digest import Sha256
+from proxy.model.digest import Sha256, StoredSha256
 from proxy.model.problem import Problem
 from proxy.model.redact import origin_of
 from proxy.policy.settings import Policy
@@ -41,12 +41,14 @@ _RETRY_CURABLE_S = 60.0
 #: So long a request waits for what the policy's package list needs.
 _NEEDS_S = 10.0
 _MOST_BYTES = 512 * 1024**2
+#: Raised when the same names make another list: a list in a former form is made again.
+FORM = 1
 
 
 class _Noted(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
-    html: Sha256
-    json: Sha256
+    html: StoredSha256
+    json: StoredSha256
 
 
 _DECODER = msgspec.msgpack.Decoder(_Noted)
@@ -230,7 +232,7 @@ class ProjectList:
             )
             for upstream in self._feed.upstreams
         ]  # fmt: skip
-        told = msgspec.json.encode([self._feed.reserved, facts, self._judged_by()])
+        told = msgspec.json.encode([FORM, self._feed.reserved, facts, self._judged_by()])
         return hashlib.sha256(told).hexdigest()[:32]
 
     def _judged_by(self) -> object:
