@@ -8,6 +8,7 @@ import gc
 import logging
 import signal
 import sys
+from pathlib import Path
 
 from proxy.app import App
 from proxy.config.faults import ConfigError
@@ -38,11 +39,9 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
     loop.add_signal_handler(signal.SIGHUP, reloading.set)
     await app.start()
     try:
-        await asyncio.to_thread(
-            write_running, settings.server.state_dir, app.url, loaded.path, app.base.clock.now()
-        )
+        await _tell_others(app, loaded.path)
         made = app.base.state_folder / ADMIN_KEY_FILE if app.base.is_admin_key_new else None
-        print(banner(settings, app.url, made), flush=True)
+        _show(banner(settings, app.url, made))
         while not stopping.is_set():
             waits = {asyncio.create_task(stopping.wait()), asyncio.create_task(reloading.wait())}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -55,6 +54,26 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
         _LOG.info("stopping")
         await app.stop()
     return 0
+
+
+async def _tell_others(app: App, config: Path | None) -> None:
+    """Write where the server is for the commands on this machine; the server itself can do without."""
+    folder = app.settings.server.state_dir
+    try:
+        await asyncio.to_thread(write_running, folder, app.url, config, app.base.clock.now())
+    except OSError as error:
+        _LOG.warning(
+            "server.json could not be written: %s; commands on this machine do not find the server by its data folder: "
+            "name it with --server", error.strerror,
+        )  # fmt: skip
+
+
+def _show(text: str) -> None:
+    """Print for people; where the output goes may be full, or gone."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        _LOG.warning("the list of feeds could not be printed: %s", error.strerror)
 
 
 async def reload(app: App) -> None:

@@ -4,6 +4,7 @@ With `--json` the result is one JSON document on standard output, errors include
 empty.
 """
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -26,8 +27,10 @@ def print_error(message: str) -> None:
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    for note in notes:
-        print(f"feedgate: note: {printable(note)}", file=sys.stderr)
+    """Print notes where they can be printed: the disk behind the output may be full."""
+    with contextlib.suppress(OSError):
+        for note in notes:
+            print(f"feedgate: note: {printable(note)}", file=sys.stderr)
 
 
 def refuse(err: ConfigError, *, as_json: bool = False) -> int:

@@ -77,7 +77,10 @@ def find(state_dir: Path) -> Running | None:
         # The lock's holder and no other: a signal to a process of yesterday's number would end a stranger.
         case {"pid": int(pid), "url": str(url)} if pid > 1 and pid == holder:
             return Running(pid, url)
-    raise NotReachableError("a server is just starting or stopping on this data folder; try again")
+    raise NotReachableError(
+        "a server is just starting or stopping on this data folder, or could not write where it is (its log tells): "
+        "try again, or name it with --server"
+    )
 
 
 def _read(path: Path) -> object:

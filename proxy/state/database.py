@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from proxy.model.audit_entry import AuditEntry
 from proxy.model.clock import Clock
 from proxy.state.errors import StateError
-from proxy.state.file import StateFile
+from proxy.state.file import StateFile, sweep_temps
 from proxy.state.fresh import HEAD
 from proxy.state.lock import StateLock
 
@@ -27,6 +27,7 @@ class Database:
     """The SQLite file below `<data>/state`, for one process."""
 
     def __init__(self, folder: Path, clock: Clock, *, url: str | None = None) -> None:
+        self._folder = folder
         self._file = StateFile(database_path(folder, url))
         self._lock = StateLock(folder)
         self._clock = clock
@@ -50,6 +51,7 @@ class Database:
     def _take(self) -> None:
         self._lock.acquire()
         try:
+            sweep_temps(self._folder, self._file.path)
             self._prepare()
         except BaseException:
             self._lock.release()

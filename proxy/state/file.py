@@ -6,6 +6,8 @@ stops the start with the steps to take; an empty one is made only where there ne
 one is remembered by a file beside it.
 """
 
+import contextlib
+import logging
 import os
 import sqlite3
 from pathlib import Path
@@ -14,6 +16,7 @@ from proxy.state import fresh
 from proxy.state.errors import StateError
 from proxy.state.fresh import HEAD, REVISIONS, sync_folder
 
+_LOG = logging.getLogger("feedgate.state")
 #: Up to this size every page is checked at the start; larger files are checked by `doctor`.
 CHECKED_BYTES = 16 * 1024**2
 _MAGIC = b"SQLite format 3\0"
@@ -41,14 +44,23 @@ class StateFile:
                 fresh.make(self.path)
             revision = self._revision()
             if not self.marker.exists():
-                self.marker.write_text(_MARKER_TEXT)
-                sync_folder(self.path.parent)
+                self._mark()
         except (OSError, sqlite3.Error) as err:
             raise StateError(
                 f"the state folder {self.path.parent} cannot be used: {err}",
                 ("make room, or give this process's user the right to write there, then start again",),
             ) from err
         return revision
+
+    def _mark(self) -> None:
+        """Remember that there is a database; on a full disk the next start does."""
+        try:
+            self.marker.write_text(_MARKER_TEXT)
+            sync_folder(self.path.parent)
+        except OSError as err:
+            with contextlib.suppress(OSError):
+                self.marker.unlink(missing_ok=True)
+            _LOG.warning("%s could not be written: %s; the next start tries again", self.marker, err.strerror)
 
     def check(self) -> tuple[str, ...]:
         """Return what SQLite finds wrong in the whole file; empty means sound. Blocks, maybe for long."""
@@ -146,3 +158,15 @@ class StateFile:
                 ("give this process's user the right to write the file and its folder",),
             )
         return StateError(f"the state database {self.path} is damaged: {error}", self.restore_steps())
+
+
+def sweep_temps(folder: Path, database: Path) -> None:
+    """Remove what a killed process left half-written in the state folder. Blocks; whoever calls has the folder's lock.
+
+    Temps of small files are hidden and end in `.new`; those of the database begin with its name.
+    """
+    for place, begins in ((folder, "."), (database.parent, f"{database.name}.")):
+        with contextlib.suppress(OSError):
+            for path in place.iterdir():
+                if path.name.startswith(begins) and path.name.endswith((".new", ".new-journal")):
+                    path.unlink()

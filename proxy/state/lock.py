@@ -4,11 +4,15 @@ An advisory `flock` on `state/lock`, which the kernel drops with the process, wh
 the file is for people only. Children do not inherit it (the descriptor is close-on-exec).
 """
 
+import contextlib
 import fcntl
+import logging
 import os
 from pathlib import Path
 
 from proxy.state.errors import AlreadyRunningError, StateError
+
+_LOG = logging.getLogger("feedgate.state")
 
 
 class StateLock:
@@ -37,9 +41,19 @@ class StateLock:
                 f"another feedgate (pid {holder or 'unknown'}) is using {self._path.parent}",
                 ("stop it, or give this one another data_dir",),
             ) from err
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
+        self._write_pid(descriptor)
+
+    def _write_pid(self, descriptor: int) -> None:
+        """Write who holds the lock over what is there, so that a full disk has the room; never another's number."""
+        pid = f"{os.getpid()}\n".encode()
+        try:
+            os.pwrite(descriptor, pid, 0)
+            os.ftruncate(descriptor, len(pid))
+        except OSError as err:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+            _LOG.warning("%s holds the lock, but not this process's number: %s", self._path, err.strerror)
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held. The file stays, so that nobody locks a ghost."""

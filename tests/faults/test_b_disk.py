@@ -1,11 +1,16 @@
 """B04, B06: a disk that is full, has no inodes left, or takes no writes at all."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.faults.process import Served, needs
+import aiohttp
+import orjson
+import pytest
+
+from tests.faults.process import ROOT, Served, needs
 from tests.faults.stage import PAGE, Stage, is_idle
 
 TMPFS = "mount -t tmpfs -o size={size},nr_inodes={inodes} none '{place}'"
@@ -148,6 +153,39 @@ async def test_cache_that_is_read_only_from_the_start_serves_what_it_has(stage: 
         assert await served.stop() == 0
 
 
+#: What takes the last of a disk: its room, or its names.
+TAKES_ALL = {
+    "full": "cat /dev/zero >'{place}/filler' 2>/dev/null || true",
+    "without-inodes": "(n=0; while true; do : >'{place}/n'$n || exit 0; n=$((n+1)); done) 2>/dev/null || true",
+}
+
+
+@pytest.mark.parametrize("lack", TAKES_ALL)
+async def test_a_start_on_a_disk_that_takes_nothing_serves_what_is_held_and_passes_the_rest_through(
+    stage: Stage, lack: str
+) -> None:
+    """B04, B05: what is only convenient to write is not written, and said once each; nothing stops the start."""
+    config = '[feeds.chan]\nkind = "conda"\nupstreams = ["http://127.0.0.1:9/chan"]'
+    async with stage.served(config=config) as before:
+        assert (await before.get(PAGE)).status == 200
+        await stage.downloads(before, wheel_name(0))
+        await stage.stored(before, wheel_name(0))
+        assert await before.stop() == 0
+    saved, place = stage.folder / "saved", stage.folder / "data"
+    await asyncio.to_thread(place.rename, saved)
+    mount = TMPFS.format(size="8m", inodes=400, place=place)
+    mount += f" && cp -a '{saved}/.' '{place}' && rm '{place}/state/server.json'; {TAKES_ALL[lack].format(place=place)}"
+    async with stage.served(mounts={"": mount}, config=config) as served:
+        assert (await served.get("/readyz")).status == 200
+        assert (await served.get(PAGE)).status == 200
+        await stage.downloads(served, wheel_name(0), wheel_name(1))
+        assert (await served.get("/pypi/pypi/simple/leaf/")).status == 200
+        assert served.log.count(b"server.json could not be written") == 1
+        assert not list((served.seen / "state").glob(".*"))
+        assert await is_idle(served, 0.2)
+        assert await served.stop() == 0
+
+
 async def _serves_read_only(stage: Stage, served: Served) -> None:
     await stage.downloads(served, wheel_name(0), wheel_name(1), wheel_name(2), wheel_name(0))
     assert stage.origin.hits(stage.index.file_path(wheel_name(0))) <= 1
@@ -156,3 +194,27 @@ async def _serves_read_only(stage: Stage, served: Served) -> None:
     assert await served.metric("store_degraded") == 1
     assert "the disk takes no writes" in str((await served.get("/readyz")).json()["degraded"])
     assert await is_idle(served, 0.05)
+
+
+async def test_a_start_whose_output_goes_nowhere_serves(tmp_path: Path) -> None:
+    """B04: the disk behind the output is full; where the server is stands in its folder."""
+    config, told = tmp_path / "config.toml", tmp_path / "data/state/server.json"
+    config.write_text("[server]\nport = 0\n")
+    with Path("/dev/full").open("wb") as full:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "proxy", "serve", "--config", str(config), "--data-dir", str(tmp_path / "data"),
+            cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=full, stderr=full,
+        )  # fmt: skip
+    try:
+        async with asyncio.timeout(30):
+            while not told.exists():
+                assert process.returncode is None
+                await asyncio.sleep(0.05)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{orjson.loads(told.read_bytes())['url']}/readyz") as got,
+        ):
+            assert got.status == 200
+    finally:
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 30) == 0

@@ -12,6 +12,7 @@ from proxy.state.database import Database
 from proxy.state.errors import StateError
 from proxy.state.file import StateFile
 from proxy.state.fresh import HEAD
+from proxy.state.lock import StateLock
 from tests.support.clock import FakeClock
 
 
@@ -133,6 +134,46 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
         StateFile(tmp_path / "file" / "state.sqlite").prepare()
 
 
+@pytest.mark.parametrize("url", [None, "sqlite:///elsewhere/x.db"])
+async def test_temps_of_killed_starts_are_swept_and_nothing_else_is(tmp_path: Path, url: str | None) -> None:
+    database = Database(tmp_path / "state", FakeClock(), url=url)
+    await database.open()
+    await database.close()
+    folder, name = database.path.parent, database.path.name
+    temps = [
+        *(
+            tmp_path / "state" / f".{each}.new"
+            for each in ("server.json", "reload.json", "admin.key", "secret.key")
+        ),
+        *(folder / f"{name}{each}" for each in (".new", ".new-journal", ".before-0001-20261102T090000Z.new")),
+    ]
+    kept = [
+        folder / f"{name}.before-0001-20261102T090000Z",
+        folder / "mine.new",
+        folder / ".mine",
+        folder / f"{name}.bak",
+    ]
+    for path in (*temps, *kept):
+        path.write_bytes(b"x")
+    with pytest.raises(StateError):
+        await held_elsewhere(database, tmp_path / "state")
+    assert all(path.exists() for path in temps)
+    await database.open()
+    await database.close()
+    assert not any(path.exists() for path in temps)
+    assert all(path.exists() for path in kept)
+
+
+async def held_elsewhere(database: Database, folder: Path) -> None:
+    """Try to open it while another process has the folder: what it writes there is not ours to remove."""
+    lock = StateLock(folder)
+    lock.acquire()
+    try:
+        await database.open()
+    finally:
+        lock.release()
+
+
 async def test_a_start_does_not_pay_for_sqlalchemy(tmp_path: Path) -> None:
     script = (
         "import asyncio, pathlib, sys; from proxy.state.database import Database; "
@@ -160,3 +201,34 @@ def test_other_databases_are_refused_by_name(tmp_path: Path, url: str) -> None:
 def test_the_database_may_lie_elsewhere(tmp_path: Path) -> None:
     assert Database(tmp_path, FakeClock(), url=f"sqlite:///{tmp_path}/x.db").path == tmp_path / "x.db"
     assert Database(tmp_path, FakeClock(), url="sqlite:///x.db").path == tmp_path / "x.db"
+
+
+def test_a_lock_tells_its_holder_also_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without room for its own number it keeps nobody else's."""
+    (tmp_path / "lock").write_text("4194304\n")
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    lock = StateLock(tmp_path)
+    lock.acquire()
+    lock.release()
+    assert (tmp_path / "lock").read_bytes() == b""
+    assert "No space left" in caplog.text
+
+
+def test_a_marker_that_cannot_be_written_is_written_by_the_next_start(
+    made: StateFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.marker.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            Path, "write_text", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        )
+        assert made.prepare() == HEAD
+    assert not made.marker.exists()
+    made.prepare()
+    assert made.marker.exists()
