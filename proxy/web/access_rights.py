@@ -4,6 +4,7 @@ Reading a feed is checked at the door (`guard.py`) before any handler runs; a ha
 beyond that. Who may not read a feed is told that there is none.
 """
 
+from proxy.config.settings import Settings
 from proxy.model.actor import Actor, Right
 from proxy.model.problem import Problem
 
@@ -39,3 +40,10 @@ def require_admin(actor: Actor) -> None:
 def named_to(actor: Actor, feed: str) -> str:
     """Return the name of a feed that another one's document speaks of, '' for who may not read it."""
     return feed if actor.may("read", feed) else ""
+
+
+def may_read_policy(actor: Actor, settings: Settings, name: str) -> bool:
+    """Return whether a policy may be told to the actor: to admins, and to who may read a feed that uses it."""
+    return actor.is_admin or any(
+        feed.policy == name and actor.may("read", feed.name) for feed in settings.feeds.values()
+    )

@@ -18,11 +18,11 @@ from proxy.config.stored import SINGULAR, Declared
 from proxy.model.actor import Actor
 from proxy.model.problem import Problem
 from proxy.state.approvals import Approvals
-from proxy.web.access_rights import require, require_admin
+from proxy.web.access_rights import may_read_policy, require, require_admin
 from proxy.web.api import documents
 from proxy.web.api.answer import Told, accepting, changing
 from proxy.web.api.body import refused
-from proxy.web.api.reach import check_reach
+from proxy.web.api.reach import check_reach, hide_closed, restore_closed
 from proxy.web.api.tags import CHANGES, check_absent, check_expected, check_match, quoted
 from proxy.web.inbound import Inbound
 from proxy.web.outbound import Headers
@@ -33,6 +33,7 @@ _INTEGERS = 1 << 63
 #: The words of a fault behind which other things are named.
 _OTHERS = re.compile(r"((?:there is no \w+ \"[^\"]*\"|is its own upstream))(?:,|:| ).*\Z", re.DOTALL)
 _OWNER = re.compile(r"is already \w+ .*'s\Z")
+_OTHER_KIND = re.compile(r"feed \"[^\"]*\" is \w+, and this one is \w+\Z")
 _ELSEWHERE = "something else on this server needs it as it is; an admin is told what"
 
 
@@ -107,7 +108,7 @@ class DeclaredApi:
                 raise Problem("conflict", f"there is a {self._singular} {name} already")
             return self._whole(request, name, body, None)
 
-        return self._told(name, await self._change(request, name, make), status=201)
+        return self._told(request, name, await self._change(request, name, make), status=201)
 
     async def replace(self, request: Inbound, body: dict[str, Any]) -> Told[DeclaredAnswer]:
         """Put a whole document in the place of the one there is, or make the thing."""
@@ -126,7 +127,7 @@ class DeclaredApi:
             return self._whole(request, name, body, before)
 
         after = await self._change(request, name, make)
-        return self._told(name, after, status=201 if is_new else 200)
+        return self._told(request, name, after, status=201 if is_new else 200)
 
     async def edit(self, request: Inbound, body: dict[str, Any]) -> Told[DeclaredAnswer]:
         """Change the keys that are given and leave all others alone; null takes a key out."""
@@ -137,7 +138,7 @@ class DeclaredApi:
             check_values(body)
             return self._whole(request, name, merged(before.document, body), before)
 
-        return self._told(name, await self._change(request, name, make), status=200)
+        return self._told(request, name, await self._change(request, name, make), status=200)
 
     async def delete(self, request: Inbound) -> None:
         """Remove a thing; what others still need is refused."""
@@ -191,15 +192,18 @@ class DeclaredApi:
     ) -> Mapping[str, Any]:
         """Return the document of a body: without its name, with the secrets that are kept."""
         check_values(body)
+        former = before.document if before is not None else None
         if body.get("name", name) != name:
             raise refused([("name", f"must be {name}: a name cannot be changed")])
         given = without_nulls({key: value for key, value in body.items() if key != "name"})
         try:
-            document = unmasked(self._noun, given, before.document if before is not None else None)
+            document = unmasked(self._noun, given, former)
         except RefusedError as err:
             raise refused((place.removeprefix("."), why) for place, why in err.parts) from err
         if self._noun == "feeds":
-            check_reach(request.actor, document, before.document if before is not None else None)
+            actor, settings = request.actor, self._settings()
+            document = restore_closed(actor, document, former)
+            check_reach(actor, document, former, lambda name: may_read_policy(actor, settings, name))
         return document
 
     async def _change(
@@ -210,9 +214,13 @@ class DeclaredApi:
         except ConfigError as err:
             raise faulty(err, f"{self._noun}.{name}", request.actor) from err
 
-    def _told(self, name: str, thing: Declared | None, *, status: int) -> Told[DeclaredAnswer]:
+    def _told(
+        self, request: Inbound, name: str, thing: Declared | None, *, status: int
+    ) -> Told[DeclaredAnswer]:
         assert thing is not None, "only a deletion leaves nothing"
-        answer = DeclaredAnswer(name=name, source="API", declared=masked(self._noun, thing.document))
+        shown = masked(self._noun, thing.document)
+        shown = hide_closed(request.actor, shown) if self._noun == "feeds" else shown
+        answer = DeclaredAnswer(name=name, source="API", declared=shown)
         headers: Headers = (("ETag", quoted(thing.tag)),)
         if status == 201:
             prefix = self._settings().server.path_prefix
@@ -248,12 +256,16 @@ def faulty(error: ConfigError, place: str, actor: Actor) -> Problem:
         key, message = fault.key.removeprefix(place).removeprefix("."), fault.message
         if not actor.is_admin:
             is_own = fault.key == place or fault.key.startswith(f"{place}.")
-            key, message = (
-                (key, _OWNER.sub("is taken", _OTHERS.sub(r"\1", message))) if is_own else ("", _ELSEWHERE)
-            )
+            key, message = (key, _without_others(message)) if is_own else ("", _ELSEWHERE)
         if (key, message) not in faults:
             faults.append((key, message))
     return refused(faults)
+
+
+def _without_others(message: str) -> str:
+    """Return what is wrong with a thing without the names of others."""
+    message = _OTHER_KIND.sub("the feed that is named there is of another kind", message)
+    return _OWNER.sub("is taken", _OTHERS.sub(r"\1", message))
 
 
 def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

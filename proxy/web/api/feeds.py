@@ -6,12 +6,13 @@ import msgspec
 
 from proxy.config.addresses import feed_url
 from proxy.config.settings import Feed
-from proxy.model.actor import Right
+from proxy.model.actor import Actor, Right
 from proxy.policy.describe import describe
 from proxy.policy.settings import Policy
 from proxy.web.api.answer import Told, answering
 from proxy.web.api.asked import cut
 from proxy.web.api.origins import Origins
+from proxy.web.api.reach import hide_closed
 from proxy.web.api.served import Served
 from proxy.web.api.upstreams import UpstreamAnswer, upstreams_of
 from proxy.web.inbound import Inbound
@@ -70,7 +71,8 @@ class FeedDetail(FeedAnswer, frozen=True, kw_only=True):
     names: int | None
     #: "config.toml", the environment, or "API".
     source: str
-    #: What a PUT takes, secrets as `***`, for those who manage the feed; null for what is not the API's.
+    #: What a PUT takes, for those who manage the feed, secrets and feeds that they may not read as `***`; null for
+    #: what is not the API's.
     declared: dict[str, Any] | None
 
 
@@ -119,9 +121,13 @@ class FeedsApi:
         detail = FeedDetail(
             **told, settings=settings, policy=_hides(feed, policy), policy_name=feed.policy, names=names,
             source=self._origins.source("feeds", feed.name),
-            declared=self._origins.declared("feeds", feed.name) if is_manager else None,
+            declared=self._declared(feed, request.actor) if is_manager else None,
         )  # fmt: skip
         return Told(detail, self._origins.tag("feeds", feed.name))
+
+    def _declared(self, feed: Feed, actor: Actor) -> dict[str, Any] | None:
+        document = self._origins.declared("feeds", feed.name)
+        return None if document is None else hide_closed(actor, document)
 
     def _answer(self, feed: Feed, request: Inbound) -> FeedAnswer:
         return FeedAnswer(

@@ -12,6 +12,7 @@ from proxy.config.policies import as_table
 from proxy.model.problem import Problem
 from proxy.policy.describe import describe
 from proxy.policy.settings import Policy
+from proxy.web.access_rights import may_read_policy
 from proxy.web.api.answer import Told, answering
 from proxy.web.api.asked import cut
 from proxy.web.api.origins import Origins
@@ -98,4 +99,4 @@ class PoliciesApi:
         return [feed.name for feed in feeds if feed.policy == name and request.actor.may("read", feed.name)]
 
     def _may_read(self, request: Inbound, name: str) -> bool:
-        return request.actor.is_admin or bool(self._users(request, name))
+        return may_read_policy(request.actor, self._served.settings, name)
