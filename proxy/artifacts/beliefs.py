@@ -22,7 +22,7 @@ _LOG = logging.getLogger("feedgate.store")
 
 
 class Beliefs:
-    """Marks of verified files. `scrub_s` 0: beliefs do not end by age."""
+    """Marks of verified files, kept in the accounting. `scrub_s` 0: beliefs do not end by age."""
 
     def __init__(
         self,
@@ -41,27 +41,22 @@ class Beliefs:
         self._tally = tally
         self._scrub_s = scrub_s
         self._path_of = path_of
-        self._marks: dict[Sha256, int] = {}
         self._stuck: dict[Sha256, int] = {}
         self._checks: dict[Sha256, asyncio.Task[Checked]] = {}
 
     def mark(self, digest: Sha256) -> int | None:
         """Return the mark of the file that is believed in, None if there is none."""
-        mark = self._marks.get(digest)
-        return None if mark is None or self._is_overdue(digest) else mark
+        entry = self._accounting.find(digest)
+        if entry is None or not entry.mark:
+            return None
+        if 0 < self._scrub_s < self._clock.now().timestamp() - entry.checked_at:
+            return None
+        return entry.mark
 
     def note(self, digest: Sha256, size: int, mark: int) -> None:
         """Believe in a file that was just verified."""
-        now = self._clock.now().timestamp()
-        entry = self._accounting.find(digest)
-        if entry is None or entry.size != size:
-            entry = self._accounting.add(digest, size, now)
-        entry.checked_at = now
-        self._marks[digest] = mark
+        self._accounting.believe(digest, size, mark, self._clock.now().timestamp())
         self._stuck.pop(digest, None)
-
-    def forget(self, digest: Sha256) -> None:
-        self._marks.pop(digest, None)
 
     def begin(self, digest: Sha256, duty: float = 1.0) -> asyncio.Task[Checked]:
         """Begin to verify the file, or return the verification that is under way."""
@@ -102,14 +97,7 @@ class Beliefs:
                 await self.damaged(digest, checked.mark, checked.why)
             case Verdict.GONE:
                 self._accounting.remove(digest)
-                self.forget(digest)
             case Verdict.UNKNOWN:
                 self._tally.count("blobs", "unreadable")
                 _LOG.warning("a stored blob could not be read: sha256 %s, why %s", digest, checked.why)
         return checked
-
-    def _is_overdue(self, digest: Sha256) -> bool:
-        entry = self._accounting.find(digest)
-        if entry is None or self._scrub_s <= 0:
-            return False
-        return entry.checked_at + self._scrub_s < self._clock.now().timestamp()

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.artifacts.packed import MARK_LIMIT
 from proxy.model.digest import Sha256
 
 #: What of a streamed artifact is kept back until its digest is known to be right (design, law 4).
@@ -43,8 +44,9 @@ class Blob:
 
 
 def mark_of(stat: os.stat_result) -> int:
-    """Return a number that differs when another inode, size or time is found under the same name.
+    """Return a number from 1 that differs when another inode, size or time is found under the same name.
 
-    The change time is part of it: it cannot be set back by a program that restores the modification time.
+    The change time is part of it: it cannot be set back by a program that restores the modification time. 32 bits:
+    one change in four thousand million goes unnoticed until the scrub.
     """
-    return hash((stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+    return hash((stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)) % (MARK_LIMIT - 1) + 1

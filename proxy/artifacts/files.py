@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 #: These say that the disk takes no more for now; the others say that one call failed (EMFILE, a lost folder).
@@ -157,11 +157,14 @@ class Files:
         finally:
             os.close(folder)
 
-    def replace(self, path: Path, data: bytes, temp: Path) -> None:
-        """Write a small file whose loss costs nothing: whole or not at all, not fsynced."""
+    def replace(self, path: Path, pieces: Iterable[bytes], temp: Path) -> None:
+        """Write a file whose loss costs nothing: whole or not at all, not fsynced."""
         file = self.create(temp)
         try:
-            self.write(file, data, 0)
+            offset = 0
+            for piece in pieces:
+                self.write(file, piece, offset)
+                offset += len(piece)
             with _translated("rename"):
                 self.rename(temp, path)
         except DiskError:

@@ -5,6 +5,7 @@ goes only for damage or by `remove`. The accounting forgets first, so nobody is 
 out.
 """
 
+import asyncio
 import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from proxy.artifacts.blob import mark_of
 from proxy.artifacts.files import DiskError, Files, NotRegularError
 from proxy.artifacts.pools import Pools
 from proxy.model.digest import Sha256
+
+#: So many are forgotten, or compared, between two turns of the loop.
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +56,34 @@ class Removal:
 
     async def prune(self, target_bytes: int) -> Removed:
         """Remove the least recently used until the rest fits."""
-        if self._accounting.total_bytes <= target_bytes:
+        accounting = self._accounting
+        if accounting.total_bytes > target_bytes and not accounting.is_ranked():
+            accounting.take_ranks(await self._pools.run(accounting.rank))
+        if accounting.total_bytes <= target_bytes:
             return Removed(0, 0)
-        return await self.remove(self._accounting.victims(target_bytes, self._is_pinned))
+        return await self.remove(accounting.victims(target_bytes, self._is_pinned))
 
     async def purge(self, match: Callable[[Sha256], bool]) -> Removed:
         """Remove what matches."""
-        held = [digest for digest, _ in self._accounting.items()]
-        return await self.remove(digest for digest in held if match(digest) and not self._is_pinned(digest))
+        doomed: list[Sha256] = []
+        for number, (digest, _) in enumerate(self._accounting.items()):
+            if match(digest) and not self._is_pinned(digest):
+                doomed.append(digest)
+            if number % _BATCH == 0:
+                await asyncio.sleep(0)
+        return await self.remove(doomed)
 
     async def remove(self, digests: Iterable[Sha256]) -> Removed:
         """Remove these. What the disk will not let go is accounted for again by the next start's scan."""
         doomed = list(digests)
-        sizes = [self._accounting.remove(digest) for digest in doomed]
-        for digest in doomed:
-            self._forget(digest)
-        await self._pools.run(self._discard, doomed)
-        return Removed(len(doomed), sum(sizes))
+        total_bytes = 0
+        for first in range(0, len(doomed), _BATCH):
+            batch = doomed[first : first + _BATCH]
+            for digest in batch:
+                total_bytes += self._accounting.remove(digest)
+                self._forget(digest)
+            await self._pools.run(self._discard, batch)
+        return Removed(len(doomed), total_bytes)
 
     async def remove_damaged(self, digest: Sha256, mark: int) -> bool:
         """Remove what was found damaged, unless another file has taken its place; False if it is still there.

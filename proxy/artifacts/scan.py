@@ -1,14 +1,13 @@
 """What lies in the store's folder when the process starts: leftovers to sweep, blobs to account for.
 
 The names are read, the bytes are not. A hundred thousand blobs take some seconds of a background thread,
-during which the store serves already (`BlobStore.get` opens the file and asks nobody).
+during which the store serves already (`BlobStore.get` opens the file and asks nobody). What is found is handed on
+folder by folder, so a scan needs the memory of one folder.
 """
 
 import contextlib
-import heapq
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from proxy.artifacts.accounting import Entry
@@ -17,8 +16,6 @@ from proxy.artifacts.ledger import Times
 from proxy.model.digest import Sha256
 
 _NAME = re.compile(r"[0-9a-f]{64}\Z")
-
-Found = list[tuple[float, Sha256, int]]
 
 
 def sweep(folder: Path, token: str, files: Files) -> int:
@@ -32,31 +29,22 @@ def sweep(folder: Path, token: str, files: Files) -> int:
     return swept
 
 
-def folders(root: Path) -> list[Path]:
-    """Return the folders that may hold blobs."""
-    return [root / f"{number:02x}" for number in range(256)]
-
-
-def scan(folder: Path, times: Times) -> Found:
-    """Return (last used, digest, size) of a folder's blobs, most recently used first. Blocks."""
-    found: Found = []
+def scan(root: Path, first: int, times: Times, now: float) -> list[tuple[Sha256, Entry]]:
+    """Return the blobs whose digests begin with this byte, in order. A time in the future counts as now. Blocks."""
+    folder = root / f"{first:02x}"
+    known = times.take(first)
+    found: list[tuple[Sha256, Entry]] = []
     with contextlib.suppress(OSError), os.scandir(folder) as listing:
         for item in listing:
             if not _NAME.match(item.name) or not item.name.startswith(folder.name):
                 continue
-            digest = Sha256(item.name)
             with contextlib.suppress(OSError):
                 if not item.is_file(follow_symlinks=False):
                     continue
                 stat = item.stat(follow_symlinks=False)
-                used_at = times[digest][0] if digest in times else stat.st_mtime
-                found.append((used_at, digest, stat.st_size))
-    found.sort(reverse=True)
+                used_at, checked_at = known.get(bytes.fromhex(item.name), (stat.st_mtime, 0))
+                found.append(
+                    (Sha256(item.name), Entry(stat.st_size, min(used_at, now), min(checked_at, now)))
+                )
+    found.sort(key=lambda item: item[0])
     return found
-
-
-def merged(found: list[Found], times: Times, now: float) -> Iterator[tuple[Sha256, Entry]]:
-    """Yield all entries, most recently used first. A time in the future counts as now."""
-    for used_at, digest, size in heapq.merge(*found, reverse=True):
-        checked_at = times[digest][1] if digest in times else 0
-        yield digest, Entry(size, min(used_at, now), min(checked_at, now))

@@ -72,7 +72,7 @@ class BlobStore:
         self._small = SmallBlobs(memory_bytes)
         self._accounting = Accounting()
         self._removal = Removal(
-            self._accounting, self._files, self.pools, self.path_of, self._forget, is_pinned
+            self._accounting, self._files, self.pools, self.path_of, self._small.drop, is_pinned
         )
         verifier = Verifier(self._files, self.pools, clock)
         self._beliefs = Beliefs(
@@ -238,11 +238,14 @@ class BlobStore:
     async def verify_all(self) -> VerifyReport:
         """Verify every blob now, whatever was verified before; damaged ones are removed."""
         await self.scanned()
-        items = self._accounting.items()
-        damaged = [
-            digest for digest, _ in items if (await self._beliefs.verify(digest)).verdict is Verdict.DAMAGED
-        ]
-        return VerifyReport(len(items), sum(entry.size for _, entry in items), tuple(damaged))
+        checked = total_bytes = 0
+        damaged: list[Sha256] = []
+        for digest, entry in self._accounting.items():
+            checked += 1
+            total_bytes += entry.size
+            if (await self._beliefs.verify(digest)).verdict is Verdict.DAMAGED:
+                damaged.append(digest)
+        return VerifyReport(checked, total_bytes, tuple(damaged))
 
     async def prune(self, target_bytes: int) -> Removed:
         """Evict until at most that many bytes are held, pinned blobs excepted."""
@@ -303,10 +306,6 @@ class BlobStore:
         if len(data) <= SMALL_BYTES:
             return Sha256(hashlib.sha256(data).hexdigest())
         return Sha256(await self.pools.run(lambda: hashlib.sha256(data).hexdigest()))
-
-    def _forget(self, digest: Sha256) -> None:
-        self._beliefs.forget(digest)
-        self._small.drop(digest)
 
     def _now(self) -> float:
         return self.clock.now().timestamp()

@@ -14,12 +14,14 @@ from proxy.artifacts import ledger
 from proxy.artifacts.accounting import Accounting
 from proxy.artifacts.files import DiskError, Files, NotRegularError
 from proxy.artifacts.pools import Pools
-from proxy.artifacts.scan import Found, folders, merged, scan, sweep
+from proxy.artifacts.scan import scan, sweep
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 
 _LOG = logging.getLogger("feedgate.store")
 _LEDGER_S = 60.0
+#: A ledger of a million blobs takes seconds of a thread: at most this share of the time goes into it.
+_LEDGER_SHARE = 0.01
 _SCRUB_DUTY = 0.25
 _FIRST_SCRUB_S = 30.0
 _LONGEST_PAUSE_S = 60.0
@@ -79,11 +81,12 @@ class Upkeep:
         if swept:
             _LOG.info("leftovers of an earlier run are gone: %s files", swept)
         times = await self._load_ledger()
-        found: list[Found] = [await self._pools.run(scan, folder, times) for folder in folders(self._root)]
-        entries = merged(found, times, self._clock.now().timestamp())
-        while batch := [entry for _, entry in zip(range(_BATCH), entries, strict=False)]:
-            self._accounting.restore(batch)
-            await asyncio.sleep(0)
+        for first in range(256):
+            found = await self._pools.run(scan, self._root, first, times, self._clock.now().timestamp())
+            for at in range(0, len(found), _BATCH):
+                self._accounting.restore(found[at : at + _BATCH])
+                await asyncio.sleep(0)
+        self._accounting.settle()
         self.is_scanned.set()
         await make_room()
 
@@ -92,13 +95,16 @@ class Upkeep:
             return await self._pools.run(ledger.load, self._root / "ledger", self._files)
         except (DiskError, NotRegularError) as error:
             _LOG.warning("the times of last use are not known: error %s", error)
-            return {}
+            return ledger.Times()
 
     async def _keep_ledger(self) -> None:
         await self.is_scanned.wait()
+        took_s = 0.0
         while True:
-            await asyncio.sleep(_LEDGER_S)
+            await asyncio.sleep(max(_LEDGER_S, took_s / _LEDGER_SHARE))
+            begun = self._clock.monotonic()
             await self._save_ledger()
+            took_s = self._clock.monotonic() - begun
 
     async def _save_ledger(self) -> None:
         revision = self._accounting.revision
@@ -117,13 +123,10 @@ class Upkeep:
         await self.is_scanned.wait()
         await asyncio.sleep(min(_FIRST_SCRUB_S, scrub_s / 10))
         while True:
-            entries = self._accounting.items()
-            pause = min(_LONGEST_PAUSE_S, scrub_s / 4 / max(1, len(entries)))
-            for number, (digest, entry) in enumerate(entries):
-                if (
-                    entry.checked_at + scrub_s / 2 <= self._clock.now().timestamp()
-                    and digest in self._accounting
-                ):
+            pause = min(_LONGEST_PAUSE_S, scrub_s / 4 / max(1, len(self._accounting)))
+            for number, (digest, _) in enumerate(self._accounting.items()):
+                entry = self._accounting.find(digest)
+                if entry and entry.checked_at + scrub_s / 2 <= self._clock.now().timestamp():
                     await check(digest, _SCRUB_DUTY)
                     await asyncio.sleep(pause)
                 elif number % _BATCH == 0:

@@ -3,8 +3,12 @@
 import asyncio
 import os
 import time
+import tracemalloc
 from pathlib import Path
 
+from proxy.artifacts import ledger
+from proxy.artifacts.accounting import Entry
+from proxy.artifacts.files import Files
 from proxy.artifacts.store import BlobStore
 from proxy.model.clock import SystemClock
 from proxy.model.digest import Sha256
@@ -44,6 +48,27 @@ async def test_the_loop_turns_while_many_blobs_are_counted(root: Path) -> None:
         turns += 1
     assert turns > 256
     await store.close()
+
+
+async def test_a_scan_costs_little_memory_at_any_time(root: Path) -> None:
+    """A million blobs once cost 442 MiB: the ledger, the names found and the entries, each an object."""
+    count = 20_000
+    digests = await asyncio.to_thread(fill_folder, root, count)
+    entries = [(digest, Entry(0, 1_790_000_000.0)) for digest in digests]
+    await asyncio.to_thread(ledger.save, root / "ledger", root / "temp", entries, Files())
+    del digests, entries
+    store = BlobStore(root, SystemClock(), max_bytes=1 << 30, scrub_s=0)
+    tracemalloc.start()
+    try:
+        await store.start()
+        await store.scanned()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert store.stats().blobs == count
+    await store.close()
+    # The buckets are 0.6 MB, and a ledger's record is 40 bytes until its folder is scanned.
+    assert peak <= 1_200_000 + 60 * count
 
 
 def flip(path: Path) -> None:
