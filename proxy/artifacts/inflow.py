@@ -219,12 +219,19 @@ class Inflow:
         """Return how many bytes there must be in all, if that is known."""
         if self._expected.size is not None:
             return self._expected.size
-        return None if self.opened is None else self.opened.total
+        if self.opened is not None and self.opened.total is not None:
+            return self.opened.total
+        return None if self._stream is None else self._stream.total
 
     def _check_room(self, size: int) -> None:
         wanted, after = self._wanted(), self.hashes.size + size
         if wanted is None and after > self._rules.endless_bytes:
-            raise BadAnswer("origin", "a file without end")
+            most = self._rules.endless_bytes
+            raise BadAnswer(
+                "origin",
+                f"a file without end: neither the index nor the origin states its size, and more than {most} bytes came"
+                "; let the origin send Content-Length",
+            )
         if wanted is not None and after > wanted:
             raise WrongBytesError(f"{self.source.name()} sent more than the {wanted} bytes of the file")
 

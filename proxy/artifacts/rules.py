@@ -19,8 +19,9 @@ class Rules:
     #: ... and then goes on all the same if it is that far, or that small in all.
     finish_share: float = 0.5
     finish_bytes: int = 64 * MIB
-    #: A body of unknown size that is longer than this has no end.
-    endless_bytes: int = 64 * 1024 * MIB
+    #: Where neither the index nor the origin states a size, a body that is longer than this has no end. Public indexes
+    #: take 100 MiB for a file unless asked for more, and those with larger ones state their sizes.
+    endless_bytes: int = 128 * MIB
 
     def pause(self, cut: int) -> float:
         """Return the seconds to wait before taking up after that many cuts."""

@@ -9,11 +9,22 @@ import pytest
 from proxy.artifacts.blob import TAIL_BYTES
 from proxy.artifacts.flight import Expected
 from proxy.artifacts.flights import Flights
+from proxy.artifacts.rules import MIB, Rules
 from proxy.artifacts.store import BlobStore
+from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.upstream.errors import BadAnswer
 from tests.artifacts.sources import FakeSource, Turn, honest
-from tests.artifacts.tools import Client, collect, data_of, expected_of, files_below, sha256_of, until
+from tests.artifacts.tools import (
+    Client,
+    collect,
+    data_of,
+    expected_of,
+    files_below,
+    open_flights,
+    sha256_of,
+    until,
+)
 
 
 def flipped(data: bytes, place: int = 1000) -> bytes:
@@ -107,6 +118,43 @@ async def test_a_body_without_a_length_that_is_too_long_is_cut_at_once(flights: 
     assert isinstance(client.failure, Problem)
     assert not client.is_complete
     assert source.sent <= 2 * (len(data) + 64 * 1024)
+
+
+class EndlessBody(bytes):
+    """Zeros for ever."""
+
+    def __len__(self) -> int:
+        return 2**62
+
+    def __getitem__(self, place: object) -> bytes:  # type: ignore[override]  # slices only
+        assert isinstance(place, slice)
+        return bytes(place.stop - place.start)
+
+
+@pytest.mark.parametrize("sha256", [None, sha256_of(b"")], ids=["no digest", "a digest"])
+async def test_a_body_without_end_is_cut_soon_where_nothing_states_a_size(
+    flights: Flights, root: Path, sha256: Sha256 | None
+) -> None:
+    source = FakeSource([Turn(EndlessBody(), has_length=False, chunk=MIB)])
+    flight = flights.join("k", [source], Expected(sha256, other={"md5": "00" * 16}))
+    with pytest.raises(BadAnswer, match="let the origin send Content-Length"):
+        async for _ in flight.read():
+            pass
+    assert source.sent <= 129 * MIB
+    assert len(source.asked) == 1
+    await until(lambda: files_below(root) == [])
+
+
+@pytest.mark.parametrize("who", ["index", "origin", "resumed origin"])
+async def test_a_file_whose_size_is_stated_may_be_larger(store: BlobStore, who: str) -> None:
+    data = data_of(3 * MIB)
+    turns = [Turn(data, has_length=who == "origin")]
+    if who == "resumed origin":
+        turns = [Turn(data, has_length=False, cut_at=MIB // 2), Turn(data)]
+    expected = Expected(sha256_of(data), len(data) if who == "index" else None)
+    rules = Rules(pause_s=0.001, endless_bytes=MIB)
+    async with open_flights(store, rules) as flights:
+        assert await collect(flights.join("k", [FakeSource(turns)], expected)) == data
 
 
 async def test_a_body_without_a_length_that_is_too_short_never_completes(
