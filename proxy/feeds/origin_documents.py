@@ -134,7 +134,7 @@ class OriginDocuments:
         try:
             answer = await remote.document(asked.url, accept=asked.accept, max_bytes=asked.max_bytes)
             fresh = await asyncio.to_thread(asked.reduce, answer.body) if answer.status == 200 else None
-        except (UpstreamError, ValueError) as error:
+        except (UpstreamError, ValueError, RecursionError) as error:
             _LOG.warning("a document of %s cannot be used: %s", remote.settings.id, error)
             noted, _ = await self._recall(key)
             failed = msgspec.structs.replace(noted, failures=noted.failures + 1, failed_at_ms=self._now_ms())

@@ -1,16 +1,101 @@
-"""Core metadata compared, as pip compares it (sheet, sections 10 and 20).
+"""METADATA and PKG-INFO, read: header fields only, in linear time and bounded (core metadata specification; sheet, 20).
 
-Since 26.2 pip refuses a wheel whose own METADATA differs from the `.metadata` file that it was shown, in the
-fields that steer the resolution. So does the server, when bytes that came by range reads meet the verified
-wheel.
+`email.parser` reads the same text, but it takes seconds for one that was made to hurt: it walks all fields again for
+each of their names, and the description too. Here nothing behind the header is looked at, and of the header no more
+than real ones have. What lies beyond that is not said.
+
+Since 26.2 pip refuses a wheel whose own METADATA differs from the `.metadata` file that it was shown, in the fields
+that steer the resolution: `same_core_metadata` compares them as pip does.
 """
 
-from packaging.metadata import RawMetadata, parse_email
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from proxy.pypi.names import is_valid, normalize
 from proxy.pypi.versions import parse_version
+
+#: The largest real headers carry a licence's text or some thousand requirements, and stay below a tenth of this.
+_MOST_HEADER_BYTES = 1024**2
+_MOST_LINES = 20_000
+_MOST_DESCRIPTION_BYTES = 1024**2
+#: Of the longest real requirements with their markers: some 400 characters, four parentheses deep.
+_LONGEST_REQUIREMENT = 4096
+_DEEPEST_REQUIREMENT = 40
+_MOST_REQUIREMENTS = 4000
+#: A line of a mail folder ("From …") or without a name is passed over; any other line ends the header.
+_FIELD = re.compile(rb"(?:From |([!-9;-~]*):[ \t]*)")
+_END_OF_HEADER = re.compile(rb"\r?\n\r?\n|\r\r")
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataFields:
+    """The fields of a header: lower-case name to its values in their order, None for one that is not UTF-8.
+
+    Folded lines keep their line ends.
+    """
+
+    values: Mapping[str, Sequence[str | None]]
+
+    def text(self, name: str) -> str | None:
+        """Return the value of a field that may stand there once; None for one that is missing or repeated."""
+        found = self.values.get(name, ())
+        return found[0] if len(found) == 1 else None
+
+    def texts(self, name: str) -> Sequence[str]:
+        """Return the values of a field that may stand there several times."""
+        return tuple(text for text in self.values.get(name, ()) if text is not None)
+
+    @property
+    def requirements(self) -> Sequence[str]:
+        """The lines of Requires-Dist that a parser may be given, whoever wrote them."""
+        found = (line for line in self.texts("requires-dist") if is_readable_requirement(line))
+        return tuple(line for _, line in zip(range(_MOST_REQUIREMENTS), found, strict=False))
+
+
+def read_fields(metadata: bytes) -> MetadataFields:
+    """Return the header's fields; those that lie too far behind are left out."""
+    head = metadata[:_MOST_HEADER_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    found: dict[str, list[list[bytes]]] = {}
+    value: list[bytes] | None = None
+    for line in head.split(b"\n", _MOST_LINES)[:_MOST_LINES]:
+        if line[:1] in (b" ", b"\t"):
+            if value is not None:
+                value.append(line)
+            continue
+        field = _FIELD.match(line)
+        if field is None:
+            break
+        if not field[1]:
+            value = None
+            continue
+        value = [line[field.end() :]]
+        found.setdefault(field[1].decode("ascii").lower(), []).append(value)
+    return MetadataFields({name: [_decoded(lines) for lines in values] for name, values in found.items()})
+
+
+def description_of(metadata: bytes) -> str | None:
+    """Return what stands behind the header, as far as it is text and not too long."""
+    end = _END_OF_HEADER.search(metadata, 0, _MOST_HEADER_BYTES)
+    body = metadata[end.end() : end.end() + _MOST_DESCRIPTION_BYTES] if end is not None else b""
+    try:
+        return body.decode("utf-8", "ignore" if len(body) == _MOST_DESCRIPTION_BYTES else "strict") or None
+    except UnicodeDecodeError:
+        return None
+
+
+def is_readable_requirement(line: str) -> bool:
+    """Tell whether a requirement is short and shallow enough to be parsed: its parser recurses."""
+    return len(line) <= _LONGEST_REQUIREMENT and line.count("(") <= _DEEPEST_REQUIREMENT
+
+
+def names_project(metadata: bytes, project: str) -> bool:
+    """Tell whether the bytes are METADATA of the normalised project, not a page that answers to any URL."""
+    fields = read_fields(metadata)
+    return "metadata-version" in fields.values and _name(fields.text("name") or "") == project
 
 
 def same_core_metadata(one: bytes, other: bytes) -> bool:
@@ -18,21 +103,23 @@ def same_core_metadata(one: bytes, other: bytes) -> bool:
     return one == other or _steering(one) == _steering(other)
 
 
-def names_project(metadata: bytes, project: str) -> bool:
-    """Tell whether the bytes are METADATA of the normalised project, not a page that answers to any URL."""
-    raw: RawMetadata = parse_email(metadata)[0]
-    return "metadata_version" in raw and _name(raw.get("name", "")) == project
+def _decoded(lines: Sequence[bytes]) -> str | None:
+    try:
+        return b"\n".join(lines).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def _steering(metadata: bytes) -> tuple[object, ...]:
-    # Lenient on purpose: old files break the rules of `Metadata.from_email`.
-    raw: RawMetadata = parse_email(metadata)[0]
+    # Lenient on purpose: old files break the rules of `packaging.metadata.Metadata`.
+    fields = read_fields(metadata)
+    version = fields.text("version") or ""
     return (
-        _name(raw.get("name", "")),
-        parse_version(raw.get("version", "")) or raw.get("version", ""),
-        sorted(_requirement(text) for text in raw.get("requires_dist", [])),
-        _specifiers(raw.get("requires_python", "")),
-        sorted(_name(extra) for extra in raw.get("provides_extra", [])),
+        _name(fields.text("name") or ""),
+        parse_version(version) or version,
+        sorted(_requirement(text) for text in fields.texts("requires-dist")),
+        _specifiers(fields.text("requires-python") or ""),
+        sorted(_name(extra) for extra in fields.texts("provides-extra")),
     )
 
 
@@ -42,7 +129,7 @@ def _name(text: str) -> str:
 
 def _requirement(text: str) -> str:
     try:
-        requirement = Requirement(text)
+        requirement = Requirement(text if is_readable_requirement(text) else "")
     except InvalidRequirement:
         return text
     requirement.name = _name(requirement.name)

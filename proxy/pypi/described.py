@@ -5,7 +5,6 @@ today, so what cannot be read is not said. Bounded: a field holds a line, not a 
 """
 
 import gzip
-import re
 import tarfile
 import zipfile
 import zlib
@@ -14,15 +13,12 @@ from dataclasses import dataclass
 from typing import IO, BinaryIO, cast
 
 import msgspec
-from packaging.metadata import parse_email
 
+from proxy.pypi.core_metadata import read_fields
 from proxy.pypi.versions import is_same_version
 
-#: The header ends at the first empty line; the description behind it may be long.
-_BODY = re.compile(rb"\r?\n\r?\n")
 _LONGEST = 1000
 _MOST = 2000
-_MOST_HEADER = 1024**2
 _MOST_INFO = 4 * 1024**2
 _MOST_UNPACKED = 64 * 1024**2
 _MOST_MEMBERS = 20_000
@@ -47,10 +43,10 @@ class NoDescription(ValueError):
 
 def described(metadata: bytes) -> Described:
     """Return what METADATA or PKG-INFO says."""
-    raw, _ = parse_email(_BODY.split(metadata[:_MOST_HEADER], maxsplit=1)[0] + b"\n\n")
+    fields = read_fields(metadata)
     return Described(
-        _text(raw.get("license_expression")), _text(raw.get("license")),
-        _texts(raw.get("classifiers")), _texts(raw.get("requires_dist")),
+        _text(fields.text("license-expression")), _text(fields.text("license")),
+        _texts(fields.texts("classifier")), tuple(fields.requirements[:_MOST]),
     )  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from itertools import groupby
 
 import msgspec
 import orjson
-from packaging.metadata import parse_email
 
+from proxy.pypi.core_metadata import description_of, read_fields
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.facts import is_plain, size_of
 from proxy.pypi.names import FileKind
@@ -32,25 +32,27 @@ _PACKAGE_TYPES = {
 #: METADATA's field, `info`'s key. Lists stay lists where the origin has lists.
 _TEXTS = {
     "author": "author",
-    "author_email": "author_email",
+    "author-email": "author_email",
     "description": "description",
-    "description_content_type": "description_content_type",
-    "download_url": "download_url",
-    "home_page": "home_page",
+    "description-content-type": "description_content_type",
+    "download-url": "download_url",
+    "home-page": "home_page",
     "license": "license",
-    "license_expression": "license_expression",
+    "license-expression": "license_expression",
     "maintainer": "maintainer",
-    "maintainer_email": "maintainer_email",
+    "maintainer-email": "maintainer_email",
     "summary": "summary",
 }
 _LISTS = {
-    "classifiers": "classifiers",
+    "classifier": "classifiers",
     "dynamic": "dynamic",
-    "license_files": "license_files",
-    "platforms": "platform",
-    "provides_extra": "provides_extra",
-    "requires_dist": "requires_dist",
+    "license-file": "license_files",
+    "platform": "platform",
+    "provides-extra": "provides_extra",
+    "requires-dist": "requires_dist",
 }
+#: Of a list's values so many are told.
+_MOST_VALUES = 4000
 
 
 class _Upstream(msgspec.Struct):
@@ -161,13 +163,18 @@ def _empty_info() -> dict[str, object]:
 
 def _info_of_metadata(metadata: bytes) -> dict[str, object]:
     """Return the keys of `info` that METADATA has; lenient, because old files break the rules."""
-    raw: Mapping[str, object] = {**parse_email(metadata)[0]}
-    info = {key: raw[field] for field, key in {**_TEXTS, **_LISTS, "name": "name"}.items() if raw.get(field)}
-    keywords, urls = raw.get("keywords"), raw.get("project_urls")
-    if isinstance(keywords, list):
-        info["keywords"] = ",".join(keywords)
-    if isinstance(urls, dict) and urls:
-        info["project_urls"] = urls
+    fields = read_fields(metadata)
+    info: dict[str, object] = {
+        key: text for name, key in {**_TEXTS, "name": "name"}.items() if (text := fields.text(name))
+    }
+    info |= {key: list(found[:_MOST_VALUES]) for name, key in _LISTS.items() if (found := fields.texts(name))}
+    if "description" not in info and (description := description_of(metadata)) is not None:
+        info["description"] = description
+    if keywords := fields.text("keywords"):
+        info["keywords"] = ",".join(word.strip() for word in keywords.split(","))
+    urls = [text.partition(",") for text in fields.texts("project-url")[:_MOST_VALUES]]
+    if urls:
+        info["project_urls"] = {label.strip(): url.strip() for label, _, url in urls}
     return info
 
 

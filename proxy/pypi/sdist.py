@@ -10,8 +10,14 @@ import zipfile
 from dataclasses import dataclass
 from typing import IO
 
+from proxy.pypi.core_metadata import is_readable_requirement
+
 _MOST_BYTES = 4 * 1024**2
 _MOST_MEMBERS = 200_000
+#: What tomllib takes grows with the square of a dotted key's length: 64 KiB of "a.a.a…" are 18 s and gigabytes.
+_MOST_PYPROJECT_BYTES = 256 * 1024
+_MOST_DOTS = 500
+_MOST_DOTS_SQUARED = 4_000_000
 #: PEP 518's default, as pip has it.
 _DEFAULT = ("setuptools>=40.8.0",)
 
@@ -42,11 +48,21 @@ def facts_in(filename: str, file: IO[bytes]) -> SdistFacts:
 def _build_requires(pyproject: bytes | None) -> tuple[str, ...]:
     if pyproject is None:
         return _DEFAULT
+    _refuse_costly(pyproject)
     try:
         told = tomllib.loads(pyproject.decode("utf-8")).get("build-system", {}).get("requires", _DEFAULT)
-    except (ValueError, AttributeError) as err:
+    except (ValueError, AttributeError, RecursionError) as err:
         raise BadSdist(f"its pyproject.toml cannot be read: {err}") from err
-    return tuple(each for each in told if isinstance(each, str))
+    found = told if isinstance(told, list | tuple) else ()
+    return tuple(each for each in found if isinstance(each, str) and is_readable_requirement(each))
+
+
+def _refuse_costly(pyproject: bytes) -> None:
+    """Refuse a file that takes its parser long. Linear."""
+    dots = [line.count(b".") for line in pyproject.splitlines()]
+    is_costly = max(dots, default=0) > _MOST_DOTS or sum(count * count for count in dots) > _MOST_DOTS_SQUARED
+    if len(pyproject) > _MOST_PYPROJECT_BYTES or is_costly:
+        raise BadSdist("its pyproject.toml is larger, or has longer dotted keys, than any real one")
 
 
 def _is_wanted(path: str) -> str | None:

@@ -32,8 +32,6 @@ _MAX_METADATA = 10 * 1024**2
 _SLACK_BYTES = 512
 _SUFFIX = b".dist-info/METADATA"
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
-#: Walking a directory of this size takes longer than the event loop may stand still.
-_MANY_BYTES = 256 * 1024
 
 
 class NoMetadata(ValueError):
@@ -43,13 +41,14 @@ class NoMetadata(ValueError):
 async def metadata_from_ranges(filename: str, size: int, read: Read, offload: Offload | None = None) -> bytes:
     """Return METADATA of the wheel of `size` bytes; raise NoMetadata. One to five reads.
 
-    Directories of thousands of entries are walked by `offload` where it is given.
+    What came is looked at by `offload` where it is given: directories have thousands of entries, members unpack to
+    megabytes.
     """
     steps = _read(filename, size)
     step: Range | bytes = next(steps)
     while not isinstance(step, bytes):
         data = await read(*step)
-        if offload is not None and len(data) > _MANY_BYTES:
+        if offload is not None:
             step = await offload(_advance, steps, step, data)
         else:
             step = _advance(steps, step, data)

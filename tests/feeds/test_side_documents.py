@@ -101,3 +101,21 @@ async def test_a_copy_that_is_too_old_is_not_served(origin: Origin, tmp_path: Pa
         clock.advance(7200)
         origin.always(API, Fault(status=503))
         assert not (await gateway.get(DOCUMENT)).json()["info"]["classifiers"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"info":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"info":{"summary":"' + b"x" * 5_000_000 + b'"}}',
+    ],
+    ids=["deep", "large"],
+)
+async def test_a_json_api_that_was_made_to_hurt_counts_as_none(
+    origin: Origin, tmp_path: Path, body: bytes
+) -> None:
+    index = filled(origin)
+    origin.add(API, body, content_type="application/json")
+    async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
+        got = await gateway.get(DOCUMENT)
+        assert (got.status, got.json()["info"]["summary"]) == (200, "A test of demo")

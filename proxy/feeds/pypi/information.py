@@ -15,6 +15,8 @@ from proxy.model.problem import Problem
 from proxy.upstream.way import Way
 
 _MOST_BYTES = 16 * 1024**2
+#: Without its file lists; the largest known has half a megabyte, most of it the description.
+_MOST_REDUCED_BYTES = 4 * 1024**2
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -26,8 +28,11 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 def reduce(document: bytes) -> bytes:
-    """Return the document without its file lists. Raises msgspec.DecodeError (a ValueError)."""
-    return msgspec.json.encode(msgspec.json.decode(document, type=_Document))
+    """Return the document without its file lists. Raises ValueError, RecursionError."""
+    reduced = msgspec.json.encode(msgspec.json.decode(document, type=_Document))
+    if len(reduced) > _MOST_REDUCED_BYTES:
+        raise ValueError("a JSON API document that is too large without its files")
+    return reduced
 
 
 class Information:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep
+
+from proxy.pypi.core_metadata import read_fields
 
 _MOST_ROUNDS = 5000
 #: Told of a conflict: more would not be read.
@@ -95,7 +96,7 @@ def resolve(
 
 def requirements_in(metadata: bytes) -> list[str]:
     """Return the lines of Requires-Dist of a METADATA or PKG-INFO."""
-    return list(parse_email(metadata)[0].get("requires_dist", []))
+    return list(read_fields(metadata).requirements)
 
 
 class _Provider(AbstractProvider[Requirement, Pinned, str]):
