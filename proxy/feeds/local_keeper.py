@@ -85,14 +85,22 @@ class LocalKeeper:
     async def size_of(self, ref: ArtifactRef) -> int | None:
         if ref.size is not None:
             return ref.size
+        if await self.is_pinned(ref):
+            # What its origin says of an approved file counts for nothing: only its bytes do.
+            return (await self.whole(ref)).size
         try:
-            answer = await (await self.remote_of(ref)).head(ref.url)
+            return await self._told_size(ref)
         except UpstreamError as error:
             raise problem_for(error, ref.feed) from error
-        if answer.status in (404, 410):
-            raise self._gone(ref)
-        length = answer.headers.get("content-length", "")
-        return int(length) if length.isascii() and length.isdigit() else None
+
+    async def is_pinned(self, ref: ArtifactRef) -> bool:
+        """Return whether somebody approved the artifact, in its feed or in one that this takes it from."""
+        feed, upstream = self._feeds.get(ref.feed), ref.upstream
+        while feed is not None and not feed.curated_from:
+            feed = self._feeds.get(feed.feeds.get(upstream, ""))
+            if feed is not None and not feed.curated_from:
+                upstream = (await feed.owners.find(ref.name, offline=True)).upstream or ""
+        return feed is not None
 
     def is_arriving(self, ref: ArtifactRef) -> bool:
         key = _flight_key(ref)
@@ -101,9 +109,23 @@ class LocalKeeper:
     def fetch(self, ref: ArtifactRef) -> Landing:
         if not self._is_curated(ref.feed):
             return FlightLanding(self._launch(ref), ref.feed)
-        if self._store.clock.monotonic() < self._wrong.get(ref.sha256 or "", 0.0):
-            raise pinned_problem(ref, gone(ref))
+        self._refuse_wrong(ref)
         return PinnedLanding(FlightLanding(self._launch(ref), ref.feed), ref, lambda: self._note_wrong(ref))
+
+    async def whole(self, ref: ArtifactRef) -> Blob:
+        """Fetch the artifact, whether anybody reads it or not; return it once it is held. Raises Problem."""
+        is_pinned = await self.is_pinned(ref)
+        if is_pinned:
+            self._refuse_wrong(ref)
+        try:
+            return await self.arrived(ref)
+        except UpstreamError as error:
+            problem = problem_for(error, ref.feed)
+        except Problem as failure:
+            problem = failure
+        if is_pinned and problem.word == "digest-mismatch":
+            self._note_wrong(ref)
+        raise pinned_problem(ref, problem) if is_pinned else problem
 
     async def arrived(self, ref: ArtifactRef, *, background: bool = False) -> Blob:
         """Fetch the artifact, whether anybody reads it or not; return it once it is held.
@@ -113,7 +135,7 @@ class LocalKeeper:
         return await self._launch(ref, keep=True, background=background).done()
 
     async def pass_range(self, ref: ArtifactRef, start: int, stop: int) -> AsyncIterator[bytes]:
-        if self._is_curated(ref.feed):
+        if await self.is_pinned(ref):
             # Of a file that somebody approved no byte is passed on that was not approved.
             async for piece in self.fetch(ref).read(start, stop):
                 yield piece
@@ -122,7 +144,7 @@ class LocalKeeper:
             stream = await (await self.remote_of(ref)).open(ref.url, start=start, stop=stop)
             async with stream:
                 if stream.status in (404, 410):
-                    raise self._gone(ref)
+                    raise gone(ref)
                 skip = start - stream.start
                 async for piece in within(stream.chunks(), skip, stop - start):
                     yield piece
@@ -191,6 +213,11 @@ class LocalKeeper:
             return self._vault_flights
         return self._flights
 
+    def _refuse_wrong(self, ref: ArtifactRef) -> None:
+        """Refuse to ask an origin again that had other bytes than the approved ones a moment ago."""
+        if self._store.clock.monotonic() < self._wrong.get(ref.sha256 or "", 0.0):
+            raise pinned_problem(ref, gone(ref))
+
     def _note_wrong(self, ref: ArtifactRef) -> None:
         if len(self._wrong) >= _MOST_WRONG:
             self._wrong.clear()
@@ -200,8 +227,16 @@ class LocalKeeper:
         kept = self._feeds.get(feed)
         return kept is not None and bool(kept.curated_from)
 
-    def _gone(self, ref: ArtifactRef) -> Problem:
-        return pinned_problem(ref, gone(ref)) if self._is_curated(ref.feed) else gone(ref)
+    async def _told_size(self, ref: ArtifactRef) -> int | None:
+        """Return the size that the origin tells with the first byte: many refuse a HEAD, or answer it wrongly."""
+        remote = await self.remote_of(ref)
+        async with await remote.open(ref.url, start=0, stop=1) as stream:
+            if stream.status in (404, 410):
+                raise gone(ref)
+            if stream.status == 206:
+                async for _ in stream.chunks():
+                    pass
+            return stream.total
 
 
 def is_proven(upstream: Upstream) -> bool:

@@ -1,12 +1,15 @@
 """Whose word a wheel's METADATA is: bytes that nothing proves stay with the upstream that sent them."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import orjson
 import pytest
 
+from proxy.feeds.pypi import core_metadata
+from proxy.pypi.core_metadata import names_project
 from tests.support.faults import Fault
 from tests.support.gateway import Gateway, feed, until, upstream
 from tests.support.index import JSON, FakeIndex
@@ -95,3 +98,21 @@ async def test_bytes_that_nothing_proves_are_never_told_a_digest_of(origin: Orig
         assert got.body == built.metadata, "the side file has not the digest that the index tells"
         listed = (await gateway.get("/pypi/pypi/simple/demo/", Accept=JSON)).json()["files"][0]
         assert listed["core-metadata"] is True
+
+
+async def test_metadata_of_an_origin_is_not_read_on_the_loop(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[threading.Thread] = []
+
+    def seen(metadata: bytes, project: str) -> bool:
+        readers.append(threading.current_thread())
+        return names_project(metadata, project)
+
+    monkeypatch.setattr(core_metadata, "names_project", seen)
+    built = wheel("demo", "1.0")
+    settings = feed(upstream(liar(origin, built), json_api=None))
+    async with Gateway(tmp_path, settings) as gateway:
+        assert (await gateway.get(f"/pypi/pypi/packages{PATH}.metadata")).body == POISON
+    assert readers
+    assert threading.main_thread() not in readers

@@ -1,7 +1,8 @@
 """A wheel's METADATA without the wheel: the origin's side file, or exact bytes read out of the wheel (PEP 658).
 
 Order: what is known by digest; the wheel if it is held; the origin's `.metadata`, advertised or not; the wheel's
-central directory by range reads; the whole wheel.
+central directory by range reads; the whole wheel. Of a wheel that somebody approved nothing is taken on the origin's
+word: it is the file with the pinned digest, or it comes out of the wheel with the pinned digest (design, law 7).
 
 Bytes are proven when they have the digest that the index tells, or were read out of the verified wheel. Only these
 are known by the wheel's digest, for every feed that lists it. All others are one upstream's word about one URL: they
@@ -49,7 +50,7 @@ class CoreMetadata:
         if advertised is not None and await self._store.get(advertised) is not None:
             return advertised
         known = await self._proven(ref, advertised)
-        if known is None and advertised is None and await self._keeper.held(ref) is None:
+        if known is None and advertised is None and await self._may_be_unproven(ref):
             known = await self._noted(_unproven_note(ref))
         return known if known is not None else await outcome(self._make_once(ref, advertised, may_fetch))
 
@@ -101,18 +102,23 @@ class CoreMetadata:
         held = await self._held(ref)
         if held is not None:
             return await self._from_wheel(held, ref), "wheel", held
-        side = await self._side_file(ref, advertised)
-        if side is not None:
-            return side, "origin", None
-        try:
-            return await self._by_ranges(ref), "ranges", None
-        except (NoMetadata, UpstreamError) as error:
-            if not may_fetch:
-                if isinstance(error, UpstreamError):
+        is_pinned = await self._keeper.is_pinned(ref)
+        if advertised is not None or not is_pinned:
+            side = await self._side_file(ref, advertised)
+            if side is not None:
+                return side, "origin", None
+        if not is_pinned:
+            try:
+                return await self._by_ranges(ref), "ranges", None
+            except (NoMetadata, UpstreamError, Problem) as error:
+                if isinstance(error, Problem) and error.word == "unknown":
                     raise
-                raise Problem("busy", f"only {ref.filename} itself tells", feed=ref.feed) from error
-            _LOG.info("no METADATA of %s by ranges, so the whole wheel is fetched: %s", ref.filename, error)
-        wheel = await self._keeper.arrived(ref)
+                if not may_fetch and isinstance(error, UpstreamError):
+                    raise
+                _LOG.info("no METADATA by ranges: file %s, why %s", ref.filename, str(error))
+        if not may_fetch:
+            raise Problem("busy", f"only {ref.filename} itself tells", feed=ref.feed)
+        wheel = await self._keeper.whole(ref)
         return await self._from_wheel(wheel, ref), "fetched", wheel
 
     async def _from_wheel(self, wheel: Blob, ref: ArtifactRef) -> bytes:
@@ -135,15 +141,14 @@ class CoreMetadata:
             return None
         if answer.status != 200:
             return None
+        if await asyncio.to_thread(_is_metadata, answer.body, ref.name, advertised):
+            return answer.body
         if advertised is not None:
-            if hashlib.sha256(answer.body).hexdigest() == advertised:
-                return answer.body
             self._tally.count("core_metadata_wrong", ref.upstream)
             _LOG.error(
                 "the origin's METADATA is not what its index says; made from the wheel: file %s", ref.filename
             )
-            return None
-        return answer.body if names_project(answer.body, ref.name) else None
+        return None
 
     async def _by_ranges(self, ref: ArtifactRef) -> bytes:
         remote = await self._keeper.remote_of(ref)
@@ -164,6 +169,9 @@ class CoreMetadata:
         return await metadata_from_ranges(ref.filename, length, read, offload=asyncio.to_thread)
 
     # -- remembering ---------------------------------------------------------------------------------------
+
+    async def _may_be_unproven(self, ref: ArtifactRef) -> bool:
+        return await self._keeper.held(ref) is None and not await self._keeper.is_pinned(ref)
 
     async def _proven(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256 | None:
         wheel = ref.sha256 or await self._keeper.held(ref)
@@ -190,6 +198,13 @@ def side_url(url: str) -> str:
     """Return the URL of a file's `.metadata`: the suffix belongs to the path, in front of a query."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"{parts.path}.metadata", fragment=""))
+
+
+def _is_metadata(body: bytes, project: str, advertised: Sha256 | None) -> bool:
+    """Return whether a side file is what its index says or, where that says nothing, METADATA of the project."""
+    if advertised is not None:
+        return hashlib.sha256(body).hexdigest() == advertised
+    return names_project(body, project)
 
 
 def _from_file(blob: Blob, ref: ArtifactRef) -> bytes:

@@ -17,7 +17,6 @@ from proxy.feeds.pypi.subject import Subject
 from proxy.model.problem import Problem
 from proxy.pypi.described import Described, NoDescription, described, described_by_api, package_info
 from proxy.pypi.names import FileKind, kind_of
-from proxy.upstream.errors import UpstreamError, problem_for
 
 #: A file up to this size is fetched for what it says of itself, if nothing smaller tells.
 _SMALL_BYTES = 4 * 1024**2
@@ -52,7 +51,8 @@ class Describing:
         return Described()
 
     async def _of_wheel(self, subject: Subject) -> Described:
-        digest = await self._metadata.get(subject.ref, subject.advertised, may_fetch=self._may_fetch(subject))
+        may_fetch = await self._may_fetch(subject)
+        digest = await self._metadata.get(subject.ref, subject.advertised, may_fetch=may_fetch)
         blob = await self._store.get(digest)
         if blob is None:
             raise Problem("busy", "the METADATA could not be kept", feed=subject.ref.feed, retry_after_s=5)
@@ -69,13 +69,9 @@ class Describing:
 
     async def _of_sdist(self, subject: Subject) -> Described:
         ref = subject.ref
-        if not self._may_fetch(subject):
+        if not await self._may_fetch(subject):
             raise Problem("busy", f"only {ref.filename} itself tells, and it is large", feed=ref.feed)
-        try:
-            blob = await self._keeper.arrived(ref)
-            return await asyncio.to_thread(_in_sdist, blob, ref)
-        except UpstreamError as error:
-            raise problem_for(error, ref.feed) from error
+        return await asyncio.to_thread(_in_sdist, await self._keeper.whole(ref), ref)
 
     async def _read(self, blob: Blob, ref: ArtifactRef) -> bytes:
         try:
@@ -83,9 +79,11 @@ class Describing:
         except LostBlobError as lost:
             raise Problem("busy", "the METADATA could not be kept", feed=ref.feed, retry_after_s=5) from lost
 
-    def _may_fetch(self, subject: Subject) -> bool:
+    async def _may_fetch(self, subject: Subject) -> bool:
+        """Return whether the file may be fetched whole: what was approved is to be held anyway."""
         size = subject.ref.size
-        return subject.is_asked_for or (size is not None and size <= _SMALL_BYTES)
+        is_small = size is not None and size <= _SMALL_BYTES
+        return subject.is_asked_for or is_small or await self._keeper.is_pinned(subject.ref)
 
 
 def _lasting(problem: Problem) -> Problem | None:

@@ -1,7 +1,7 @@
 """What an approval of a PyPI file pins, and the shard that approvals make. Pure.
 
 Pinned is the file with every field that the source showed (upload time, yanked, requires-python, the hash of its
-METADATA, provenance), the project's state, and when this server first saw the file, so that a policy's age counts as it
+METADATA), the project's state, and when this server first saw the file, so that a policy's age counts as it
 did. A shard made of approvals is one like any other: what was revoked is hidden in it with its reason, and a quarantine
 at the origin is the project's state until it is lifted there.
 """
@@ -64,7 +64,7 @@ def build(of_name: OfName) -> bytes:
 def shard_of(of_name: OfName) -> Shard:
     """Return what a curated feed knows of a name."""
     pinned = {artifact: unpin(approval.record) for artifact, approval in of_name.active.items()}
-    files = in_order(each.file for each in pinned.values())
+    files = in_order(_without_provenance(each.file) for each in pinned.values())
     status, reason = _status(of_name.active.values(), pinned)
     paths = {file.path for file in files}
     hidden = {path: verdict for path, verdict in _revoked(of_name.revoked) if path not in paths}
@@ -77,6 +77,11 @@ def shard_of(of_name: OfName) -> Shard:
     project = Project(of_name.name, files, status=status, status_reason=reason)
     verdict = None if files else not_approved(f"nothing of {of_name.name} is approved (any more)")
     return Shard(stored.FORMAT, project, hidden, sights, is_complete, verdict)
+
+
+def _without_provenance(file: Distribution) -> Distribution:
+    """Return the file without its attestations: they are the origin's of today, which nobody has approved."""
+    return msgspec.structs.replace(file, provenance=None)
 
 
 def not_approved(reason: str) -> Verdict:
