@@ -14,8 +14,13 @@ MAX_PRINTED_CHARS = 300
 #: Looked up now: the first look-up opens a file, and the log must not need a descriptor (B05).
 _ENCODE = codecs.getencoder("unicode_escape")
 _KEY = re.compile(r"/t/+[^/]+", re.IGNORECASE)
-#: In a refused path whatever looks like the segment before a key hides all that follows.
-_REFUSED_KEY = re.compile(r"[/\\][^0-9a-z]*t[^0-9a-z].*", re.IGNORECASE | re.DOTALL)
+#: In a refused path whatever looks like the segment before a key hides all that follows. Only the start of a run of
+#: signs is looked at, so the cost is linear.
+_REFUSED_KEY = re.compile(
+    r"(?<![^0-9a-z])([^0-9a-z/\\]*+)[/\\][^0-9a-z]*+t[^0-9a-z].*", re.IGNORECASE | re.DOTALL
+)
+#: More of a refused target is never read: the longest that is printed, with each character escaped.
+_MOST_READ = 3 * MAX_PRINTED_CHARS
 _MOST_DECODINGS = 4
 _AUTHORITY = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
@@ -42,13 +47,16 @@ def mask_keys(path: str) -> str:
 
 def printable_target(target: str) -> str:
     """Return what a log may show of a refused raw target: no authority, query, key or control."""
-    path = _AUTHORITY.sub("", target.partition("?")[0].partition("#")[0])
+    is_cut = len(target) > _MOST_READ
+    # Whatever stands before a key stands before the cut as well, if anything of the key does.
+    path = _AUTHORITY.sub("", target[:_MOST_READ].partition("?")[0].partition("#")[0], count=1)
     read = path
     for _ in range(_MOST_DECODINGS):
         read = unquote(read, errors="surrogateescape")
         if _REFUSED_KEY.search(read):
-            return escape_ascii(_REFUSED_KEY.sub("/t/***", read))
-    return escape_ascii(unquote(path, errors="surrogateescape"))
+            return escape_ascii(_REFUSED_KEY.sub(r"\1/t/***", read, count=1))
+    shown = escape_ascii(unquote(path, errors="surrogateescape"))
+    return f"{shown}..." if is_cut and not shown.endswith("...") else shown
 
 
 def _escape(char: str) -> str:

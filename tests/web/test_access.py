@@ -15,6 +15,8 @@ from proxy.model.clock import SystemClock
 from proxy.web.access import AccessLog
 from proxy.web.log import LogPipe
 from proxy.web.outbound import BlobAnswer, Bytes
+from proxy.web.text import _REFUSED_KEY, printable_target
+from tests.support.cost import assert_linear
 from tests.support.raw_http import Raw, ask
 from tests.web.stand import get, small_blob, standing
 
@@ -52,6 +54,40 @@ async def test_credentials_are_never_logged(target: str) -> None:
     written = b"".join(stand.written)
     assert b"SECRET" not in written
     assert b"U0VDUkVUS0VZ" not in written
+
+
+@pytest.mark.parametrize(
+    "run", ["/", "\\", "/\\", "/.", "%2f", "/%74", "/%00", "a/", "/t", "//t", "%252f", "https://", "é/", "."]
+)
+def test_cost_of_a_refused_target_is_bounded(run: str) -> None:
+    assert_linear(printable_target, lambda n: "/" + run * n, 20_000)
+    assert len(printable_target("/" + run * 20_000)) < 1000
+
+
+@pytest.mark.parametrize("run", ["/", "\\", "/\\", "/.", "//t", "/t", "a/", ".", "t", "/tt", "t/t"])
+def test_search_for_a_key_in_a_refused_target_is_linear(run: str) -> None:
+    assert_linear(_REFUSED_KEY.search, lambda n: run * n + "x", 4_000)
+
+
+def test_key_behind_what_is_not_read_of_a_refused_target_stays_hidden() -> None:
+    for length in range(880, 920):
+        for key in (
+            "/t/SECRETKEY",
+            "/%2574/SECRETKEY",
+            "://u:SECRETKEY@h/",
+            "?k=SECRETKEY",
+            "/%2ft%2fSECRETKEY",
+        ):
+            assert "SEC" not in printable_target("/" + "a" * length + key + "/x" * 4000)
+    assert printable_target("/a" + "/%00" * 4000).endswith("...")
+
+
+async def test_refused_target_of_many_slashes_stops_nobody() -> None:
+    async with standing(get("/{rest...}", HELLO)) as stand:
+        reply = await ask(stand.port, "GET", "/" * 8000)
+        lines = await stand.lines()
+    assert reply.status == 400
+    assert [len(line["path"]) < 400 for line in lines] == [True]
 
 
 @pytest.mark.parametrize("is_json", [True, False])
