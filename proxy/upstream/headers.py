@@ -88,7 +88,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> int | None:
         return min(int(text), _LONGEST_WAIT_S)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return min(max(0, round((aware - now).total_seconds())), _LONGEST_WAIT_S)

@@ -41,7 +41,7 @@ def clock_hop(sight: Sight, now: datetime) -> Hop | None:
     """Return how this machine's clock stands to the origin's; None where that tells no time."""
     try:
         theirs = parsedate_to_datetime(sight.date or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     ahead = now - (theirs if theirs.tzinfo is not None else theirs.replace(tzinfo=UTC))
     if abs(ahead) <= _CLOSE:

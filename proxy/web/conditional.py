@@ -74,6 +74,6 @@ def _modified_after(last_modified: str, since: str | None) -> bool | None:
 def _date(text: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

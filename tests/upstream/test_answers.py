@@ -1,9 +1,12 @@
 """What an honest origin says, and what is sent to it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from proxy.model import via
 from proxy.upstream.errors import BadAnswer, Looped
+from proxy.upstream.headers import retry_after_s
 from proxy.upstream.remote import Validators
 from tests.support.faults import Fault
 from tests.support.origin import Origin
@@ -165,3 +168,14 @@ async def test_validators_make_a_stream_a_304_as_well(dial: Dial) -> None:
         async with await dial(origin.url).open("a", validators=Validators('"1"', None)) as stream:
             assert stream.status == 304
             assert [piece async for piece in stream.chunks()] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7), ("9" * 19, 86400), ("Mon, 01 Jan 2024 00:01:00 GMT", 60), ("soon", None), ("9" * 20, None),
+        (f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", None), (f"Mon, 01 Jan 2024 00:00:00 +{'9' * 20}", None),
+    ],
+)  # fmt: skip
+def test_retry_after_that_means_no_time_is_as_good_as_none(text: str, seconds: int | None) -> None:
+    assert retry_after_s({"retry-after": text}, datetime(2024, 1, 1, tzinfo=UTC)) == seconds

@@ -26,6 +26,8 @@ LATER = "Mon, 02 Nov 2026 09:00:01 GMT"
         ({"If-Modified-Since": LATER}, Outcome.NOT_MODIFIED),
         ({"If-Modified-Since": EARLIER}, Outcome.SEND),
         ({"If-Modified-Since": "yesterday"}, Outcome.SEND),
+        ({"If-Modified-Since": f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"}, Outcome.SEND),
+        ({"If-Modified-Since": f"Mon, 01 Jan 2020 00:00:00 +{'9' * 20}"}, Outcome.SEND),
         ({"If-None-Match": '"x"', "If-Modified-Since": LATER}, Outcome.SEND),
         ({"If-Match": '"abc"'}, Outcome.SEND),
         ({"If-Match": "*"}, Outcome.SEND),
