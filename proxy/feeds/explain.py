@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.version import InvalidVersion, Version
 
 from proxy.conda.names import parse_file
@@ -25,6 +25,7 @@ from proxy.policy.facts import Facts, told
 from proxy.policy.settings import Kind
 from proxy.policy.spec import BadSpec, Spec, read_spec
 from proxy.pypi.names import normalize, projects_of, version_of
+from proxy.pypi.requirements import parse_requirement
 
 #: A glob over names is answered for so many of them.
 _MOST_NAMES = 100
@@ -234,7 +235,7 @@ def _age_of(kind: Kind, each: ArtifactExplained) -> tuple[Any, str]:
 def _requirement(text: str) -> str:
     """Return a requirement as a spec of a policy: extras and markers choose among what there is, and hide nothing."""
     try:
-        parsed = Requirement(text)
+        parsed = parse_requirement(text)
     except InvalidRequirement:
         return text
     if parsed.url is not None:

@@ -12,19 +12,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from proxy.model.bounds import LONGEST_REQUIREMENT, is_readable
 from proxy.pypi.names import is_valid, normalize
+from proxy.pypi.requirements import parse_requirement
 from proxy.pypi.versions import parse_version
 
 #: The largest real headers carry a licence's text or some thousand requirements, and stay below a tenth of this.
 _MOST_HEADER_BYTES = 1024**2
 _MOST_LINES = 20_000
 _MOST_DESCRIPTION_BYTES = 1024**2
-#: Of the longest real requirements with their markers: some 400 characters, four parentheses deep.
-_LONGEST_REQUIREMENT = 4096
-_DEEPEST_REQUIREMENT = 40
 _MOST_REQUIREMENTS = 4000
 #: A line of a mail folder ("From …") or without a name is passed over; any other line ends the header.
 _FIELD = re.compile(rb"(?:From |([!-9;-~]*):[ \t]*)")
@@ -52,7 +51,7 @@ class MetadataFields:
     @property
     def requirements(self) -> Sequence[str]:
         """The lines of Requires-Dist that a parser may be given, whoever wrote them."""
-        found = (line for line in self.texts("requires-dist") if is_readable_requirement(line))
+        found = (line for line in self.texts("requires-dist") if is_readable(line, LONGEST_REQUIREMENT))
         return tuple(line for _, line in zip(range(_MOST_REQUIREMENTS), found, strict=False))
 
 
@@ -85,11 +84,6 @@ def description_of(metadata: bytes) -> str | None:
         return body.decode("utf-8", "ignore" if len(body) == _MOST_DESCRIPTION_BYTES else "strict") or None
     except UnicodeDecodeError:
         return None
-
-
-def is_readable_requirement(line: str) -> bool:
-    """Tell whether a requirement is short and shallow enough to be parsed: its parser recurses."""
-    return len(line) <= _LONGEST_REQUIREMENT and line.count("(") <= _DEEPEST_REQUIREMENT
 
 
 def names_project(metadata: bytes, project: str) -> bool:
@@ -129,7 +123,7 @@ def _name(text: str) -> str:
 
 def _requirement(text: str) -> str:
     try:
-        requirement = Requirement(text if is_readable_requirement(text) else "")
+        requirement = parse_requirement(text)
     except InvalidRequirement:
         return text
     requirement.name = _name(requirement.name)
@@ -138,6 +132,8 @@ def _requirement(text: str) -> str:
 
 def _specifiers(text: str) -> tuple[bool, object]:
     # The flag keeps a set from being compared with a text, which it would try to parse.
+    if not is_readable(text):
+        return False, text
     try:
         return True, SpecifierSet(text)
     except InvalidSpecifier:

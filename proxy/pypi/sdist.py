@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import IO
 
-from proxy.pypi.core_metadata import is_readable_requirement
+from proxy.model.bounds import LONGEST_REQUIREMENT, is_readable
 
 _MOST_BYTES = 4 * 1024**2
 _MOST_MEMBERS = 200_000
@@ -54,7 +54,7 @@ def _build_requires(pyproject: bytes | None) -> tuple[str, ...]:
     except (ValueError, AttributeError, RecursionError) as err:
         raise BadSdist(f"its pyproject.toml cannot be read: {err}") from err
     found = told if isinstance(told, list | tuple) else ()
-    return tuple(each for each in found if isinstance(each, str) and is_readable_requirement(each))
+    return tuple(each for each in found if isinstance(each, str) and is_readable(each, LONGEST_REQUIREMENT))
 
 
 def _refuse_costly(pyproject: bytes) -> None:

@@ -52,6 +52,16 @@ def test_what_is_held_comes_before_what_is_newer_unless_it_was_asked_for() -> No
     assert solved(world, "a", "c", held={"c": "1"}) == {"a": "1", "c": "2"}
 
 
+def test_need_that_cannot_be_read_is_left_out() -> None:
+    unreadable = [
+        "b; " + "(" * 300 + "os_name == 'x'" + ")" * 300,
+        "c; os_name ~= 'x'",
+        "d; '1' ~= '2'",
+        "e" * 4100,
+    ]
+    assert solved({"a": {"1": [*unreadable, "f"]}, "f": {"1": []}}, "a") == {"a": "1", "f": "1"}
+
+
 def test_prereleases_count_only_where_they_are_meant() -> None:
     world: World = {"a": {"1": [], "2rc1": []}, "b": {"1rc1": []}, "c": {"1": ["a>=2rc1"]}}
     assert solved(world, "a") == {"a": "1"}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -17,6 +17,7 @@ from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Res
 from resolvelib.resolvers import RequirementInformation, ResolutionTooDeep
 
 from proxy.pypi.core_metadata import read_fields
+from proxy.pypi.requirements import is_met, read_requirement
 
 _MOST_ROUNDS = 5000
 #: Told of a conflict: more would not be read.
@@ -156,20 +157,12 @@ class _Provider(AbstractProvider[Requirement, Pinned, str]):
         lines = self._needs(release)
         found = [
             requirement
-            for requirement in map(_requirement, lines)
+            for requirement in map(read_requirement, lines)
             if requirement is not None and _applies(requirement, self._environments, candidate.extras)
         ]
         if candidate.extras:
             found.append(Requirement(f"{release.name}==={release.version}"))
         return found
-
-
-def _requirement(line: str) -> Requirement | None:
-    try:
-        return Requirement(line)
-    except InvalidRequirement:
-        # Installers leave such lines out, too.
-        return None
 
 
 def _applies(
@@ -179,7 +172,7 @@ def _applies(
     if marker is None:
         return True
     return any(
-        marker.evaluate({**environment, "extra": extra})
+        is_met(marker, {**environment, "extra": extra})
         for environment in environments
         for extra in (sorted(extras) or [""])
     )

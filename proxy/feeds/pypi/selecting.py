@@ -7,7 +7,7 @@ Newest is told for each platform and Python that is asked for. The solve is `sol
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
@@ -29,6 +29,7 @@ from proxy.model.problem import Problem
 from proxy.model.verdict import Verdict
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.names import normalize, version_of
+from proxy.pypi.requirements import parse_requirement
 from proxy.state.approvals import Approvals
 from proxy.upstream.errors import UpstreamError, problem_for
 
@@ -85,7 +86,7 @@ class PypiSelecting:
 
     def fault(self, spec: str) -> str | None:
         try:
-            requirement = Requirement(spec)
+            requirement = parse_requirement(spec)
         except InvalidRequirement as bad:
             return f"{spec!r} is no requirement such as requests or 'numpy >=1.26,<3': {str(bad).splitlines()[0]}"
         if requirement.url is not None:
@@ -95,7 +96,7 @@ class PypiSelecting:
         return None
 
     async def select(self, source: str, spec: str, sought: Sought) -> Choice:
-        requirement = Requirement(spec)
+        requirement = parse_requirement(spec)
         name = normalize(requirement.name)
         sourced = await self.sourced(source, name)
         if sourced is None:

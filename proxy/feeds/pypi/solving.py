@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from proxy.artifacts.blob import Blob
@@ -23,6 +23,7 @@ from proxy.feeds.pypi.resolve import Release, Unsolvable, requirements_in, resol
 from proxy.model.problem import Problem
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.names import FileKind, normalize
+from proxy.pypi.requirements import parse_requirement, read_requirement
 from proxy.pypi.sdist import BadSdist, SdistFacts, facts_in
 from proxy.pypi.versions import parse_version
 from proxy.upstream.errors import UpstreamError, problem_for
@@ -73,7 +74,7 @@ class Solving:
         """Return what is wanted with all that it needs."""
         if not is_place(self._place.platform):
             return self._refused(wanted, f"nothing is known of the platform {self._place.platform}")
-        roots = [Requirement(spec) for spec in wanted.specs] + list(self._exact(wanted.found))
+        roots = [parse_requirement(spec) for spec in wanted.specs] + list(self._exact(wanted.found))
         if not roots:
             return Choice()
         try:
@@ -141,7 +142,8 @@ class Solving:
             facts = self._sdists.get(key)
             if facts is not None and key not in built:
                 built.add(key)
-                needed = [Requirement(text) for text in facts.build_requires if _is_requirement(text)]
+                read = map(read_requirement, facts.build_requires)
+                needed = [each for each in read if each is not None and each.url is None]
                 by = f"{release.name} {release.version} to be built"
                 waiting += await asyncio.to_thread(self._solve, needed, by)
         return list(taken.values())
@@ -250,10 +252,3 @@ def _read_sdist(filename: str, blob: Blob) -> SdistFacts:
             return facts_in(filename, file)
     except OSError as err:
         raise BadSdist(str(err)) from err
-
-
-def _is_requirement(text: str) -> bool:
-    try:
-        return Requirement(text).url is None
-    except InvalidRequirement:
-        return False
