@@ -7,13 +7,19 @@ a record says about where its file lies is not a fact: the directory's subdir is
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import msgspec
 
 from proxy.conda.names import FileName, parse_file
+from proxy.model.bounds import LONGEST
 
 #: Timestamps below this are seconds, others milliseconds (fact sheet 7; the year 9999 in seconds).
 _MILLISECONDS_FROM = 253_402_300_800
+#: More dependencies than any package has (a metapackage of a whole distribution has some 500).
+MOST_SPECS = 5000
+_Spec = Annotated[str, msgspec.Meta(max_length=LONGEST)]
+_Specs = Annotated[list[_Spec], msgspec.Meta(max_length=MOST_SPECS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +45,18 @@ class Record:
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
-    """What rules ask of a record. Missing and null are the same; the hashes are lower-case hexadecimal."""
+    """What rules ask of a record. Missing and null are the same; the hashes are lower-case hexadecimal.
+
+    Names, versions and builds are bounded by the file name that says them. `depends` and `constrains` are None where
+    they are more than may be read (proxy.model.bounds): too many, or one that is too long.
+    """
 
     name: str
     version: str
     build: str
     build_number: int
-    depends: list[str] = []
-    constrains: list[str] = []
+    depends: _Specs | None = []
+    constrains: _Specs | None = []
     license: str | None = None
     license_family: str | None = None
     md5: str | None = None
@@ -84,6 +94,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 _FACTS = msgspec.json.Decoder(Facts)
 _ALL_FACTS = msgspec.json.Decoder(dict[str, Facts])
 _RAWS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SPECS = msgspec.json.Decoder(_Specs | None)
+_OF_SPECS = frozenset({"depends", "constrains"})
 
 
 def as_ms(stamp: int | None) -> int | None:
@@ -95,12 +107,29 @@ def as_ms(stamp: int | None) -> int | None:
 
 def facts(raw: bytes) -> Facts:
     """Decode a record's facts. The record has been taken in before; for another one msgspec.DecodeError is raised."""
-    return _FACTS.decode(raw)
+    try:
+        return _FACTS.decode(raw)
+    except msgspec.ValidationError:
+        return _FACTS.decode(_without_unreadable(raw))
 
 
 def facts_of(members: bytes) -> dict[str, Facts]:
     """Decode the facts of `"file":record,…`, the members of a section, in their order."""
-    return _ALL_FACTS.decode(b"{%b}" % members)
+    try:
+        return _ALL_FACTS.decode(b"{%b}" % members)
+    except msgspec.ValidationError:
+        return {file: facts(bytes(raw)) for file, raw in raws_of(members).items()}
+
+
+def _without_unreadable(raw: bytes) -> bytes:
+    """Return the record with null for those of its lists that are more than may be read."""
+    record: dict[str, Any] = _RAWS.decode(raw)
+    for key in _OF_SPECS & record.keys():
+        try:
+            _SPECS.decode(record[key])
+        except msgspec.ValidationError:
+            record[key] = None
+    return msgspec.json.encode(record)
 
 
 def raws_of(members: bytes) -> dict[str, msgspec.Raw]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from proxy.model.bounds import is_readable
 from proxy.policy.conda_version import BadVersion, parse_build_matcher, spec_parts
 from proxy.policy.facts import Facts
 from proxy.policy.judge import Judge
@@ -119,7 +120,7 @@ class _Walk:
             return
         of_name[facts.artifact] = needed_by
         implied = ("pip",) if facts.name == "python" else ()
-        for spec in (*facts.depends, *implied):
+        for spec in (*(facts.depends or ()), *implied):
             if spec not in self._asked:
                 self._asked.add(spec)
                 self._queue.append((spec, facts.artifact))
@@ -175,6 +176,8 @@ def needed_names(roots: Iterable[str], known: Mapping[str, Collection[str]]) -> 
 
 def required_name(requirement: str) -> str | None:
     """Return the name that a `Requires-Dist` asks for, None where only an extra asks for it or it cannot be read."""
+    if not is_readable(requirement):
+        return None
     try:
         parsed = Requirement(requirement)
     except InvalidRequirement:

@@ -7,10 +7,11 @@ patch levels and with those that the dependency names.
 """
 
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from proxy.model.bounds import is_readable
 from proxy.policy.conda_version import BadVersion, spec_parts, version_test
 from proxy.policy.facts import Facts
 from proxy.policy.wording import quoted
@@ -19,9 +20,20 @@ _TYING = frozenset({"python", "cpython", "python-gil", "python_abi"})
 #: How a dependency on one of those begins.
 _MAY_TIE = ("python", "cpython")
 _TAG = re.compile(r"(?<![A-Za-z])(?:np\d+)?(py\d\.?\d{1,2})(?!\d)")
-_NUMBERS = re.compile(r"\d+\.\d+(?:\.\w+)*")
+#: Looked for from the start of a run of digits only, which keeps the cost linear.
+_NUMBERS = re.compile(r"(?<!\d)\d++\.\d+(?:\.\w+)*")
 #: Above the last patch level of any Python that there has been.
 _PATCHES = 40
+#: More than any record has: dependencies on Python, and versions that they name.
+_MOST_TIES, _MOST_NAMED = 8, 64
+
+
+class _Unreadable:
+    """The part of a record whose dependencies are more than may be read."""
+
+
+_UNREADABLE = _Unreadable()
+_UNKNOWN = "a Python that nobody knows: its dependencies are more than can be read"
 
 
 def part(facts: Facts) -> Hashable:
@@ -32,7 +44,11 @@ def part(facts: Facts) -> Hashable:
 def parts(files: Sequence[Facts]) -> list[Hashable]:
     """Return the same of many files."""
     # Asked of every record: looking at each dependency takes a third of what searching them as one text does.
-    ties = [tuple([spec for spec in each.depends if spec.startswith(_MAY_TIE)]) for each in files]
+    ties = [
+        _UNREADABLE if (specs := each.depends) is None else
+        tuple([spec for spec in specs if spec.startswith(_MAY_TIE)])
+        for each in files
+    ]  # fmt: skip
     return [
         each.version if each.name == "python" else of_it or _tag(each.build)
         for each, of_it in zip(files, ties, strict=True)
@@ -40,8 +56,13 @@ def parts(files: Sequence[Facts]) -> list[Hashable]:
 
 
 def otherwise(facts: Facts) -> Hashable:
-    """Return what the answer hangs on where `part` was about something else: python-dateutil, say."""
-    return _tag(facts.build)
+    """Return what the answer hangs on where `part` was about something else: python-dateutil, say.
+
+    A dependency on Python that cannot be read leaves the tag; without one nobody knows, and so it is hidden (law 4).
+    """
+    specs = [spec for spec in facts.depends or () if spec.startswith(_MAY_TIE)]
+    is_unreadable = any(tie is not None and tie.test is None for tie in map(_tie_of, specs))
+    return _tag(facts.build) or (_UNREADABLE if is_unreadable else "")
 
 
 def read(part: Hashable, wanted: tuple[str, ...]) -> tuple[bool, str] | None:
@@ -49,10 +70,14 @@ def read(part: Hashable, wanted: tuple[str, ...]) -> tuple[bool, str] | None:
     match part:
         case tuple():
             return _by_dependencies(part, wanted)
+        case _Unreadable():
+            return False, _UNKNOWN
         case str() if part:
             version = ".".join(part.split(".")[:2])
             return version in wanted, f"Python {version}"
-    return True, "any Python"
+        case str():
+            return True, "any Python"
+    raise ValueError("not a part of a record")
 
 
 @lru_cache(maxsize=65536)
@@ -64,27 +89,32 @@ def _tag(build: str) -> str:
 
 
 def _by_dependencies(depends: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[bool, str] | None:
-    ties = [tie for spec in depends if (tie := _tie_of(spec)) is not None]
+    ties = [tie for spec in dict.fromkeys(depends) if (tie := _tie_of(spec)) is not None]
     if not ties:
         return None
-    mentioned = [number for tie in ties for number in _NUMBERS.findall(tie.spec)]
-    abis = [tie.test for tie in ties if tie.is_abi]
-    pythons = [tie.test for tie in ties if not tie.is_abi]
+    if not all(is_readable(tie.spec) for tie in ties):
+        return False, _UNKNOWN
+    mentioned = {number for tie in ties[:_MOST_TIES] for number in _NUMBERS.findall(tie.spec)}
+    if len(ties) > _MOST_TIES or len(mentioned) > _MOST_NAMED:
+        return False, "a Python that nobody knows: it depends on too many versions"
+    is_guess = any(tie.test is None for tie in ties)
+    abis = [tie.test for tie in ties if tie.test is not None and tie.is_abi]
+    pythons = [tie.test for tie in ties if tie.test is not None and not tie.is_abi]
     for version in wanted:
         # python_abi's versions are X.Y, a Python's X.Y.Z.
         if all(test(version) for test in abis) and any(
             all(test(patch) for test in pythons) for patch in _patches(version, mentioned)
         ):
-            return True, f"Python {version}"
+            return None if is_guess else (True, f"Python {version}")
     return False, " and ".join(quoted(tie.spec) for tie in ties)
 
 
 class _Tie(NamedTuple):
-    """A dependency that ties a record to Pythons."""
+    """A dependency that ties a record to Pythons; without a test if it cannot be read."""
 
     spec: str
     is_abi: bool
-    test: Callable[[str], bool]
+    test: Callable[[str], bool] | None
 
 
 @lru_cache(maxsize=16384)
@@ -95,9 +125,9 @@ def _tie_of(spec: str) -> _Tie | None:
     try:
         return _Tie(spec, name == "python_abi", version_test(spec))
     except BadVersion:
-        return None
+        return _Tie(spec, name == "python_abi", None)
 
 
-def _patches(version: str, mentioned: list[str]) -> list[str]:
+def _patches(version: str, mentioned: Iterable[str]) -> list[str]:
     named = [each for each in mentioned if each.startswith(f"{version}.")]
     return [*(f"{version}.{patch}" for patch in range(_PATCHES)), *named]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from proxy.model.bounds import LONGEST
 from proxy.policy.conda_version import BadVersion, BuildMatcher, parse_build_matcher, read_build_matcher
 from proxy.policy.facts import Facts
 from proxy.policy.platforms import is_subdir
@@ -150,4 +151,6 @@ def _licence_matches(facts: Facts, pattern: str, is_family: bool) -> bool:
     if facts.license is None:
         raise ValueError("its licence is not known yet")
     text = facts.license.family if is_family else facts.license.text
+    if text is not None and len(text) > LONGEST:
+        raise ValueError("its licence's text is too long to be read")
     return text is not None and glob_matches(pattern, text.lower())

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from proxy.model.bounds import is_readable
+
 if TYPE_CHECKING:
     from rattler import MatchSpec, PackageRecord, Version
 
@@ -51,6 +53,7 @@ def read_build_matcher(rest: str, bracket: tuple[tuple[str, str], ...] = ()) -> 
 
     if rest.endswith("="):
         raise BadVersion("a sign without a version behind it")
+    _check(rest, *(value for _, value in bracket))
     pairs = ",".join(f'{key}="{_ABOVE_ALL_OF.sub(_above, value)}"' for key, value in bracket)
     text = f"{_NAME}{_ABOVE_ALL_OF.sub(_above, rest)}" + (f"[{pairs}]" if pairs else "")
     try:
@@ -68,6 +71,12 @@ def parse_build_matcher(rest: str, bracket: tuple[tuple[str, str], ...] = ()) ->
     return read_build_matcher(rest, bracket)
 
 
+def _check(*texts: str) -> None:
+    """Raise BadVersion for what py-rattler must not be given: its parser recurses, and would end the process."""
+    if not all(map(is_readable, texts)):
+        raise BadVersion("it is too long, or nested too deep, to be read")
+
+
 def _above(found: re.Match[str]) -> str:
     return f"{found[1]}{found[2]}"
 
@@ -77,6 +86,7 @@ def _record(version: str, build: str, number: int) -> "PackageRecord":
     from rattler import BuildString, PackageRecord
     from rattler.exceptions import InvalidVersionError
 
+    _check(version, build)
     try:
         # Real builds break the rules of CEP 26 ("pl==5.22.0_0").
         return PackageRecord(_NAME, version, BuildString.new_unchecked(build), number, "noarch")
@@ -93,6 +103,7 @@ def version_key(version: str) -> "Version":
     from rattler import Version
     from rattler.exceptions import InvalidVersionError
 
+    _check(version)
     try:
         return Version(version)
     except InvalidVersionError as err:
@@ -108,6 +119,7 @@ def version_test(spec: str) -> Callable[[str], bool]:
     from rattler import MatchSpec, VersionSpec
     from rattler.exceptions import InvalidMatchSpecError
 
+    _check(spec)
     name, rest = spec_parts(spec)
     try:
         found = MatchSpec(f"{_NAME}{_ABOVE_ALL_OF.sub(_above, rest)}").version

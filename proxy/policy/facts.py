@@ -31,10 +31,15 @@ class License(NamedTuple):
     classifiers: tuple[str, ...] = ()
 
     def bounded(self) -> "License":
-        """Return the same words cut to what can still be a licence's name: metadata may hold a whole licence."""
-        text, expression = (each and each[:_LONGEST_LICENSE] for each in (self.text, self.expression))
+        """Return the same words cut to what can still be a licence's name: metadata may hold a whole licence.
+
+        What was too long to be read still is: it is cut behind the most that is read.
+        """
+        text, family, expression = (
+            each and each[:_LONGEST_LICENSE] for each in (self.text, self.family, self.expression)
+        )
         classifiers = tuple(each for each in self.classifiers if each.startswith("License ::"))
-        return License(text, self.family, expression, classifiers)
+        return License(text, family, expression, classifiers)
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -48,7 +53,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     subdir: str = ""
     build: str = ""
     build_number: int = 0
-    depends: Sequence[str] = ()
+    #: None: more than a rule may read (proxy.model.bounds).
+    depends: Sequence[str] | None = ()
     requires_python: str | None = None
     #: None: not looked up yet.
     license: License | None = License()

@@ -9,6 +9,8 @@ import re
 import string
 from functools import lru_cache
 
+from proxy.model.bounds import LONGEST
+
 #: In the order in which the guess tries them.
 FAMILIES = (
     "AGPL", "LGPL", "GPL3", "GPL2", "GPL", "BSD", "MIT", "APACHE", "PSF", "CC", "MOZILLA", "PUBLIC-DOMAIN",
@@ -18,6 +20,7 @@ FAMILIES = (
 _SPELLINGS = {"MPL": "MOZILLA", "PYTHON": "PSF", "CREATIVECOMMONS": "CC"}
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]*")
 _JUNK = re.compile(rf"[{re.escape(string.punctuation)}\s]+")
+#: Each is tried at every GPL and runs to the end of the text, so `guess` reads short texts only.
 _GPL3_SINCE_2 = re.compile(r"GPL[^2]*>=\s*2")
 _GPL3 = re.compile(r"GPL[^2]*3")
 _GPL2 = re.compile(r"GPL[^3]*2")
@@ -48,9 +51,11 @@ def family_of_word(word: str) -> str | None:
 
 @lru_cache(maxsize=8192)
 def guess(text: str | None) -> str:
-    """Return the family that conda-build guesses for a licence's text."""
+    """Return the family that conda-build guesses for a licence's text; OTHER for one that is too long to be read."""
     if text is None:
         return "NONE"
+    if len(text) > LONGEST:
+        return "OTHER"
     upper = _normal(text)
     without = _NOT_GPL.sub("", upper)
     if _GPL3_SINCE_2.search(without) or _GPL3.search(without):
@@ -72,7 +77,7 @@ def guess(text: str | None) -> str:
 @lru_cache(maxsize=8192)
 def families_of_text(text: str | None) -> frozenset[str]:
     """Return the families of a text that is no SPDX expression: the guess, and what a missing version adds."""
-    if text is not None and _UNVERSIONED_GPL.fullmatch(_normal(text)):
+    if text is not None and len(text) <= LONGEST and _UNVERSIONED_GPL.fullmatch(_normal(text)):
         return _ANY_GPL
     family = guess(text)
     return _ANY_GPL if family == "GPL" else frozenset({family, "GPL"} if family in _ANY_GPL else {family})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from proxy.model.bounds import LONGEST, is_readable
 from proxy.policy.classifiers import identifiers_of
 from proxy.policy.facts import License
 from proxy.policy.families import families_of_id, families_of_text
@@ -21,8 +22,6 @@ from proxy.policy.settings import Kind
 if TYPE_CHECKING:
     from license_expression import Licensing
 
-#: A longer text is a licence's own words, or nested to hurt.
-_LONGEST = 500
 #: "License" in metadata: a longer one is the licence itself, not its name (PyPI sheet, 22).
 _LONGEST_NAME = 100
 _SILENT_FAMILIES = frozenset({"OTHER", "NONE"})
@@ -63,8 +62,19 @@ UNKNOWN = Named("", frozenset({"NONE"}), is_exact=False, is_known=False)
 
 @lru_cache(maxsize=16384)
 def read(kind: Kind, license: License) -> Tree:
-    """Return the tree of what a file says; UNKNOWN where it says nothing."""
+    """Return the tree of what a file says; UNKNOWN where it says nothing, or more than can be read."""
+    if is_overlong(kind, license):
+        return _unknown(license.expression or license.text or license.family or "")
     return _conda(license) if kind == "conda" else _pypi(license)
+
+
+def is_overlong(kind: Kind, license: License) -> bool:
+    """Return whether a file says more of its licence than is read, so that nobody can say which one it is.
+
+    License of PyPI's metadata is left out: there it is often the licence itself, and so it says nothing.
+    """
+    said = (license.text, license.family) if kind == "conda" else (license.expression,)
+    return any(each is not None and len(each) > LONGEST for each in said)
 
 
 def _conda(license: License) -> Tree:
@@ -99,11 +109,11 @@ def _by_family(family: str, text: str, *, is_stated: bool = False) -> Tree:
     families = families_of_text(family)
     is_other = is_stated and family.strip().lower() == "other"
     is_known = is_other or not families <= _SILENT_FAMILIES
-    return Named(text[:_LONGEST], families, is_exact=False, is_known=is_known)
+    return Named(text[:LONGEST], families, is_exact=False, is_known=is_known)
 
 
 def _unknown(text: str) -> Named:
-    return Named(text[:_LONGEST], frozenset({"OTHER"}), is_exact=False, is_known=False)
+    return Named(text[:LONGEST], frozenset({"OTHER"}), is_exact=False, is_known=False)
 
 
 def is_understood(tree: Tree) -> bool:
@@ -121,7 +131,7 @@ def expression_of(text: str) -> Tree | None:
     """Return the tree of an SPDX expression; None where it is none, or a single name that nobody knows."""
     from license_expression import ExpressionError, ExpressionParseError
 
-    if len(text) > _LONGEST or not text.isascii():
+    if not is_readable(text) or not text.isascii():
         return None
     try:
         parsed = licensing().parse(text)

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from proxy.model.verdict import Outcome, Verdict
 from proxy.policy.facts import Facts, License
-from proxy.policy.license import read
+from proxy.policy.license import is_overlong, read
 from proxy.policy.license_words import Answer, Words
 from proxy.policy.rule import blocked, by_leniency
 from proxy.policy.settings import Kind, Leniency
@@ -46,6 +46,9 @@ class BlockLicenses:
         return _knows_all_silent(self._known, files)
 
     def _judged(self, licence: License) -> Verdict | None:
+        if is_overlong(self.kind, licence):
+            what = "what it says of its licence is too long to be read"
+            return blocked(self.name, f"{what}, so it may be one of the list ({self.name})")
         found = self.words.judge(read(self.kind, licence))
         if found.answer is not Answer.BLOCKED:
             return None

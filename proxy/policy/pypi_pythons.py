@@ -2,7 +2,7 @@
 
 `py3`, `py3M` and `cp3M-abi3` mean that version and later ones, `cp3N` with any other ABI that version alone. Other
 implementations (`pp…`, `graalpy…`) are not CPython, which a version here means. A `requires-python` that cannot be read
-does not restrict, as installers have it.
+does not restrict, as installers have it; one that is longer than may be read hides the file (design, law 4).
 """
 
 import re
@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from proxy.model.bounds import is_readable
 from proxy.policy.facts import Facts
 from proxy.policy.filename import Tags, python_of, tags_of
 from proxy.policy.wording import quoted
@@ -78,6 +79,8 @@ def _tag_fits(python: str, abis: tuple[str, ...], major: int, minor: int) -> boo
 def _allows(requires: str, version: str) -> bool:
     if not requires.strip():
         return True
+    if not is_readable(requires):
+        return False
     try:
         return not SpecifierSet(requires).is_disjoint(SpecifierSet(f"=={version}.*"))
     except InvalidSpecifier:

@@ -331,3 +331,22 @@ async def test_a_spec_that_means_nothing_there_is_unknown_in_a_closure_too(desk:
     await desk.begin()
     (refused,) = (await asked(desk, "nobody")).refused
     assert (refused.outcome, refused.what) == ("unknown", "nobody")
+
+
+@pytest.mark.parametrize("key", ["depends", "constrains"])
+@pytest.mark.parametrize("depth", [200, 5000])
+async def test_record_that_no_solver_may_be_given_is_left_out_of_a_solve(
+    desk: Desk, key: str, depth: int
+) -> None:
+    deep: dict[str, Any] = {key: [f"zlib {'(' * depth}>1{')' * depth}"]}
+    desk.channel.add(bare("app", depends=["lib"]), bare("lib", "1"), bare("lib", "2", **deep))
+    await desk.begin()
+    assert (await solved(desk, "app")).keys() == {f"{LINUX}/app-1.0-0.conda", f"{LINUX}/lib-1-0.conda"}
+
+
+async def test_file_that_no_solver_may_be_given_is_refused_with_the_reason(desk: Desk) -> None:
+    desk.channel.add(bare("lib", depends=[f"zlib {'(' * 200}>1{')' * 200}"]))
+    await desk.begin()
+    (refusal,) = (await asked(desk, files=(f"{LINUX}/lib-1.0-0.conda",))).refused
+    assert refusal.outcome == "unsolvable"
+    assert "too long, or nested too deep, to be read" in refusal.reason

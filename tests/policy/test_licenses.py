@@ -1,5 +1,6 @@
 """Licences: conda's families, SPDX expressions, PyPI's three fields, and the words of a block list."""
 
+import msgspec
 import pytest
 
 from proxy.model.verdict import Outcome
@@ -108,7 +109,7 @@ def test_a_real_conda_licence_is_met_by_the_family_that_conda_build_gives_it() -
         (None, ["GPL3"], Answer.UNKNOWN),
         (None, ["None"], Answer.BLOCKED),
         ("(" * 200 + "MIT" + ")" * 200, ["MIT"], Answer.BLOCKED),
-        ("MIT " * 1000, ["GPL3"], Answer.PASSES),
+        ("MIT " * 1000, ["GPL3"], Answer.UNKNOWN),
         ("()", ["GPL3"], Answer.UNKNOWN),
         ("( OR - foo", ["GPL3"], Answer.UNKNOWN),
         ("see COPYING", ["ISC"], Answer.UNKNOWN),
@@ -242,3 +243,19 @@ def test_licence_is_kept_bounded_and_reads_the_same() -> None:
             assert answer(["GPL3"], given.bounded(), "pypi" if kind == "pypi" else "conda") is answer(
                 ["GPL3"], given, "pypi" if kind == "pypi" else "conda"
             )
+
+
+@pytest.mark.parametrize("kind", ["conda", "pypi"])
+def test_licence_that_is_too_long_to_be_read_may_be_any_of_the_list(kind: Kind) -> None:
+    long = "MIT OR " * 100 + "MIT"
+    said = License(long, "MIT") if kind == "conda" else License(expression=long)
+    facts = conda("foo", license=long) if kind == "conda" else pypi("foo-1.0.tar.gz", license=said)
+    for given in (facts, msgspec.structs.replace(facts, license=said.bounded())):
+        found = verdict({"block_licenses": ["GPL3"]}, given, kind)
+        assert (found.outcome, found.rule) == (Outcome.BLOCK, "block_licenses")
+        assert "too long to be read" in found.reason
+        assert verdict({"unknown_license": "hold"}, given, kind).outcome is Outcome.HOLD
+        assert (
+            verdict({"block_licenses": ["GPL3"], "allow": ["foo"]}, given, kind).outcome is not Outcome.BLOCK
+        )
+    assert read(kind, said.bounded()) == read(kind, said)

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from proxy.policy.conda_pythons import otherwise, part, read
+from proxy.policy.conda_pythons import _NUMBERS, otherwise, part, read
 from tests.policy.made import conda, pypi, shown, verdict
+from tests.support.cost import assert_linear
 
 
 def runs(depends: list[str], *wanted: str, build: str = "0", name: str = "foo", version: str = "1.0") -> bool:
@@ -88,6 +89,17 @@ def test_what_needs_no_python_stays() -> None:
     assert runs(["numpy"], "3.12", build="h123_0")
 
 
+def test_dependency_that_cannot_be_read_and_no_tag_hide() -> None:
+    assert not runs(["python >=x.y.*z"], "3.12")
+    assert not runs(["python >=3.6", "python >=x.y.*z"], "3.12")
+    assert runs(["python-dateutil >=x.y.*z"], "3.12")
+
+
+def test_numbers_of_a_dependency_are_found_in_linear_time() -> None:
+    assert_linear(_NUMBERS.findall, lambda n: "1" * n, 5_000)
+    assert _NUMBERS.findall("3.11.4 11 2.7.x1 v3.6 1.2a") == ["3.11.4", "2.7.x1", "3.6", "1.2"]
+
+
 def test_dependency_that_cannot_be_read_leaves_the_tag() -> None:
     assert not runs(["python >=x.y.*z"], "3.12", build="py36_0")
     assert runs(["python >=x.y.*z"], "3.6", build="py36_0")
@@ -139,3 +151,10 @@ def test_reason_names_what_the_file_is_for() -> None:
     found = verdict({"python_versions": ["3.11"]}, conda("foo", depends=["python >=3.6,<3.7.0a0"]))
     assert found.rule == "python_versions"
     assert re.search(r"python >=3\.6,<3\.7\.0a0.*3\.11", found.reason)
+
+
+def test_requires_python_that_is_too_long_to_be_read_hides() -> None:
+    table = {"python_versions": ["3.11"]}
+    long = ",".join(f"!=3.11.{n}" for n in range(100))
+    assert not verdict(table, pypi("foo-1.0.tar.gz", requires_python=long), "pypi").is_visible
+    assert verdict(table, pypi("foo-1.0.tar.gz", requires_python=long[:99]), "pypi").is_visible

@@ -38,7 +38,7 @@ def shown(path: str, record: Record, channel: str = "") -> Candidate:
     facts = Facts(
         file=file, name=record.name.lower(), version=record.version, subdir=subdir, build=record.build,
         build_number=record.build_number, depends=record.depends, sha256=record.sha256, md5=record.md5,
-        license=License(record.license, record.license_family), channel=channel,
+        license=License(record.license, record.license_family).bounded(), channel=channel,
     )  # fmt: skip
     return Candidate(subdir, file, facts)
 

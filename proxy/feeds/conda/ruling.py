@@ -61,7 +61,7 @@ def facts_of_block(block: Block, place: Place, seen: Seen | None, licenses: Lice
         said = (record.license, record.license_family)
         licence = licenses.get(said)
         if licence is None:
-            licence = licenses[said] = License(*said)
+            licence = licenses[said] = License(*said).bounded()
         sight = seen.get(file) if seen else None
         # With one argument more Python 3.11 would call by a dictionary, which takes three times as long.
         facts = Facts(

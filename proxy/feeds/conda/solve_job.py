@@ -27,6 +27,7 @@ from proxy.conda.record import Facts, joined
 from proxy.conda.snapshot import Snapshot
 from proxy.feeds.conda.machines import AGES, Age, virtual_packages
 from proxy.feeds.conda.packs import open_generation
+from proxy.model.bounds import is_readable
 from proxy.policy.conda_version import BadVersion, spec_parts, version_key
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class _Catalog:
     facts: dict[str, Facts] = field(default_factory=dict)
     #: The files that the target has.
     approved: set[str] = field(default_factory=set)
+    #: The files that the solver must not be given.
+    unreadable: set[str] = field(default_factory=set)
 
     def gather(self, names: Iterable[str]) -> None:
         """Look at the names and at all that they may need."""
@@ -81,7 +84,7 @@ class _Catalog:
             if name == "python":
                 queue.append("pip")
             for facts in self._look_at(name):
-                queue.extend(spec_parts(spec)[0] for spec in facts.depends)
+                queue.extend(spec_parts(spec)[0] for spec in facts.depends or ())
 
     def _look_at(self, name: str) -> Iterator[Facts]:
         for snapshots in (self.source, self.target):
@@ -92,6 +95,9 @@ class _Catalog:
                 found = block.facts()
                 for record in block.records():
                     path = f"{subdir}/{record.file}"
+                    if not _may_be_solved(found[record.file]):
+                        self.unreadable.add(path)
+                        continue
                     if snapshots is self.source and path in self.excluded:
                         continue
                     if name in self.only and path not in self.only[name]:
@@ -100,7 +106,7 @@ class _Catalog:
                     self.facts[path] = found[record.file]
                     if snapshots is self.target:
                         self.approved.add(path)
-                yield from found.values()
+                yield from filter(_may_be_solved, found.values())
 
     def has(self, name: str) -> bool:
         return any(facts.name == name for facts in self.facts.values())
@@ -175,6 +181,8 @@ class _Solver:
 
     def _exact(self, path: str) -> str:
         facts = self._catalog.facts.get(path)
+        if path in self._catalog.unreadable:
+            raise _Unsolvable(f"{path}: what it depends on is too long, or nested too deep, to be read")
         if facts is None:
             raise _Unsolvable(f"{path} is not there any more")
         return f"{facts.name}[version='=={facts.version}', build='{facts.build}']"
@@ -252,6 +260,13 @@ class _Solver:
         for record in solved:  # what only an extra or a cycle leads to
             found.setdefault(f"{record.subdir}/{record.file_name}", "the solve")
         return found
+
+
+def _may_be_solved(facts: Facts) -> bool:
+    """Return whether py-rattler may be given a record: its parser recurses, and would end the process."""
+    if facts.depends is None or facts.constrains is None:
+        return False
+    return all(map(is_readable, facts.depends)) and all(map(is_readable, facts.constrains))
 
 
 def _written(catalog: _Catalog, folder: Path) -> "Iterator[Any]":
