@@ -110,6 +110,20 @@ async def test_channeldata_tells_the_newest_that_is_shown(stand: Stand) -> None:
     assert "1.10" not in json.dumps(a)
 
 
+async def test_channeldata_goes_on_beside_a_version_that_nobody_can_compare(stand: Stand) -> None:
+    """The channel's newest is held; of what is left one version is none."""
+    new = package("a", "1.10")
+    stand.channel.reshape(channeldata=True)
+    stand.channel.add(A, package("a", "1.9"), bare("a", "9..9++"), new)
+    await stand.start()
+    await stand.files()
+    stand.channel.add(replaced(new, b"other" * 50))
+    await stand.gateway.restart_without_cache()
+    await stand.files()
+    got = await stand.get("channeldata.json")
+    assert (got.status, got.json()["packages"]["a"]["version"]) == (200, "1.9")
+
+
 async def test_names_of_subdirs_that_are_not_served_are_left_out(stand: Stand) -> None:
     stand.channel.reshape(channeldata=True)
     stand.channel.add(bare("a"), bare("m", subdir="osx-64"))

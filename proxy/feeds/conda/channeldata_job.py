@@ -10,6 +10,7 @@ import msgspec
 from proxy.conda.channeldata import BadChannelData, Visible, filter_channeldata
 from proxy.conda.pack import BadPack
 from proxy.feeds.conda.packs import open_generation
+from proxy.policy.conda_version import BadVersion, version_key
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -84,9 +85,14 @@ def _visible(seen: _Seen) -> Visible:
 
 
 def _newest(versions: set[str]) -> str:
-    """Return the highest version in conda's order (CEP 33)."""
+    """Return the highest version in conda's order (CEP 33); one that cannot be compared only where all are so."""
     if len(versions) == 1:
         return next(iter(versions))
-    from rattler import Version
+    return max(sorted(versions), key=_order)
 
-    return max(versions, key=lambda text: Version(text))
+
+def _order(version: str) -> tuple[Any, ...]:
+    try:
+        return True, version_key(version)
+    except BadVersion:
+        return (False,)
