@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from proxy.model.bounds import is_readable
+from proxy.model.bounds import LONGEST_REQUIREMENT, is_readable
 from proxy.policy.conda_version import BadVersion, parse_build_matcher, spec_parts
 from proxy.policy.facts import Facts
 from proxy.policy.judge import Judge
@@ -176,7 +176,7 @@ def needed_names(roots: Iterable[str], known: Mapping[str, Collection[str]]) -> 
 
 def required_name(requirement: str) -> str | None:
     """Return the name that a `Requires-Dist` asks for, None where only an extra asks for it or it cannot be read."""
-    if not is_readable(requirement):
+    if not is_readable(requirement, LONGEST_REQUIREMENT):
         return None
     try:
         parsed = Requirement(requirement)
