@@ -7,6 +7,7 @@ from pathlib import Path
 
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.notes import Notes
+from proxy.artifacts.proofs import Proofs
 from proxy.artifacts.vault import Vault, VaultedStore
 from proxy.config.settings import Settings
 from proxy.feeds.arrivals import Arrivals
@@ -43,6 +44,8 @@ class Base:
     store: VaultedStore
     vault: Vault
     notes: Notes
+    #: Which upstream has shown that it has which of the bytes.
+    proofs: Proofs
     flights: Flights
     #: Those that land in the vault.
     vault_flights: Flights
@@ -94,6 +97,7 @@ class Base:
         await self.store.close()
         await self.vault.close()
         await self.notes.close()
+        await self.proofs.close()
         await self.database.close()
 
 
@@ -117,10 +121,11 @@ def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | Non
         is_pinned=lambda digest: approvals.pins(digest) and not vault.holds(digest),
     )
     notes = Notes(cache / "notes", clock, tally=tally)
+    proofs = Proofs(cache / "proofs.sqlite", clock)
     return Base(
         clock=clock, tally=tally, store=store, vault=vault, notes=notes, flights=Flights(store, clock),
         vault_flights=Flights(vault, clock),
-        arrivals=Arrivals(notes), database=database, sightings=Sightings(database),
+        arrivals=Arrivals(notes, proofs), proofs=proofs, database=database, sightings=Sightings(database),
         owners=Owners(database, clock),
         approvals=approvals, refreshes=Refreshes(), door=Door(clock, environ=environ),
         admin_key=settings.admin_key,

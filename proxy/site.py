@@ -113,7 +113,13 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
         elif feed.kind == "conda":
             kept[feed.name] = keep_conda(feed, settings.feeds, base)
     keeper = LocalKeeper(
-        kept, base.store, base.arrivals, base.flights, base.vault_flights, Pins(base.approvals)
+        kept,
+        base.store,
+        base.vault,
+        base.arrivals,
+        base.flights,
+        base.vault_flights,
+        Pins(base.approvals, base.clock),
     )
     pypi_keeper = _pypi_keeper(settings, base, keeper, kept, viewers)
     viewers |= {
@@ -227,7 +233,7 @@ def _pypi_keeper(
             )  # fmt: skip
             documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
             information[feed.name] = Information(feed, remotes, documents)
-    metadata = CoreMetadata(keeper, base.store, base.notes, base.tally)
+    metadata = CoreMetadata(keeper, base.store, base.notes, base.proofs, base.tally)
     describing = Describing(keeper, metadata, base.store)
     return LocalPypiKeeper(keeper, metadata, describing, lists, information)
 

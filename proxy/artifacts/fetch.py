@@ -9,7 +9,7 @@ pass-through.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.files import DiskError
@@ -24,13 +24,21 @@ from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError
 
 _LOG = logging.getLogger("feedgate.flights")
+#: Returns the artifact if it is held and may be sent.
+Look = Callable[[], Awaitable[Blob | None]]
 
 
 class Fetch:
     """One run to the origin. `pulse` beats when `spool` or `outcome` changes."""
 
     def __init__(
-        self, key: str, sources: Sequence[Source], expected: Expected, store: BlobStore, rules: Rules
+        self,
+        key: str,
+        sources: Sequence[Source],
+        expected: Expected,
+        store: BlobStore,
+        rules: Rules,
+        look: Look,
     ) -> None:
         if not sources:
             raise ValueError("a fetch needs a source")
@@ -39,6 +47,7 @@ class Fetch:
         self.expected = expected
         self.store = store
         self.rules = rules
+        self._look = look
         self.spool: Spool | None = None
         self.outcome: Blob | Exception | None = None
         self.pulse = Pulse()
@@ -72,28 +81,31 @@ class Fetch:
         if not self.interest:
             self.on_idle()
 
+    def add(self, sources: Sequence[Source]) -> None:
+        """Take along where a joiner knows the artifact to be; asked only if everything known before has failed."""
+        self.sources += tuple(source for source in sources if source not in self.sources)
+
     async def run(self) -> None:
         """Fetch; the outcome is set when it returns. Raises only for a fault of the program."""
+        held = await self._look()
+        if held is not None:
+            self.spool = Spool.of(held)
+            self._end(held)
+            return
         first = 0
-        for is_last in (False, True):
-            inflow = Inflow(
-                self.sources, self.expected, self.expected.hashes(), self.rules, self.store.pools, first=first
-            )
-            try:
-                self._end(await self._try(inflow))
+        while True:
+            tried = len(self.sources)
+            outcome = await self._fetch(first)
+            if (
+                tried == len(self.sources)
+                or not isinstance(outcome, UpstreamError | Problem)
+                or self._is_over()
+            ):
+                self._end(outcome)
                 return
-            except WrongBytesError as wrong:
-                first = inflow.next_source()
-                problem = await self._wrong(wrong, inflow.source)
-                if is_last:
-                    self._end(problem)
-            except (UpstreamError, Problem) as failure:
-                await self._discard()
-                self._end(failure)
-                return
-            finally:
-                if not inflow.is_taken:
-                    await inflow.close()
+            # Others have joined meanwhile who know another place: it is asked before anybody is refused.
+            await self._fail(outcome)
+            first = tried
 
     def stopped(self, failure: Exception) -> None:
         """Take note that the run ended by itself: cancelled, or by a fault of the program."""
@@ -101,6 +113,33 @@ class Fetch:
             self._end(failure)
 
     # -- parts
+
+    def _is_over(self) -> bool:
+        """Tell whether readers have got everything already, or go on by themselves."""
+        return self.spool is not None and (self.spool.is_verified or self.spool.handover is not None)
+
+    async def _fetch(self, first: int) -> Blob | Exception:
+        """Fetch from the sources from number `first` on; return the artifact, or what went wrong.
+
+        Wrong bytes get one more try at once.
+        """
+        problem = Problem("internal", "nothing was tried")
+        for _ in range(2):
+            inflow = Inflow(
+                self.sources, self.expected, self.expected.hashes(), self.rules, self.store.pools, first=first
+            )
+            try:
+                return await self._try(inflow)
+            except WrongBytesError as wrong:
+                first = inflow.next_source()
+                problem = await self._wrong(wrong, inflow.source)
+            except (UpstreamError, Problem) as failure:
+                await self._discard()
+                return failure
+            finally:
+                if not inflow.is_taken:
+                    await inflow.close()
+        return problem
 
     async def _try(self, inflow: Inflow) -> Blob | Exception:
         opened = await inflow.open()
@@ -121,6 +160,7 @@ class Fetch:
         if complaint is not None:
             raise WrongBytesError(complaint)
         spool.verified()
+        await inflow.source.right_bytes(inflow.hashes.sha256())
         return await self._adopt(spool, spool.partial)
 
     def _partial(self, opened: Opened, inflow: Inflow) -> Partial | None:
@@ -162,15 +202,19 @@ class Fetch:
         _LOG.error("wrong bytes from an origin: %s", wrong.detail)
         self.store.tally.count("flights", "wrong-bytes")
         problem = wrong.problem()
-        spool, self.spool = self.spool, None
-        if spool is not None:
-            spool.fail(problem)
-            if spool.partial is not None:
-                await spool.partial.discard()
-            spool.over()
+        await self._fail(problem)
         if wrong.is_lie:
             await source.wrong_bytes(wrong.detail)
         return problem
+
+    async def _fail(self, failure: Exception) -> None:
+        """Cut off whoever was sent something of this try, and begin another."""
+        spool, self.spool = self.spool, None
+        if spool is not None:
+            spool.fail(failure)
+            if spool.partial is not None:
+                await spool.partial.discard()
+            spool.over()
 
     async def _discard(self) -> None:
         if self.spool is not None and self.spool.partial is not None:

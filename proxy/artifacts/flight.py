@@ -162,7 +162,8 @@ class Flight:
         """Ask for all of it again, and hash all of it: what was sent already must be the beginning of that."""
         fetch, expected = self._fetch, self._fetch.expected
         if spool.is_verified:
-            expected = Expected(spool.hashes.sha256(), spool.size)
+            stored = fetch.outcome.digest if isinstance(fetch.outcome, Blob) else spool.hashes.sha256()
+            expected = Expected(stored, spool.size)
         elif has_begun and expected.sha256 is None:
             raise Problem(
                 "disk-full", "the beginning of the file cannot be read back, and nothing tells its digest"

@@ -1,5 +1,7 @@
 """The flights: one fetch per key, however many ask and however long it takes (design, law 5).
 
+The key names the upstream as well as the artifact: what another upstream sends is no answer for this one's clients.
+
 A fetch belongs to nobody. When its last reader has left it is given a few seconds; then it goes on only if
 it is half done or small (reliability, C03). Every task ends before `close` returns.
 """
@@ -9,7 +11,7 @@ import logging
 from collections.abc import Sequence
 
 from proxy.artifacts.blob import Blob
-from proxy.artifacts.fetch import Fetch
+from proxy.artifacts.fetch import Fetch, Look
 from proxy.artifacts.flight import Flight
 from proxy.artifacts.rules import Rules
 from proxy.artifacts.source import Expected, Source
@@ -19,6 +21,10 @@ from proxy.model.problem import Problem
 
 _LOG = logging.getLogger("feedgate.flights")
 _DEFAULT = Rules()
+
+
+async def _no_look() -> Blob | None:
+    return None
 
 
 class _Run:
@@ -44,9 +50,19 @@ class Flights:
         self._runs: set[_Run] = set()
         self._is_closed = False
 
-    def join(self, key: str, sources: Sequence[Source], expected: Expected, *, keep: bool = False) -> Flight:
+    def join(
+        self,
+        key: str,
+        sources: Sequence[Source],
+        expected: Expected,
+        *,
+        keep: bool = False,
+        look: Look = _no_look,
+    ) -> Flight:
         """Return a place in the fetch under this key, which begins if there is none.
 
+        A fetch under way takes the sources along, for the case that its own fail. A new one asks `look` first, which
+        returns the artifact if it is held: one that ended after its caller had looked in vain is not begun again.
         With `keep` it goes on to its end even if nobody reads it. Raises Problem('busy') once closing.
         """
         if self._is_closed:
@@ -54,9 +70,10 @@ class Flights:
         run = self._by_key.get(key)
         if run is not None and run.fetch.is_joinable:
             run.is_kept = run.is_kept or keep
+            run.fetch.add(sources)
             self._tally.count("flights", "joined")
         else:
-            run = self._begin(Fetch(key, sources, expected, self._store, self._rules), is_kept=keep)
+            run = self._begin(Fetch(key, sources, expected, self._store, self._rules, look), is_kept=keep)
         return Flight(run.fetch, self._clock)
 
     def is_flying(self, key: str) -> bool:

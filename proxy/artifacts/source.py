@@ -45,6 +45,10 @@ class Source(Protocol):
         """Ask for the bytes from `start` on. Raises UpstreamError, or Problem('unknown') if it is gone."""
         ...
 
+    async def right_bytes(self, digest: Sha256) -> None:
+        """Take note that this source sent the whole artifact, which has this digest. Raises nothing."""
+        ...
+
     async def wrong_bytes(self, detail: str) -> None:
         """Take note that this source sent bytes that are not the artifact's; it rests for a while."""
         ...

@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from proxy.artifacts.blob import TAIL_BYTES
+from proxy.artifacts.blob import TAIL_BYTES, Blob
 from proxy.artifacts.hashes import Hashes
 from proxy.artifacts.inflow import Inflow
 from proxy.artifacts.partial import Partial
@@ -70,6 +70,13 @@ class Spool:
         self._recent_bytes = 0
         self._readers = 0
         self._is_over = False
+
+    @classmethod
+    def of(cls, blob: Blob) -> "Spool":
+        """Return the spool of an artifact that is held already: complete, with its bytes in the store."""
+        spool = cls(Opened(blob.size, None, None, "the store"), None, Hashes())
+        spool.size, spool.is_verified = blob.size, True
+        return spool
 
     # -- the writer
 

@@ -9,6 +9,7 @@ import logging
 
 from proxy.artifacts.flight import Flight
 from proxy.artifacts.notes import Notes
+from proxy.artifacts.proofs import Proofs
 from proxy.feeds.keeper import ArtifactRef
 from proxy.model.digest import Sha256, read_sha256
 from proxy.model.problem import Problem
@@ -18,15 +19,22 @@ _LOG = logging.getLogger("feedgate.keeper")
 
 
 class Arrivals:
-    """The fetches that are watched, and the digests of what arrived without one told by an index."""
+    """What arrived: proofs of who sent it, and the digests of what no index tells a digest of."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, proofs: Proofs) -> None:
         self._notes = notes
+        self.proofs = proofs
         self._watching: set[asyncio.Task[None]] = set()
 
+    async def note(self, ref: ArtifactRef, upstream: str, digest: Sha256) -> None:
+        """Note that an upstream sent all of an artifact, and that it was right."""
+        await self.proofs.add(upstream, digest)
+        if ref.sha256 is None:
+            await self._notes.set(_note(ref), digest.encode("ascii"))
+
     def watch(self, flight: Flight, ref: ArtifactRef) -> None:
-        """Note what the flight brings, when it has."""
-        task = asyncio.create_task(self._note(flight, ref), name="arrival")
+        """Tell the log where the flight fails."""
+        task = asyncio.create_task(self._watch(flight, ref), name="arrival")
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
 
@@ -35,19 +43,16 @@ class Arrivals:
         return ref.sha256 or read_sha256(await self._notes.get(_note(ref)))
 
     async def close(self) -> None:
-        """Wait for the last notes; the flights have ended by now."""
+        """Wait for the last ones; the flights have ended by now."""
         await asyncio.gather(*self._watching, return_exceptions=True)
 
-    async def _note(self, flight: Flight, ref: ArtifactRef) -> None:
+    async def _watch(self, flight: Flight, ref: ArtifactRef) -> None:
         try:
-            blob = await flight.done()
+            await flight.done()
         except (UpstreamError, Problem) as error:
             _LOG.warning(
                 "an artifact did not arrive: feed %s, file %s, error %s", ref.feed, ref.filename, str(error)
             )
-            return
-        if ref.sha256 is None:
-            await self._notes.set(_note(ref), blob.digest.encode("ascii"))
 
 
 def _note(ref: ArtifactRef) -> str:

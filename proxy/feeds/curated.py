@@ -10,6 +10,7 @@ asking is at once: a revocation reaches the gate with the very next request.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from proxy.artifacts.store import BlobStore
@@ -17,6 +18,7 @@ from proxy.feeds.keeper import ArtifactRef, How
 from proxy.feeds.name_catalog import Held
 from proxy.feeds.owners import Owned
 from proxy.model.approval import Approval
+from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.state.approvals import Approvals
@@ -97,8 +99,9 @@ class CuratedNames:
 class Pins:
     """Where approved files come from."""
 
-    def __init__(self, approvals: Approvals) -> None:
+    def __init__(self, approvals: Approvals, clock: Clock) -> None:
         self._approvals = approvals
+        self._clock = clock
 
     def source(
         self, feed: str, curated_from: Sequence[str], ref: ArtifactRef, upstream: str
@@ -118,6 +121,16 @@ class Pins:
             "the approved bytes are not held, and the feed that they were approved from is no more among the sources",
             feed=ref.feed, artifact=ref.filename,
         )  # fmt: skip
+
+    def has_bytes(self, feed: str, digest: Sha256) -> bool:
+        """Tell whether bytes have come for a curated feed from where they were approved."""
+        return self._approvals.has_bytes(feed, digest)
+
+    async def note_bytes(self, ref: ArtifactRef, digest: Sha256) -> None:
+        """Note that they have. What cannot be noted now is noted once the vault is looked through again."""
+        at_ms = round(self._clock.now().timestamp() * 1000)
+        with suppress(Problem):
+            await self._approvals.note_bytes(ref.feed, ref.name, digest, at_ms)
 
     def of(self, feed: str, ref: ArtifactRef) -> Approval | None:
         """Return the approval that a curated feed's reference speaks of."""

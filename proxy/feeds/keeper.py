@@ -6,7 +6,7 @@ Processes). Bytes never cross it: shards, documents and artifacts are blobs on d
 arriving is read as it grows.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -67,7 +67,7 @@ class Landing(Protocol):
         """Wait for the origin's header; return the total size in bytes if known. Raises Problem."""
         ...
 
-    def read(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+    def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         """Yield the bytes as they arrive; the last 4 KiB only after the digest is right. Raises Problem."""
         ...
 
@@ -88,20 +88,27 @@ class Keeper(Protocol):
         """
         ...
 
+    async def proven(self, ref: ArtifactRef) -> Sha256 | None:
+        """Return the digest of the artifact's bytes if its upstream has shown that it has them (design, law 5).
+
+        Only then may what is held under the digest be sent; whether anything is held is not said.
+        """
+        ...
+
     async def held(self, ref: ArtifactRef) -> Sha256 | None:
-        """Return the digest under which the artifact's bytes are held, if they are."""
+        """Return the digest under which the artifact's bytes are held, if they are and are `proven`."""
         ...
 
     async def size_of(self, ref: ArtifactRef) -> int | None:
         """Return the artifact's size, asking the origin where the index does not tell."""
         ...
 
-    def fetch(self, ref: ArtifactRef) -> Landing:
-        """Join or start the one fetch of the artifact."""
+    async def fetch(self, ref: ArtifactRef) -> Landing:
+        """Join or start the one fetch of the artifact from its upstream."""
         ...
 
-    def is_arriving(self, ref: ArtifactRef) -> bool:
-        """Tell whether a fetch of the artifact is under way."""
+    async def arriving(self, ref: ArtifactRef) -> Landing | None:
+        """Join the fetch of the artifact from its upstream, if one is under way."""
         ...
 
     def pass_range(self, ref: ArtifactRef, start: int, stop: int) -> AsyncIterator[bytes]:

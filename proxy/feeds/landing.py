@@ -6,28 +6,40 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from proxy.artifacts.flight import Expected, Flight
 from proxy.feeds.curated import APPROVED
 from proxy.feeds.keeper import ArtifactRef
+from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError, problem_for
 from proxy.upstream.stream import OriginStream
 from proxy.upstream.way import Way
 
 _REST_S = 300.0
+#: Called with the upstream that sent all of an artifact, and the digest.
+Arrived = Callable[[ArtifactRef, str, Sha256], Awaitable[None]]
 
 
 class RemoteSource:
-    """One artifact at one upstream, opened at a byte; a missing file is a problem, not an empty stream."""
+    """One artifact at one upstream, opened at a byte; a missing file is a problem, not an empty stream.
+
+    Two are equal that ask for the same address: `Flights` keys them by upstream.
+    """
 
     def __init__(
-        self,
-        ref: ArtifactRef,
-        remote_of: Callable[[ArtifactRef], Awaitable[Way]],
-        *,
-        background: bool = False,
-    ) -> None:
+        self, ref: ArtifactRef, remote_of: Callable[[ArtifactRef], Awaitable[Way]], arrived: Arrived,
+        *, background: bool = False,
+    ) -> None:  # fmt: skip
         self._ref = ref
         self._is_background = background
         self._remote_of = remote_of
+        self._arrived = arrived
         self._asked = ref.url
+        #: The upstreams that sent a part of it: settings, and who owns a name, may change during a fetch.
+        self._senders: set[str] = set()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RemoteSource) and other._ref.url == self._ref.url
+
+    def __hash__(self) -> int:
+        return hash(self._ref.url)
 
     def name(self) -> str:
         return self._ref.upstream
@@ -44,7 +56,13 @@ class RemoteSource:
                 feed=self._ref.feed, artifact=self._ref.filename,
             )  # fmt: skip
         self._asked = stream.asked
+        self._senders.add(remote.settings.id)
         return stream
+
+    async def right_bytes(self, digest: Sha256) -> None:
+        """Note that the upstream has these bytes, if one upstream sent all of them."""
+        if len(self._senders) == 1:
+            await self._arrived(self._ref, next(iter(self._senders)), digest)
 
     async def wrong_bytes(self, detail: str) -> None:
         """Leave the source alone that broke its index's promise; what was approved once is no promise of it."""

@@ -4,14 +4,17 @@ It holds the catalogs of every feed, resolves a feed that is another feed's upst
 artifact into the one flight that fetches it.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.flight import Flight
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.store import BlobStore
+from proxy.artifacts.vault import Vault
 from proxy.config.settings import Upstream
 from proxy.feeds.arrivals import Arrivals
 from proxy.feeds.curated import Pins
@@ -50,20 +53,32 @@ class KeptFeed:
     curated_from: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose word an artifact of a feed is."""
+
+    #: The curated feeds on the way, whose approvals it rests on.
+    curated: tuple[str, ...]
+    #: The upstream at the end and those of other feeds that are equal to it; nothing where the way leads nowhere now.
+    upstreams: tuple[str, ...]
+
+
 class LocalKeeper:
     """The keeper's work in this process. Errors of the way out become problems here, once."""
 
     def __init__(
-        self, feeds: Mapping[str, KeptFeed], store: BlobStore, arrivals: Arrivals, flights: Flights,
+        self, feeds: Mapping[str, KeptFeed], store: BlobStore, vault: Vault, arrivals: Arrivals, flights: Flights,
         vault_flights: Flights, pins: Pins,
     ) -> None:  # fmt: skip
         self._feeds = feeds
+        self._vault = vault
+        self._same = _equal_upstreams(feeds.values())
         self._store = store
         self._arrivals = arrivals
         self._flights = flights
         self._vault_flights = vault_flights
         self._pins = pins
-        #: Digest of an approval -> monotonic time until which an origin that had other bytes is not asked again.
+        #: Flight of an approved file -> monotonic time until which an origin that had other bytes is not asked again.
         self._wrong: dict[str, float] = {}
 
     def peek(self, feed: str, name: str) -> Offer | Absent | None:
@@ -78,8 +93,28 @@ class LocalKeeper:
         except UpstreamError as error:
             raise problem_for(error, feed) from error
 
+    async def proven(self, ref: ArtifactRef) -> Sha256 | None:
+        if ref.sha256 is None:
+            # What it has been found to be when it came from there.
+            return await self._arrivals.digest_of(ref)
+        return ref.sha256 if await self.counts(ref, ref.sha256) else None
+
+    async def counts(self, ref: ArtifactRef, digest: Sha256) -> bool:
+        """Tell whether the upstream of an artifact has shown that it has bytes: the artifact's, or its METADATA's.
+
+        What came for a curated feed from where it was approved counts there for good, whatever became of the origin.
+        """
+        proofs = self._arrivals.proofs
+        direct = self._same.get(ref.upstream)
+        if direct is not None:
+            return proofs.peek(direct, digest) or await proofs.has(direct, digest)
+        origin = await self._origin(ref)
+        return any(self._pins.has_bytes(feed, digest) for feed in origin.curated) or (
+            await proofs.has(origin.upstreams, digest)
+        )
+
     async def held(self, ref: ArtifactRef) -> Sha256 | None:
-        digest = await self._arrivals.digest_of(ref)
+        digest = await self.proven(ref)
         return digest if digest is not None and await self._store.find(digest) is not None else None
 
     async def size_of(self, ref: ArtifactRef) -> int | None:
@@ -102,21 +137,18 @@ class LocalKeeper:
                 upstream = (await feed.owners.find(ref.name, offline=True)).upstream or ""
         return feed is not None
 
-    def is_arriving(self, ref: ArtifactRef) -> bool:
-        key = _flight_key(ref)
-        return self._flights.is_flying(key) or self._vault_flights.is_flying(key)
+    async def arriving(self, ref: ArtifactRef) -> Landing | None:
+        key = await self._flight_key(ref)
+        return self._landing(ref, key) if self._is_flying(key) else None
 
-    def fetch(self, ref: ArtifactRef) -> Landing:
-        if not self._is_curated(ref.feed):
-            return FlightLanding(self._launch(ref), ref.feed)
-        self._refuse_wrong(ref)
-        return PinnedLanding(FlightLanding(self._launch(ref), ref.feed), ref, lambda: self._note_wrong(ref))
+    async def fetch(self, ref: ArtifactRef) -> Landing:
+        return self._landing(ref, await self._flight_key(ref))
 
     async def whole(self, ref: ArtifactRef) -> Blob:
         """Fetch the artifact, whether anybody reads it or not; return it once it is held. Raises Problem."""
-        is_pinned = await self.is_pinned(ref)
+        is_pinned, key = await self.is_pinned(ref), await self._flight_key(ref)
         if is_pinned:
-            self._refuse_wrong(ref)
+            self._refuse_wrong(ref, key)
         try:
             return await self.arrived(ref)
         except UpstreamError as error:
@@ -124,7 +156,7 @@ class LocalKeeper:
         except Problem as failure:
             problem = failure
         if is_pinned and problem.word == "digest-mismatch":
-            self._note_wrong(ref)
+            self._note_wrong(key)
         raise pinned_problem(ref, problem) if is_pinned else problem
 
     async def arrived(self, ref: ArtifactRef, *, background: bool = False) -> Blob:
@@ -132,13 +164,15 @@ class LocalKeeper:
 
         What is done in the `background` comes after what people wait for (C09). Raises UpstreamError, Problem.
         """
-        return await self._launch(ref, keep=True, background=background).done()
+        key = await self._flight_key(ref)
+        return await self._launch(ref, key, keep=True, background=background).done()
 
     async def pass_range(self, ref: ArtifactRef, start: int, stop: int) -> AsyncIterator[bytes]:
         if await self.is_pinned(ref):
             # Of a file that somebody approved no byte is passed on that was not approved.
-            async for piece in self.fetch(ref).read(start, stop):
-                yield piece
+            async with aclosing((await self.fetch(ref)).read(start, stop)) as pieces:
+                async for piece in pieces:
+                    yield piece
             return
         try:
             stream = await (await self.remote_of(ref)).open(ref.url, start=start, stop=stop)
@@ -195,15 +229,75 @@ class LocalKeeper:
             )
         return feed
 
-    def _launch(self, ref: ArtifactRef, *, keep: bool = False, background: bool = False) -> Flight:
-        key = _flight_key(ref)
-        is_new = not self.is_arriving(ref)
+    async def _origin(self, ref: ArtifactRef) -> Origin:
+        """Return whose word an artifact is, asking nobody: the end of the chain of feeds that are upstreams."""
+        name, upstream = ref.feed, ref.upstream
+        curated: list[str] = []
+        while (feed := self._feeds.get(name)) is not None:
+            if feed.curated_from:
+                curated.append(name)
+                try:
+                    name, upstream = self._pins.source(name, feed.curated_from, ref, upstream)
+                except Problem:
+                    break
+                if name in self._feeds:
+                    upstream = _known(self._feeds[name], upstream)
+            elif (inner := feed.feeds.get(upstream)) is not None:
+                name = inner
+                owner = await self._owner(inner, ref.name)
+                if owner is None:
+                    break
+                upstream = owner
+            else:
+                return Origin(tuple(curated), self._same.get(upstream, (upstream,)))
+        return Origin(tuple(curated), ())
+
+    async def _owner(self, feed: str, name: str) -> str | None:
+        """Return the upstream of a name in a feed, as far as that is known here."""
+        kept = self._feeds.get(feed)
+        if kept is None:
+            return None
+        try:
+            owned = kept.owners.peek(name) or await kept.owners.find(name, offline=True)
+        except (UpstreamError, Problem):
+            return None
+        return owned.upstream
+
+    async def _flight_key(self, ref: ArtifactRef) -> str:
+        """Return what the fetch of an artifact is known by: its upstream and its digest, else its address."""
+        direct = self._same.get(ref.upstream)
+        upstreams = direct if direct is not None else (await self._origin(ref)).upstreams
+        # Feeds with equal upstreams share a fetch.
+        return f"{min(upstreams, default=f'{ref.feed} {ref.upstream}')} {ref.sha256 or ref.url}"
+
+    def _is_flying(self, key: str) -> bool:
+        return self._flights.is_flying(key) or self._vault_flights.is_flying(key)
+
+    def _landing(self, ref: ArtifactRef, key: str) -> Landing:
+        if not self._is_curated(ref.feed):
+            return FlightLanding(self._launch(ref, key), ref.feed)
+        self._refuse_wrong(ref, key)
+        landing = FlightLanding(self._launch(ref, key), ref.feed)
+        return PinnedLanding(landing, ref, lambda: self._note_wrong(key))
+
+    def _launch(self, ref: ArtifactRef, key: str, *, keep: bool = False, background: bool = False) -> Flight:
+        is_new = not self._is_flying(key)
         flights = self._flights_for(ref, key)
-        source = RemoteSource(ref, self.remote_of, background=background)
-        flight = flights.join(key, [source], expected_of(ref), keep=keep)
+        source = RemoteSource(ref, self.remote_of, self._arrived, background=background)
+        look = partial(self._look, ref, self._vault if flights is self._vault_flights else self._store)
+        flight = flights.join(key, [source], expected_of(ref), keep=keep, look=look)
         if is_new:
             self._arrivals.watch(flight, ref)
         return flight
+
+    async def _look(self, ref: ArtifactRef, store: BlobStore) -> Blob | None:
+        digest = await self.proven(ref)
+        return await store.get(digest) if digest is not None else None
+
+    async def _arrived(self, ref: ArtifactRef, upstream: str, digest: Sha256) -> None:
+        await self._arrivals.note(ref, upstream, digest)
+        if self._is_curated(ref.feed):
+            await self._pins.note_bytes(ref, digest)
 
     def _flights_for(self, ref: ArtifactRef, key: str) -> Flights:
         """Return where the artifact lands; a fetch that is under way is joined, wherever it lands."""
@@ -213,15 +307,15 @@ class LocalKeeper:
             return self._vault_flights
         return self._flights
 
-    def _refuse_wrong(self, ref: ArtifactRef) -> None:
+    def _refuse_wrong(self, ref: ArtifactRef, key: str) -> None:
         """Refuse to ask an origin again that had other bytes than the approved ones a moment ago."""
-        if self._store.clock.monotonic() < self._wrong.get(ref.sha256 or "", 0.0):
+        if self._store.clock.monotonic() < self._wrong.get(key, 0.0):
             raise pinned_problem(ref, gone(ref))
 
-    def _note_wrong(self, ref: ArtifactRef) -> None:
+    def _note_wrong(self, key: str) -> None:
         if len(self._wrong) >= _MOST_WRONG:
             self._wrong.clear()
-        self._wrong[ref.sha256 or ""] = self._store.clock.monotonic() + _WRONG_S
+        self._wrong[key] = self._store.clock.monotonic() + _WRONG_S
 
     def _is_curated(self, feed: str) -> bool:
         kept = self._feeds.get(feed)
@@ -237,6 +331,15 @@ class LocalKeeper:
                 async for _ in stream.chunks():
                     pass
             return stream.total
+
+
+def _equal_upstreams(feeds: Iterable[KeptFeed]) -> dict[str, tuple[str, ...]]:
+    """Return the id of each upstream with those of all that ask the same place in the same way, as the same user."""
+    equal: dict[object, list[str]] = {}
+    for settings in {id_: way.settings for feed in feeds for id_, way in feed.remotes.items()}.values():
+        what = (settings.urls, settings.auth, settings.client_cert, settings.client_key, settings.route)
+        equal.setdefault(what, []).append(settings.id)
+    return {id_: tuple(ids) for ids in equal.values() for id_ in ids}
 
 
 def is_proven(upstream: Upstream) -> bool:
@@ -295,7 +398,3 @@ def _answer(owned: Owned) -> Offer | Absent:
     if owned.upstream is None or held.shard is None:
         return Absent("no upstream of this feed has it", held.fresh_for_s)
     return Offer(owned.upstream, held.shard, held.how, held.age_s, held.fresh_for_s)
-
-
-def _flight_key(ref: ArtifactRef) -> str:
-    return ref.sha256 or f"{ref.upstream} {ref.url}"

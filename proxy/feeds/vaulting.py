@@ -1,8 +1,9 @@
 """Bringing approved bytes into the vault: in the background, after the answer, until they are there.
 
-What is to be done is not kept anywhere: it is every active approval whose digest the vault does not hold. So it
-survives a restart, a restored backup and rot in the vault alike. Bytes that the cache holds are copied (they are pinned
-there meanwhile), others are fetched by their pin. A failure is told with its reason and tried again, ever later.
+What is to be done is not kept anywhere: it is every active approval whose digest the vault does not hold for its feed.
+So it survives a restart, a restored backup and rot in the vault alike. Bytes that the cache holds are copied (they are
+pinned there meanwhile) if they count for the approval's upstream, others are fetched by their pin. A failure is told
+with its reason and tried again, ever later.
 With `fetch = "lazy"` a file waits for its first download, unless the cache has it anyway.
 """
 
@@ -36,6 +37,9 @@ _LONGEST_RETRY_S = 3600.0
 #: Revoked bytes are kept for so long: a revocation may be a mistake, and a client may be reading them.
 GRACE = timedelta(days=30)
 
+#: A feed and the digest of bytes that were approved in it. The vault holds a digest once, but each feed has to get it
+#: from where it was approved there (design, law 5).
+Wanted = tuple[str, Sha256]
 BytesState = Literal["held", "pending", "failed"]
 
 
@@ -71,9 +75,9 @@ class Vaulting:
         self._keeper = keeper
         self._feeds = feeds
         self._retry_s = retry_s
-        self._queue: asyncio.Queue[Sha256] = asyncio.Queue()
-        self._queued: dict[Sha256, Approval] = {}
-        self._trouble: dict[Sha256, _Trouble] = {}
+        self._queue: asyncio.Queue[Wanted] = asyncio.Queue()
+        self._queued: dict[Wanted, Approval] = {}
+        self._trouble: dict[Wanted, _Trouble] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stop_listening: Callable[[], None] = lambda: None
 
@@ -105,14 +109,14 @@ class Vaulting:
 
     def state_of(self, approval: Approval) -> BytesHeld:
         """Return where an approval's bytes are."""
-        if self._vault.holds(approval.sha256):
+        if self.holds(approval.feed, approval.sha256):
             return BytesHeld("held")
-        trouble = self._trouble.get(approval.sha256)
+        trouble = self._trouble.get((approval.feed, approval.sha256))
         return BytesHeld("pending") if trouble is None else BytesHeld("failed", trouble.why)
 
-    def holds(self, digest: Sha256) -> bool:
-        """Tell whether the vault has these bytes."""
-        return self._vault.holds(digest)
+    def holds(self, feed: str, digest: Sha256) -> bool:
+        """Tell whether the vault has these bytes for this feed."""
+        return self._approvals.has_bytes(feed, digest) and self._vault.holds(digest)
 
     def pending(self) -> int:
         """Return how many files are waited for now."""
@@ -127,15 +131,17 @@ class Vaulting:
 
     def _consider(self, approval: Approval) -> None:
         feed = self._feeds().get(approval.feed)
-        is_eager = feed is not None and feed.fetch == "eager"
-        if is_eager or (feed is not None and self._store.holds(approval.sha256)):
+        if feed is None:
+            return
+        digest = approval.sha256
+        if feed.fetch == "eager" or self._store.holds(digest) or self._vault.holds(digest):
             self._put(approval)
 
     def _put(self, approval: Approval) -> None:
-        digest = approval.sha256
-        if digest not in self._queued and not self._vault.holds(digest):
-            self._queued[digest] = approval
-            self._queue.put_nowait(digest)
+        wanted = (approval.feed, approval.sha256)
+        if wanted not in self._queued and not self.holds(*wanted):
+            self._queued[wanted] = approval
+            self._queue.put_nowait(wanted)
 
     async def _sweep(self) -> None:
         """Find what is missing: at the start what a former run left, later what has rotted away."""
@@ -143,7 +149,7 @@ class Vaulting:
         await self._store.scanned()
         while True:
             for number, approval in enumerate(self._approvals.active()):
-                if approval.sha256 not in self._trouble:
+                if (approval.feed, approval.sha256) not in self._trouble:
                     self._consider(approval)
                 if number % 500 == 0:
                     await asyncio.sleep(0)
@@ -160,44 +166,49 @@ class Vaulting:
 
     async def _work(self) -> None:
         while True:
-            digest = await self._queue.get()
+            wanted = await self._queue.get()
             try:
-                await self._try(digest, self._queued[digest])
+                await self._try(wanted, self._queued[wanted])
             finally:
-                self._queued.pop(digest, None)
+                self._queued.pop(wanted, None)
                 self._queue.task_done()
 
-    async def _try(self, digest: Sha256, approval: Approval) -> None:
-        if not self._approvals.pins(digest):
-            self._trouble.pop(digest, None)
+    async def _try(self, wanted: Wanted, queued: Approval) -> None:
+        approval = self._in_force(queued)
+        if approval is None:
+            self._trouble.pop(wanted, None)
             return
         try:
-            await self._bring(digest, self._in_force(approval))
+            await self._bring(approval)
         except Exception as error:  # noqa: BLE001 - whatever it was is told, and tried again
-            self._failed(digest, approval, error)
+            self._failed(wanted, approval, error)
             return
-        self._trouble.pop(digest, None)
+        self._trouble.pop(wanted, None)
         self._tally.count("vault", "taken")
 
-    def _in_force(self, approval: Approval) -> Approval:
-        """Return the approval, or another one of these bytes where its feed is gone or it was revoked."""
-
-        def is_in_force(each: Approval) -> bool:
-            return each.state == "active" and each.feed in self._feeds()
-
+    def _in_force(self, approval: Approval) -> Approval | None:
+        """Return the approval, or the feed's other one of these bytes where it was revoked."""
+        if approval.feed not in self._feeds():
+            return None
         latest = self._approvals.find(approval.feed, approval.id)
-        if latest is not None and latest.sha256 == approval.sha256 and is_in_force(latest):
+        if latest is not None and latest.sha256 == approval.sha256 and latest.state == "active":
             return latest
-        others = (each for each in self._approvals.active() if each.sha256 == approval.sha256)
-        return next((each for each in others if is_in_force(each)), approval)
+        others = self._approvals.of(approval.feed, approval.name).values()
+        return next((each for each in others if each.sha256 == approval.sha256), None)
 
-    async def _bring(self, digest: Sha256, approval: Approval) -> None:
-        if self._vault.holds(digest) or await self._copied(digest):
-            return
-        await self._keeper().arrived(ref_of(approval), background=True)
-        # Somebody's download through an open feed was joined: then it has landed in the cache.
-        if not self._vault.holds(digest) and not await self._copied(digest):
-            raise Problem("busy", "the bytes were lost on their way; they are fetched again")
+    async def _bring(self, approval: Approval) -> None:
+        ref, digest = ref_of(approval), approval.sha256
+        is_here = self._vault.holds(digest)
+        if not await self._keeper().counts(ref, digest) or not (is_here or await self._copied(digest)):
+            if self._feeds()[approval.feed].fetch == "lazy":
+                return
+            await self._keeper().arrived(ref, background=True)
+            # Somebody's download through an open feed was joined: then it has landed in the cache.
+            is_here = self._vault.holds(digest) or await self._copied(digest)
+            if not is_here or not await self._keeper().counts(ref, digest):
+                raise Problem("busy", "the bytes were lost on their way; they are fetched again")
+        at_ms = round(self._clock.now().timestamp() * 1000)
+        await self._approvals.note_bytes(approval.feed, approval.name, digest, at_ms)
 
     async def _copied(self, digest: Sha256) -> bool:
         blob = await self._store.own(digest)
@@ -209,8 +220,8 @@ class Vaulting:
             return False
         return True
 
-    def _failed(self, digest: Sha256, approval: Approval, error: Exception) -> None:
-        trouble = self._trouble.setdefault(digest, _Trouble(0, ""))
+    def _failed(self, wanted: Wanted, approval: Approval, error: Exception) -> None:
+        trouble = self._trouble.setdefault(wanted, _Trouble(0, ""))
         trouble.attempts += 1
         trouble.why = _told(error)
         self._tally.count("vault", "failed")
@@ -218,7 +229,7 @@ class Vaulting:
             "approved bytes could not be fetched: feed %s, file %s, sha256 %s, attempt %s, why %s",
             approval.feed,
             approval.artifact,
-            digest,
+            approval.sha256,
             trouble.attempts,
             trouble.why,
         )

@@ -9,7 +9,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proxy.model.approval import Approval, Promotion
-from proxy.state.tables import approvals, promotions
+from proxy.state.tables import approvals, promotions, vaulted
 
 _PROMOTED = tuple(column.name for column in promotions.columns)
 _AT_ONCE = 500
@@ -41,6 +41,7 @@ async def remove(connection: AsyncConnection, feed: str) -> None:
     """Forget a feed's approvals and promotions, in the transaction that is open."""
     await connection.execute(delete(approvals).where(approvals.c.feed == feed))
     await connection.execute(delete(promotions).where(promotions.c.feed == feed))
+    await connection.execute(delete(vaulted).where(vaulted.c.feed == feed))
 
 
 async def promotion(connection: AsyncConnection, feed: str, **by: str) -> Promotion | None:

@@ -14,7 +14,7 @@ from proxy.model.approval import Approval, Promotion
 from proxy.model.audit_entry import AuditEntry
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
-from proxy.state.approved import Curated, drop, load
+from proxy.state.approved import Curated, drop, load, load_vaulted
 
 if TYPE_CHECKING:
     from proxy.state.database import Database
@@ -39,17 +39,23 @@ class Approvals:
         self._feeds: dict[str, Curated] = {}
         self._by_id: dict[str, Approval] = {}
         self._digests: dict[Sha256, int] = {}
+        #: For which feeds which bytes have come from where they were approved.
+        self._vaulted: dict[Sha256, set[str]] = {}
         self._listeners: list[OnChange] = []
         self._turn = asyncio.Lock()
 
     async def load(self) -> None:
         """Take in what the open database holds; before anything is served."""
         loaded = await asyncio.to_thread(load, self._database.path)
+        vaulted = await asyncio.to_thread(load_vaulted, self._database.path)
         self._feeds.clear()
         self._by_id.clear()
         self._digests.clear()
+        self._vaulted.clear()
         for approval in loaded:
             self._put(approval)
+        for feed, digest in vaulted:
+            self._vaulted.setdefault(digest, set()).add(feed)
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -100,6 +106,13 @@ class Approvals:
     def pins(self, digest: Sha256) -> bool:
         """Tell whether any active approval is of these bytes."""
         return digest in self._digests
+
+    def has_bytes(self, feed: str, digest: Sha256) -> bool:
+        """Tell whether these bytes have come for this feed from where they were approved.
+
+        The vault may hold them for another feed only; then they are not this feed's to send.
+        """
+        return feed in self._vaulted.get(digest, ())
 
     def unpinned_since(self, before_ms: int) -> set[Sha256]:
         """Return the digests whose every approval was revoked before that time."""
@@ -183,11 +196,26 @@ class Approvals:
             self._changed(after)
         return after
 
+    async def note_bytes(self, feed: str, name: str, digest: Sha256, at_ms: int) -> None:
+        """Note that bytes of a name have come for a feed from where they were approved. Raises Problem('disk-full').
+
+        Where nothing of the name is approved any more, perhaps because the feed is gone, nothing is noted.
+        """
+        if self.has_bytes(feed, digest):
+            return
+        rows = await self._database.rows()
+        async with self._turn:
+            if self.of(feed, name):
+                await rows.write_vaulted(feed, digest, at_ms)
+                self._vaulted.setdefault(digest, set()).add(feed)
+
     async def let_go(self, digest: Sha256, remove: Callable[[Sha256], Awaitable[None]]) -> bool:
         """Remove bytes that no active approval is of, and none is made meanwhile; tell whether they were removed."""
         async with self._turn:
             if self.pins(digest):
                 return False
+            if self._vaulted.pop(digest, None) is not None:
+                await (await self._database.rows()).forget_vaulted(digest)
             await remove(digest)
             return True
 
@@ -207,6 +235,10 @@ class Approvals:
         for approval in gone:
             self._take(approval)
             del self._by_id[approval.id]
+        for digest in [digest for digest, feeds in self._vaulted.items() if feed in feeds]:
+            self._vaulted[digest].discard(feed)
+            if not self._vaulted[digest]:
+                del self._vaulted[digest]
         curated = self._feeds.pop(feed, None)
         if curated is not None:
             self._tell(feed, frozenset(each.name for each in gone))

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from proxy.model.approval import Approval, Drift
+from proxy.model.digest import Sha256
 
 _FIELDS = Approval.__struct_fields__
 _DRIFT = msgspec.msgpack.Decoder(Drift)
@@ -18,6 +19,17 @@ def load(path: Path) -> list[Approval]:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
     try:
         return list(_read(connection.execute(f"SELECT {', '.join(_FIELDS)} FROM approvals ORDER BY rowid")))
+    finally:
+        connection.close()
+
+
+def load_vaulted(path: Path) -> list[tuple[str, Sha256]]:
+    """Return the feeds and the digests that have come for them. Blocks."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+    try:
+        return [
+            (feed, Sha256(digest)) for feed, digest in connection.execute("SELECT feed, sha256 FROM vaulted")
+        ]
     finally:
         connection.close()
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from proxy.state.schema_0002 import SCHEMA_0002
+from proxy.state.schema_0003 import SCHEMA_0003
 
 #: Every revision that this program can open, oldest first; the last is what it works with.
-REVISIONS: Sequence[str] = ("0001", "0002")
+REVISIONS: Sequence[str] = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 SCHEMA: Sequence[str] = (
@@ -25,6 +26,7 @@ SCHEMA: Sequence[str] = (
     "CREATE TABLE owners (feed VARCHAR NOT NULL, name VARCHAR NOT NULL, upstream VARCHAR NOT NULL, "
     "since_ms BIGINT NOT NULL, PRIMARY KEY (feed, name))",
     *SCHEMA_0002,
+    *SCHEMA_0003,
 )
 
 

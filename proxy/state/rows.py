@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from proxy.model.audit_entry import AuditEntry
 from proxy.model.problem import Problem
 from proxy.state.audit import append
-from proxy.state.tables import owners, sightings, snapshots
+from proxy.state.tables import owners, sightings, snapshots, vaulted
 
 _LOG = logging.getLogger("feedgate.state")
 #: SQLite takes 32,766 parameters; older ones 999.
@@ -133,6 +133,15 @@ class Rows:
             for name, upstream in names.items()
         ]
         await self._write(insert(owners).on_conflict_do_nothing(), rows)
+
+    async def write_vaulted(self, feed: str, digest: str, at_ms: int) -> None:
+        """Write that bytes have come for a curated feed, unless it is known."""
+        row = {"feed": feed, "sha256": digest, "at_ms": at_ms}
+        await self._write(insert(vaulted).on_conflict_do_nothing(), [row])
+
+    async def forget_vaulted(self, digest: str) -> None:
+        """Forget for which feeds bytes had come."""
+        await self._write(delete(vaulted).where(vaulted.c.sha256 == digest), [{}])
 
     @asynccontextmanager
     async def change(self, entries: Sequence[AuditEntry], at_ms: int) -> AsyncIterator[AsyncConnection]:

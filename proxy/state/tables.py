@@ -114,6 +114,15 @@ promotions = Table(
 )
 Index("promotions_by_time", promotions.c.feed, promotions.c.at_ms)
 Index("promotions_by_key", promotions.c.feed, promotions.c.key, unique=True)
+#: Curated feeds and the digests that have come for them from where they were approved: only for these feeds may the
+#: vault's copy be sent (`approvals.py`).
+vaulted = Table(
+    "vaulted",
+    metadata,
+    Column("feed", String, primary_key=True),
+    Column("sha256", String, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+)
 #: API keys (`keys.py`): of the value only a digest under `salt`, which is the same in every row.
 keys = Table(
     "keys",

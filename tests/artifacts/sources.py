@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
+from proxy.model.digest import Sha256
 from proxy.upstream.errors import Truncated, UpstreamError
 
 
@@ -85,6 +86,7 @@ class FakeSource:
     label: str = "http://origin.test"
     asked: list[tuple[int, str | None]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    right: list[Sha256] = field(default_factory=list)
     sent: int = 0
     open_streams: int = 0
     most_open: int = 0
@@ -101,6 +103,9 @@ class FakeSource:
         self.open_streams += 1
         self.most_open = max(self.most_open, self.open_streams)
         return FakeStream(self, turn, start, if_range)
+
+    async def right_bytes(self, digest: Sha256) -> None:
+        self.right.append(digest)
 
     async def wrong_bytes(self, detail: str) -> None:
         self.complaints.append(detail)

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from proxy.artifacts.blob import PIECE_BYTES, TAIL_BYTES
+from proxy.artifacts.blob import PIECE_BYTES, TAIL_BYTES, Blob
 from proxy.artifacts.files import Files
 from proxy.artifacts.flight import Expected
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.rules import Rules
 from proxy.artifacts.store import BlobStore
 from proxy.model.problem import Problem
-from tests.artifacts.sources import FakeSource, Turn, honest
+from proxy.upstream.errors import Silent
+from tests.artifacts.sources import FakeSource, FakeStream, Turn, honest
 from tests.artifacts.tools import (
     Client,
     collect,
@@ -403,3 +404,65 @@ async def test_a_fault_of_the_program_reaches_the_readers(
         await flight.opened()
     assert caught.value.word == "internal"
     assert "fault" in caplog.text
+
+
+async def test_a_fetch_that_ended_after_somebody_had_looked_is_not_begun_again(
+    flights: Flights, store: BlobStore
+) -> None:
+    data = data_of(300_000)
+    source = honest(data)
+    await flights.join("k", [source], expected_of(data)).done()
+
+    async def look() -> Blob | None:
+        return await store.get(sha256_of(data))
+
+    late = [flights.join("k", [source], expected_of(data), look=look) for _ in range(3)]
+    assert await asyncio.gather(*(collect(flight) for flight in late)) == [data] * 3
+    opened = await late[0].opened()
+    assert (opened.total, await collect(late[0], 5, 9)) == (len(data), data[5:9])
+    assert source.asked == [(0, None)]
+
+
+async def test_what_a_look_found_and_lost_again_is_fetched(flights: Flights, store: BlobStore) -> None:
+    data = data_of(300_000)
+    source = honest(data)
+    blob = await flights.join("k", [source], expected_of(data)).done()
+
+    async def look() -> Blob | None:
+        await store.remove(blob.digest)
+        return blob
+
+    assert await collect(flights.join("k", [source], expected_of(data), look=look)) == data
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        Turn(refusal=Problem("unknown", "gone")),
+        Turn(data_of(300_000), cut_at=9, etag=None),
+        Turn(refusal=Silent("origin", "no byte came")),
+    ],
+)
+async def test_where_a_joiner_knows_the_artifact_is_asked_before_anybody_is_refused(
+    flights: Flights, turn: Turn
+) -> None:
+    data = data_of(300_000)
+    gate = asyncio.Event()
+    expected = Expected(sha256_of(data))
+
+    class Waiting(FakeSource):
+        async def open(self, start: int, if_range: str | None) -> FakeStream:
+            await gate.wait()
+            return await super().open(start, if_range)
+
+    bad, good = Waiting([turn], "bad"), honest(data, chunk=4096)
+    first = flights.join("k", [bad], expected)
+    second = flights.join("k", [good], expected)
+    assert good.asked == []
+    reading = asyncio.gather(Client().read(first), collect(second))
+    gate.set()
+    client, got = await reading
+    assert got == data
+    assert client.got == data or client.failure is not None
+    assert (good.asked, good.right) == ([(0, None)], [sha256_of(data)])
+    assert bad.right == []

@@ -10,6 +10,7 @@ from proxy.artifacts.flight import OriginStreamLike
 from proxy.artifacts.flights import Flights
 from proxy.config.settings import Rate, Upstream
 from proxy.model.clock import SystemClock
+from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.model.redact import SecretUrl
 from proxy.upstream.door import Door
@@ -40,6 +41,9 @@ class RemoteSource:
 
     async def open(self, start: int, if_range: str | None) -> OriginStreamLike:
         return await self._remote.open(PATH, start=start, if_range=if_range)
+
+    async def right_bytes(self, digest: Sha256) -> None:
+        pass
 
     async def wrong_bytes(self, detail: str) -> None:
         self.complaints.append(detail)

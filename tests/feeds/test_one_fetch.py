@@ -47,6 +47,33 @@ async def test_a_fetch_that_ends_while_the_store_is_asked_is_not_begun_again(
         assert origin.hits(path) == 1
 
 
+@pytest.mark.parametrize("is_hashed", [True, False])
+@pytest.mark.parametrize("size", [100, 200_000])
+async def test_who_looked_before_a_fetch_began_and_comes_after_its_end_begins_no_other(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_hashed: bool, size: int
+) -> None:
+    index = FakeIndex(origin)
+    index.add(wheel("demo", "1.0", payload=size), hashed=is_hashed)
+    path = index.file_path(WHEEL)
+    async with Gateway(tmp_path, feed(upstream(index.url, json_api=None))) as gateway:
+        pypi = gateway.app.site.pypi_feeds["pypi"]
+        real = pypi.blob
+
+        async def looked_too_early(ref: ArtifactRef) -> Blob | None:
+            """The whole of a fetch goes by between the look and what is made of it."""
+            found = await real(ref)
+            monkeypatch.setattr(pypi, "blob", real)
+            assert (await gateway.get(f"/pypi/pypi/packages{path}")).status == 200
+            while gateway.app.base.flights.current():
+                await asyncio.sleep(0.01)
+            return found
+
+        monkeypatch.setattr(pypi, "blob", looked_too_early)
+        late = await gateway.get(f"/pypi/pypi/packages{path}")
+        assert (late.status, late.body) == (200, index.file(WHEEL).built.data)
+        assert origin.hits(path, method="GET") == 1
+
+
 async def test_a_server_may_be_stopped_twice(origin: Origin, tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, feed(upstream(f"{origin.url}/simple/")))
     await gateway.start()

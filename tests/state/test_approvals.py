@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from proxy.model.approval import Approval, Drift
+from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.state.approvals import KEY_MS, Approvals
 from proxy.state.audit import read
@@ -165,3 +166,35 @@ async def test_a_deleted_feed_leaves_nothing(database: Database, approvals: Appr
     assert approvals.names("approved") == () and not approvals.pins(approval().sha256)
     assert (await again(database)).active() == []
     assert await approvals.promotion("approved", "p-1") is None
+
+
+async def test_for_which_feed_bytes_have_come_is_kept_until_the_feed_or_the_bytes_are_gone(
+    database: Database, approvals: Approvals
+) -> None:
+    bytes_ = digest("bytes")
+    for feed in ("approved", "other"):
+        one = approval(feed=feed, sha256=bytes_)
+        await approvals.promote(promotion(f"p-{feed}", feed=feed), [one], entry())
+        await approvals.note_bytes(feed, "demo", bytes_, 5)
+    loaded = await again(database)
+    for each in (approvals, loaded):
+        assert each.has_bytes("approved", bytes_) and each.has_bytes("other", bytes_)
+        assert not each.has_bytes("third", bytes_) and not each.has_bytes("approved", digest("others"))
+    await approvals.forget("other", entry("feed.delete", "other"))
+    loaded = await again(database)
+    assert [each.has_bytes("other", bytes_) for each in (approvals, loaded)] == [False, False]
+    assert [each.has_bytes("approved", bytes_) for each in (approvals, loaded)] == [True, True]
+    # A fetch that ends only now is of a feed that is gone; one with its name is another feed.
+    await approvals.note_bytes("other", "demo", bytes_, 6)
+    assert not (await again(database)).has_bytes("other", bytes_)
+    active = approvals.of("approved", "demo")[WHEEL]
+    await approvals.change(active, revoked(active), entry("approval.revoke"))
+
+    async def removed(_: Sha256) -> None:
+        """The vault's part."""
+
+    assert await approvals.let_go(bytes_, removed)
+    assert [each.has_bytes("approved", bytes_) for each in (approvals, await again(database))] == [
+        False,
+        False,
+    ]

@@ -61,7 +61,7 @@ ROW = ("up", "", "demo", b"payload")
 NEXT = """
 import os, signal
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "next", "0002", None, None
+revision, down_revision, branch_labels, depends_on = "next", "0003", None, None
 
 def upgrade() -> None:
     op.execute("CREATE TABLE extra (a INTEGER)")
@@ -226,3 +226,23 @@ async def test_killed_at_any_call_for_a_file_the_next_start_upgrades(released: P
             copies = list(folder.glob("state.sqlite.before-*"))
             assert all(content(copy)[0] == revision for copy in copies if not copy.name.endswith(".new"))
     assert calls >= sized(3, 5)
+
+
+def test_what_was_approved_before_bytes_had_to_be_shown_counts_as_it_did(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    migrate(path, "0002")
+    connection = sqlite3.connect(path)
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(approvals)")]
+    told = {"at_ms": 5, "record": b"r", "size": None, "revoked_ms": None, "drift": None}
+    for id_, feed, digest, state in (("1", "a", "11", "active"), ("2", "b", "11", "active"),
+                                     ("3", "c", "33", "revoked"), ("4", "b", "44", "active")):  # fmt: skip
+        row = told | {"id": id_, "feed": feed, "sha256": digest, "state": state, "artifact": id_}
+        marks = ", ".join("?" * len(columns))
+        connection.execute(f"INSERT INTO approvals VALUES ({marks})", [row.get(name, "") for name in columns])
+    connection.commit()
+    connection.close()
+    migrate(path)
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT feed, sha256, at_ms FROM vaulted ORDER BY 1, 2").fetchall()
+    connection.close()
+    assert found == [("a", "11", 5), ("b", "11", 5), ("b", "44", 5)]

@@ -167,7 +167,7 @@ class Promotions:
             PromotedItem(
                 artifact=pick.found.artifact, name=pick.found.name, version=pick.found.version, sha256=pick.sha256,
                 size=pick.found.size, why=pick.why, state="new" if pick.is_new else "already",
-                bytes="held" if self._vaulting.holds(pick.sha256) else "pending",
+                bytes="held" if self._vaulting.holds(feed.name, pick.sha256) else "pending",
             )
             for pick in picks
         ]  # fmt: skip

@@ -5,8 +5,9 @@ central directory by range reads; the whole wheel. Of a wheel that somebody appr
 word: it is the file with the pinned digest, or it comes out of the wheel with the pinned digest (design, law 7).
 
 Bytes are proven when they have the digest that the index tells, or were read out of the verified wheel. Only these
-are known by the wheel's digest, for every feed that lists it. All others are one upstream's word about one URL: they
-are kept under that, never told a digest of, and give way to the wheel's own as soon as it is held.
+are known by the wheel's digest, for every feed whose upstream has shown that it has the wheel. All others are one
+upstream's word about one URL: they are kept under that, never told a digest of, and give way to the wheel's own as soon
+as it is held.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from proxy.artifacts.blob import Blob
 from proxy.artifacts.notes import Notes
+from proxy.artifacts.proofs import Proofs
 from proxy.artifacts.store import BlobStore
 from proxy.feeds.keeper import ArtifactRef
 from proxy.feeds.local_keeper import LocalKeeper, gone
@@ -35,8 +37,11 @@ _MOST_BYTES = 10 * 1024**2
 class CoreMetadata:
     """The METADATA of wheels, each made once."""
 
-    def __init__(self, keeper: LocalKeeper, store: BlobStore, notes: Notes, tally: Tally) -> None:
+    def __init__(
+        self, keeper: LocalKeeper, store: BlobStore, notes: Notes, proofs: Proofs, tally: Tally
+    ) -> None:
         self._keeper = keeper
+        self._proofs = proofs
         self._store = store
         self._notes = notes
         self._tally = tally
@@ -47,7 +52,7 @@ class CoreMetadata:
 
         `may_fetch`: where nothing less tells it, the whole wheel is fetched.
         """
-        if advertised is not None and await self._store.get(advertised) is not None:
+        if advertised is not None and await self._is_held(ref, advertised):
             return advertised
         known = await self._proven(ref, advertised)
         if known is None and advertised is None and await self._may_be_unproven(ref):
@@ -142,6 +147,8 @@ class CoreMetadata:
         if answer.status != 200:
             return None
         if await asyncio.to_thread(_is_metadata, answer.body, ref.name, advertised):
+            if advertised is not None:
+                await self._proofs.add(remote.settings.id, advertised)
             return answer.body
         if advertised is not None:
             self._tally.count("core_metadata_wrong", ref.upstream)
@@ -173,8 +180,12 @@ class CoreMetadata:
     async def _may_be_unproven(self, ref: ArtifactRef) -> bool:
         return await self._keeper.held(ref) is None and not await self._keeper.is_pinned(ref)
 
+    async def _is_held(self, ref: ArtifactRef, digest: Sha256) -> bool:
+        """Tell whether METADATA is held that the file's own upstream has shown (design, law 5)."""
+        return await self._keeper.counts(ref, digest) and await self._store.get(digest) is not None
+
     async def _proven(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256 | None:
-        wheel = ref.sha256 or await self._keeper.held(ref)
+        wheel = await self._keeper.proven(ref)
         digest = await self._noted(_proven_note(wheel)) if wheel is not None else None
         if digest is not None and advertised is not None:
             await self._amend(ref, {"sha256": digest})

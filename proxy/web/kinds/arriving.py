@@ -41,7 +41,7 @@ async def file_answer(
 
     A fetch under way is joined before the store is asked: one that ends in between is not begun again (law 5).
     """
-    landing = keeper.fetch(ref) if keeper.is_arriving(ref) else None
+    landing = await keeper.arriving(ref)
     blob = await files.blob(ref)
     if blob is None:
         return await _arriving(request, keeper, ref, landing, gone)
@@ -65,8 +65,9 @@ def _unproven(keeper: Keeper, ref: ArtifactRef, blob: Blob, files: Files) -> Str
         except LostBlobError as lost:
             if has_begun:
                 raise Problem("busy", "the stored file proved damaged while it was sent") from lost
-        async for piece in keeper.fetch(ref).read(start, stop):
-            yield piece
+        async with aclosing(_from_fetch(keeper, ref, start, stop)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     return StreamAnswer(open=read, size=blob.size, etag=blob.digest, cache=Cache.HIT)
 
@@ -76,8 +77,8 @@ async def _arriving(
 ) -> StreamAnswer:  # fmt: skip
     """Return the answer for a file that is not held; `landing` is a fetch that was under way."""
     is_wanted = request.method == "GET" and _reaches_the_end(request)
-    if landing is None and (is_wanted or keeper.is_arriving(ref)):
-        landing = keeper.fetch(ref)
+    if landing is None:
+        landing = await (keeper.fetch(ref) if is_wanted else keeper.arriving(ref))
     try:
         size = await landing.opened() if landing is not None else await keeper.size_of(ref)
     except Problem as problem:
@@ -89,10 +90,18 @@ async def _arriving(
         is_part = stop is not None and size is not None and (start, stop) != (0, size)
         if landing is None and is_part and stop is not None and stop - start <= PASSED_BYTES:
             return keeper.pass_range(ref, start, stop)
-        return (landing or keeper.fetch(ref)).read(start, stop)
+        return landing.read(start, stop) if landing is not None else _from_fetch(keeper, ref, start, stop)
 
     cache = Cache.PASSED if landing is None else Cache.MISS
     return StreamAnswer(open=read, size=size, etag=ref.sha256, cache=cache)
+
+
+async def _from_fetch(
+    keeper: Keeper, ref: ArtifactRef, start: int, stop: int | None
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing((await keeper.fetch(ref)).read(start, stop)) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 def _reaches_the_end(request: Inbound) -> bool:
