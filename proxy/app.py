@@ -16,6 +16,7 @@ from proxy.config.changes import applied, changes
 from proxy.config.load import Loaded
 from proxy.config.settings import Settings
 from proxy.curating import Curating
+from proxy.imports import load_for
 from proxy.management import Management
 from proxy.model.clock import Clock
 from proxy.site import Site, build_site
@@ -123,7 +124,8 @@ class App:
     async def start(self) -> None:
         """Open (which takes the data folder's lock) and listen.
 
-        Raises StateError, OSError or ssl.SSLError, and then nothing is left running.
+        Ready is what has imported all that requests may need. Raises StateError, ImportFailed, OSError or ssl.SSLError,
+        and then nothing is left running.
         """
         try:
             await self.base.start()
@@ -143,8 +145,9 @@ class App:
             self._watching = asyncio.create_task(watch_loop(self.metrics, self.base.clock), name="loop lag")
             register_authorities(self.metrics, self._authorities)
             self._look()
-            self._is_ready = True
             await self._web.start()
+            await asyncio.to_thread(load_for, self.settings)
+            self._is_ready = True
             self._prefetching = asyncio.create_task(self.site.prefetch(), name="prefetch")
         except BaseException:
             await self.stop()

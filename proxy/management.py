@@ -11,13 +11,14 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol
 
 from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded
 from proxy.config.masks import masked
 from proxy.config.settings import Settings
 from proxy.config.stored import NOTHING, SINGULAR, Declared, Stored, nothing_stored
+from proxy.imports import ImportFailed, load_for, load_for_policies
 from proxy.model.actor import Actor
 from proxy.model.audit_entry import AuditEntry
 from proxy.model.clock import Clock
@@ -29,6 +30,7 @@ from proxy.state.errors import StateError
 from proxy.state.seal import Seal
 from proxy.upstream.errors import UpstreamError
 
+P = ParamSpec("P")
 _LOG = logging.getLogger("feedgate")
 #: How long a change waits for its turn.
 _PATIENCE_S = 20.0
@@ -106,10 +108,12 @@ class Management:
             document = make(before)
             if document is None and before is None:
                 return None
+            if noun == "policies":
+                await _load(load_for_policies)
             after = Declared(document, secrets.token_hex(16)) if document is not None else None
             loaded = await asyncio.to_thread(current.with_stored, _with(current.stored, noun, name, after))
             entry = self._entry(noun, name, before, after, actor, request_id)
-            prepared = self._prepared(loaded.settings)
+            prepared = await self._prepared(loaded.settings)
             try:
                 await self._keep(noun, name, after, entry)
             except BaseException:
@@ -130,6 +134,7 @@ class Management:
             stored = current.stored
             again = replace(current, request=replace(current.request, stored=lambda _folder, _url: stored))
             loaded = await asyncio.to_thread(again.again)
+            await _load(load_for, loaded.settings)
             prepared = self._running.prepare(loaded.settings)
             detail = ", ".join(prepared.changed) or "nothing changed"
             entry = AuditEntry(
@@ -168,7 +173,8 @@ class Management:
             )
         return self.current
 
-    def _prepared(self, settings: Settings) -> Any:
+    async def _prepared(self, settings: Settings) -> Any:
+        await _load(load_for, settings)
         try:
             return self._running.prepare(settings)
         except UpstreamError as err:
@@ -211,6 +217,15 @@ class Management:
             after=masked(noun, after.document) if after is not None else None,
             detail=f"approvals removed with it: {approved}" if approved else "", request_id=request_id,
         )  # fmt: skip
+
+
+async def _load(load: Callable[P, None], *what: P.args, **more: P.kwargs) -> None:
+    """Import what changed settings need, before anything of them is in force."""
+    try:
+        await asyncio.to_thread(load, *what, **more)
+    except ImportFailed as err:
+        _LOG.error("%s", err)
+        raise Problem("busy", f"{err}; see the log", retry_after_s=30) from err
 
 
 def _with(stored: Stored, noun: str, name: str, thing: Declared | None) -> Stored:

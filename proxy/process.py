@@ -14,6 +14,7 @@ from proxy.app import App
 from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded
 from proxy.config.settings import Settings
+from proxy.imports import ImportFailed
 from proxy.management import in_words
 from proxy.model.actor import SYSTEM
 from proxy.model.problem import Problem
@@ -39,6 +40,8 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
     loop.add_signal_handler(signal.SIGHUP, reloading.set)
     await app.start()
     try:
+        # What was loaded since, beside the first answers, stays as well.
+        gc.freeze()
         await _tell_others(app, loaded.path)
         made = app.base.state_folder / ADMIN_KEY_FILE if app.base.is_admin_key_new else None
         _show(banner(settings, app.url, made))
@@ -120,7 +123,7 @@ def run(settings: Settings, loaded: Loaded) -> int:
     except UpstreamError as error:
         print(f"feedgate: an upstream cannot be used: {error}", file=sys.stderr)
         return 2
-    except (StateError, OSError) as error:
+    except (StateError, ImportFailed, OSError) as error:
         print(f"feedgate: {error}", file=sys.stderr)
         return 1
     finally:

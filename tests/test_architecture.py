@@ -22,7 +22,7 @@ LEVELS = (
     {"web"},
     {"feeds"},
     {"artifacts"},
-    {"upstream", "state", "child", "scarcity"},
+    {"upstream", "state", "child", "scarcity", "imports"},
     {"config"},
     {"pypi", "conda", "policy"},
     {"model"},

@@ -1,7 +1,7 @@
 """The state database: opened at the start, closed at the end, refused when in doubt.
 
 `open` settles that a sound database of the right schema is there, without SQLAlchemy (a fifth of a second to
-import); that comes with the first row, or with `warm`, in a thread.
+import); that comes with the first row, or with `warm`, in a thread, before the server is ready (proxy.imports).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The text of /metrics: what `metrics.py` counted, as Prometheus reads it.
 
-prometheus-client is imported at the first scrape (50 ms that the start does not pay), and a registry of our
-own is used, so that nothing else in the process adds to it.
+prometheus-client is imported while the server listens already, before it is ready (proxy.imports), and a registry of
+our own is used, so that nothing else in the process adds to it.
 """
 
 from __future__ import annotations

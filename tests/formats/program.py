@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,18 +24,31 @@ _START_S, _STOP_S, _WITHIN_S = 60.0, 30.0, 60.0
 class Program:
     """`data` is below `folder`; `root` is where the program's own source lies."""
 
-    def __init__(self, folder: Path, *, has_approvals: bool, root: Path = THIS) -> None:
+    def __init__(
+        self, folder: Path, *, has_approvals: bool, root: Path = THIS, program: Sequence[str] = ("-m", "proxy"),
+        settings: str | None = None,
+    ) -> None:  # fmt: skip
         self.data = folder / "data"
         self.url = ""
         self._folder = folder
         self._root = root
+        self._program = program
+        self._settings = settings if settings is not None else config(has_approvals=has_approvals)
         self.has_approvals = has_approvals
         self._process: asyncio.subprocess.Process
 
     async def __aenter__(self) -> Self:
         path = self._folder / "config.toml"
-        path.write_text(config(has_approvals=self.has_approvals))
-        command = (sys.executable, "-m", "proxy", "serve", "--config", path, "--data-dir", self.data)
+        path.write_text(self._settings)
+        command = (
+            sys.executable,
+            *self._program,
+            "serve",
+            "--config",
+            str(path),
+            "--data-dir",
+            str(self.data),
+        )
         environ = {"PATH": os.environ["PATH"], "HOME": str(self._folder), "FEEDGATE_ADMIN_KEY": ADMIN}
         with self._log_path.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -70,6 +83,13 @@ class Program:
             self._process.kill()
             raise
         assert error is not None or code == 0, self.log.decode()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
 
     @property
     def _log_path(self) -> Path:
