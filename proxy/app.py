@@ -118,8 +118,18 @@ class App:
 
     @property
     def url(self) -> str:
-        """The server's own URL, without a trailing slash."""
+        """The URL that people are given, without a trailing slash."""
         return self._web.url
+
+    @property
+    def listening_url(self) -> str:
+        """The address that is listened on, as this machine's programs reach it, without a trailing slash."""
+        return self._web.listening_url
+
+    @property
+    def certificate(self) -> str | None:
+        """The certificate that clients are shown, in PEM; None without TLS."""
+        return self._web.certificate
 
     async def start(self) -> None:
         """Open (which takes the data folder's lock) and listen.

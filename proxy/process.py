@@ -44,7 +44,9 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
         gc.freeze()
         await _tell_others(app, loaded.path)
         made = app.base.state_folder / ADMIN_KEY_FILE if app.base.is_admin_key_new else None
-        _show(banner(settings, app.url, made))
+        if app.base.database.is_new:
+            _LOG.info("new data folder: there was no state in %s", settings.server.data_dir)
+        _show(banner(settings, app.url, made, is_new=app.base.database.is_new))
         while not stopping.is_set():
             waits = {asyncio.create_task(stopping.wait()), asyncio.create_task(reloading.wait())}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -63,7 +65,8 @@ async def _tell_others(app: App, config: Path | None) -> None:
     """Write where the server is for the commands on this machine; the server itself can do without."""
     folder = app.settings.server.state_dir
     try:
-        await asyncio.to_thread(write_running, folder, app.url, config, app.base.clock.now())
+        started, certificate = app.base.clock.now(), app.certificate
+        await asyncio.to_thread(write_running, folder, app.listening_url, config, started, certificate)
     except OSError as error:
         _LOG.warning(
             "server.json could not be written: %s; commands on this machine do not find the server by its data folder: "

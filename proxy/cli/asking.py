@@ -1,8 +1,13 @@
 """Asking the management API: a running server's over HTTP, or, where none runs, this process's own.
 
 Both give the same documents, because the same routes answer both.
+
+Where a key goes: one that is named (`--key`, FEEDGATE_KEY) to the server that it was named with; the first admin's, out
+of the data folder, to nobody but the server that holds this folder's lock, at the address that it listens on. Without
+a server, a command works on state that is there and never makes any: an empty folder is a slip, not a new world.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +18,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from proxy.cli import running
+from proxy.cli.options import asked_folder, is_of_environment
 from proxy.config.load import Loaded
 from proxy.state.admin_key import read as read_admin_key
 from proxy.state.errors import StateError
@@ -22,13 +28,43 @@ _PATIENCE_S = 60.0
 #: The most that the API gives at once.
 _PAGE = 1000
 
+_SERVER, _KEY = "FEEDGATE_SERVER", "FEEDGATE_KEY"
+
+
+def _server_named(context: typer.Context, value: str | None) -> str | None:
+    """Return the server to ask; a data folder named on the command line counts more than the environment."""
+    if value is None or asked_folder(context) is None:
+        return value
+    if not is_of_environment(context, "server"):
+        raise typer.BadParameter("--server and --data-dir name two servers; leave one out")
+    return None
+
+
+def _key_named(context: typer.Context, value: str | None) -> str | None:
+    """Return the key to ask with: the environment's is the key of the environment's server, where there is one."""
+    owner = os.environ.get(_SERVER)
+    if not value or not owner or not is_of_environment(context, "key"):
+        return value
+    if asked_folder(context) is not None:
+        return None
+    asked = context.params.get("server")
+    if asked is not None and asked.rstrip("/") != owner.rstrip("/"):
+        raise typer.BadParameter(
+            f"{_KEY} is the key of {_SERVER} and goes to no other server; give this one's with --key"
+        )
+    return value
+
+
 ServerUrl = Annotated[
     str | None,
     typer.Option(
-        "--server", metavar="URL", envvar="FEEDGATE_SERVER", help="Ask this server; else the one here."
+        "--server", metavar="URL", envvar=_SERVER, callback=_server_named,
+        help="Ask this server; else the one here.",
     ),
+]  # fmt: skip
+Key = Annotated[
+    str | None, typer.Option("--key", envvar=_KEY, callback=_key_named, help="The key to ask it with.")
 ]
-Key = Annotated[str | None, typer.Option("--key", envvar="FEEDGATE_KEY", help="The key to ask it with.")]
 CaFile = Annotated[
     str | None, typer.Option("--ca", metavar="PATH", help="The CA of the server's certificate.")
 ]
@@ -143,7 +179,7 @@ class Api:
 
 
 def _own_key(loaded: Loaded) -> str | None:
-    """Return the first admin's key, where this user may read it: only for the server on this very data folder."""
+    """Return the first admin's key, where this user may read it: for the server on this data folder, and no other."""
     settings = loaded.settings
     try:
         admin = settings.admin_key or read_admin_key(settings.server.state_dir)
@@ -167,12 +203,14 @@ def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Api]:
     except running.NotReachableError as err:
         raise AskFailed(str(err)) from err
     if found is not None:
-        # The certificate may be of any name: it is known by itself.
-        own = server.tls_cert if server.public_url is None else None
         key = whom.key or _own_key(loaded)
-        here = over_http.way_to(found.url, ca=whom.ca, own=own, key=key, is_direct=True)
+        here = over_http.way_to(found.url, ca=whom.ca, own=found.certificate, key=key, is_direct=True)
         yield Api(here, time.sleep)
         return
+    try:
+        running.require_state(server, loaded.settings.state)
+    except StateError as err:
+        raise AskFailed("; ".join((err.what, *err.steps))) from err
     from proxy.cli import in_process
 
     with in_process.way_to(loaded) as (send, pause):

@@ -12,7 +12,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from proxy.cli.options import AsJson, ConfigFile, DataDir, asked_file
+from proxy.cli.options import (
+    AsJson,
+    ConfigFile,
+    DataDir,
+    Elsewhere,
+    asked_file,
+    asked_folder,
+    refuse_elsewhere,
+)
 from proxy.cli.output import fail, print_json, print_notes, refuse, rounded
 from proxy.config.faults import ConfigError
 from proxy.config.load import DEFAULT_FILE, Request, places_of
@@ -28,12 +36,13 @@ def backup(
     file: Archive,
     config: ConfigFile = None,
     data_dir: DataDir = None,
+    server: Elsewhere = None,
     as_json: AsJson = False,
 ) -> None:
     """Write state, vault and config.toml into one archive; works beside a running server."""
     from proxy.state.backup import backup as write
 
-    request, places = _places(context, config, data_dir, as_json)
+    request, places = _places(context, config, data_dir, server, as_json)
     found = request.file
     places = Places(places.state, places.database, places.vault, found[0] if found is not None else None)
     try:
@@ -57,12 +66,13 @@ def restore(
     file: Archive,
     config: ConfigFile = None,
     data_dir: DataDir = None,
+    server: Elsewhere = None,
     as_json: AsJson = False,
 ) -> None:
     """Restore a backup on an empty data folder; config.toml is written where there is none."""
     from proxy.state.restore import restore as read
 
-    _, places = _places(context, config, data_dir, as_json)
+    _, places = _places(context, config, data_dir, server, as_json)
     try:
         with _progress("restore", (file,), as_json) as progress:
             report, is_config_written = read(file, places, progress=progress)
@@ -84,10 +94,12 @@ def _told(report: Report) -> str:
 
 
 def _places(
-    context: typer.Context, config: str | None, data_dir: str | None, as_json: bool
+    context: typer.Context, config: str | None, data_dir: str | None, server: str | None, as_json: bool
 ) -> tuple[Request, Places]:
     """Return where everything is; the rest of the settings may be wrong, or need what is to be restored."""
-    given = {"server.data_dir": data_dir} if data_dir is not None else {}
+    refuse_elsewhere(context, server, data_dir, as_json=as_json)
+    folder = asked_folder(context, data_dir)
+    given = {"server.data_dir": folder} if folder is not None else {}
     request = Request.here(asked_file(context, config), given)
     named = request.cwd / (request.named or DEFAULT_FILE)
     if not named.exists():
@@ -99,11 +111,11 @@ def _places(
                 fail(f"there is no file {named}, but a {DEFAULT_FILE} beside it", as_json=as_json)
             )
     try:
-        server, state = places_of(request)
+        where, state = places_of(request)
     except ConfigError as err:
         raise typer.Exit(refuse(err, as_json=as_json)) from err
     url = state.url.reveal() if state.url is not None else None
-    return request, Places(server.state_dir, database_path(server.state_dir, url), server.vault_dir, named)
+    return request, Places(where.state_dir, database_path(where.state_dir, url), where.vault_dir, named)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ The change is audited like any other.
 import asyncio
 
 from proxy.cli.asking import AskFailed
+from proxy.cli.running import require_state
 from proxy.config.masks import masked
 from proxy.config.settings import Server, State
 from proxy.model.actor import LOCAL
@@ -21,6 +22,7 @@ from proxy.state.errors import StateError
 def delete_broken(server: Server, state: State, noun: str, singular: str, name: str) -> None:
     """Remove a stored thing from the state. Raises AskFailed."""
     try:
+        require_state(server, state)
         asyncio.run(_delete(server, state, noun, singular, name))
     except (StateError, Problem, OSError) as err:
         raise AskFailed("; ".join(line.strip() for line in str(err).splitlines())) from err

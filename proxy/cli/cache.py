@@ -14,11 +14,12 @@ import typer
 
 from proxy.artifacts.store import BlobStore
 from proxy.cli import running
-from proxy.cli.options import AsJson, ConfigFile, DataDir, load_or_exit
+from proxy.cli.options import AsJson, ConfigFile, DataDir, Elsewhere, load_or_exit, refuse_elsewhere
 from proxy.cli.output import USAGE, fail, print_json, rounded
 from proxy.config.settings import Settings
 from proxy.config.units import format_size, parse_size
 from proxy.model.clock import SystemClock
+from proxy.state.errors import StateError
 
 T = TypeVar("T")
 commands = typer.Typer(help="The files kept on disk.", no_args_is_help=True)
@@ -34,10 +35,11 @@ def before() -> None:
 
 @commands.command("stats")
 def stats(
-    context: typer.Context, config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+    context: typer.Context, config: ConfigFile = None, data_dir: DataDir = None, server: Elsewhere = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Show how much is held; works beside a running server."""
-    settings = _settings(context, config, data_dir, as_json)
+    settings = _settings(context, config, data_dir, server, as_json)
     sizes = list(_sizes(_root(settings)))
     held, limit = sum(sizes), settings.cache.max_size_bytes
     if as_json:
@@ -49,10 +51,11 @@ def stats(
 
 @commands.command("verify")
 def verify(
-    context: typer.Context, config: ConfigFile = None, data_dir: DataDir = None, as_json: AsJson = False
-) -> None:
+    context: typer.Context, config: ConfigFile = None, data_dir: DataDir = None, server: Elsewhere = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Compare every file with its digest; damaged ones are removed, and fetched again when asked for."""
-    settings = _settings(context, config, data_dir, as_json)
+    settings = _settings(context, config, data_dir, server, as_json)
     report = _with_store(settings, lambda store: store.verify_all(), as_json)
     damaged = [str(digest) for digest in report.damaged]
     if as_json:
@@ -69,10 +72,11 @@ def prune(
     to: Annotated[str | None, typer.Option("--to", metavar="SIZE", help="Default: cache.max_size.")] = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
+    server: Elsewhere = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove the files used longest ago until at most SIZE is held."""
-    settings = _settings(context, config, data_dir, as_json)
+    settings = _settings(context, config, data_dir, server, as_json)
     try:
         target = settings.cache.max_size_bytes if to is None else parse_size(to)
     except ValueError as err:
@@ -90,10 +94,11 @@ def purge(
     everything: Annotated[bool, typer.Option("--all", help="Remove every file.")] = False,
     config: ConfigFile = None,
     data_dir: DataDir = None,
+    server: Elsewhere = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove files by digest, or all of them; they are fetched again when asked for."""
-    settings = _settings(context, config, data_dir, as_json)
+    settings = _settings(context, config, data_dir, server, as_json)
     starts = tuple(digest.lower() for digest in digests or ())
     if bool(starts) == everything:
         raise typer.Exit(_usage("name the digests to remove, or --all, but not both", as_json))
@@ -105,7 +110,10 @@ def purge(
     _print_removed(removed.blobs, removed.total_bytes, as_json)
 
 
-def _settings(context: typer.Context, config: str | None, data_dir: str | None, as_json: bool) -> Settings:
+def _settings(
+    context: typer.Context, config: str | None, data_dir: str | None, server: str | None, as_json: bool
+) -> Settings:
+    refuse_elsewhere(context, server, data_dir, as_json=as_json)
     overrides = {"server.data_dir": data_dir}
     return load_or_exit(context, config, overrides, as_json=as_json).settings
 
@@ -127,14 +135,16 @@ def _sizes(root: Path) -> Iterator[int]:
 def _with_store(settings: Settings, work: Callable[[BlobStore], Awaitable[T]], as_json: bool) -> T:
     """Return what the work on the store gives; leave with status 1 while a server runs, or where nothing is held.
 
-    A folder that is not there is not made: it is more likely a slip of --data-dir than an empty store.
+    Nothing is made where nothing is: that is more likely a slip of --data-dir than an empty store.
     """
-    if not settings.server.data_dir.is_dir():
-        message = f"there is no data folder {settings.server.data_dir}; name it with --data-dir or in server.data_dir"
-        raise typer.Exit(fail(message, as_json=as_json))
     try:
+        running.require_same_user(settings.server)
+        if not _root(settings).is_dir() and not running.is_running(settings.server.state_dir):
+            running.require_state(settings.server, settings.state)
         with running.hold(settings.server.state_dir):
             return asyncio.run(_work(settings, work))
+    except StateError as err:
+        raise typer.Exit(fail("; ".join((err.what, *err.steps)), as_json=as_json)) from err
     except running.NotReachableError as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
 

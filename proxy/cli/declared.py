@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
-from proxy.cli.options import AsJson, ConfigFile, asked_file, load_or_exit
+from proxy.cli.options import AsJson, ConfigFile, asked_file, asked_folder, load_or_exit, refuse_elsewhere
 from proxy.cli.output import FAILED, USAGE, fail, print_error, print_json, refuse
 from proxy.config.faults import ConfigError, printable
 from proxy.config.load import Request, places_of
@@ -66,7 +66,7 @@ def add_commands(commands: typer.Typer, noun: str, *, with_show: bool) -> None:
         as_json: AsJson = False,
     ) -> None:  # fmt: skip
         if broken:
-            _delete_broken(context, config, noun, name, as_json)
+            _delete_broken(context, config, server, noun, name, as_json)
             _told({"ok": True}, f"{what} {name} deleted", as_json)
             return
         with _calling(context, Whom(server, ca, key), config, as_json) as api:
@@ -104,12 +104,17 @@ def _calling(context: typer.Context, whom: Whom, config: str | None, as_json: bo
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
 
 
-def _delete_broken(context: typer.Context, config: str | None, noun: str, name: str, as_json: bool) -> None:
+def _delete_broken(
+    context: typer.Context, config: str | None, server: str | None, noun: str, name: str, as_json: bool
+) -> None:
     from proxy.cli.broken import delete_broken
 
+    refuse_elsewhere(context, server, None, as_json=as_json)
+    folder = asked_folder(context)
+    given = {"server.data_dir": folder} if folder is not None else {}
     try:
-        server, state = places_of(Request.here(asked_file(context, config)))
-        delete_broken(server, state, noun, SINGULAR[noun], name)
+        where, state = places_of(Request.here(asked_file(context, config), given))
+        delete_broken(where, state, noun, SINGULAR[noun], name)
     except ConfigError as err:
         raise typer.Exit(refuse(err, as_json=as_json)) from err
     except AskFailed as err:

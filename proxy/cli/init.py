@@ -7,7 +7,7 @@ import typer
 
 from proxy.cli.options import AsJson, ConfigFile, asked_file
 from proxy.cli.output import fail, print_json
-from proxy.config.load import DEFAULT_FILE
+from proxy.config.load import DEFAULT_FILE, Request
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATE = TEMPLATES / "config.toml"
@@ -23,11 +23,10 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a commented config.toml with one open PyPI feed; an existing file is left alone."""
-    name = asked_file(context, config) or DEFAULT_FILE
+    name = Request.here(asked_file(context, config)).named or DEFAULT_FILE
     path = Path(name)
     try:
-        with path.open("xb") as stream:
-            stream.write((TWO_FEEDS if two_feeds else TEMPLATE).read_bytes())
+        _write(path, (TWO_FEEDS if two_feeds else TEMPLATE).read_bytes())
     except FileExistsError as err:
         message = f"{name} is already there and was left as it is; name another with --config"
         raise typer.Exit(fail(message, as_json=as_json)) from err
@@ -41,6 +40,17 @@ def init(
     print(f"wrote {name}. Next:")
     for step in steps:
         print(f"  {step}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet, whole or not at all."""
+    with path.open("xb") as stream:
+        try:
+            stream.write(data)
+            stream.flush()
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _next_steps(name: str, feed: str) -> list[str]:

@@ -7,8 +7,9 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from pathlib import Path
+from ipaddress import ip_address
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from proxy.cli.asking import Asked, AskFailed, Refused, Reply, Send
 from proxy.model.redact import origin_of
@@ -21,19 +22,20 @@ def way_to(
     url: str,
     *,
     ca: str | None = None,
-    own: Path | None = None,
+    own: str | None = None,
     key: str | None = None,
     is_direct: bool = False,
 ) -> Send:
     """Return the way to ask the server at a URL. Raises AskFailed for a certificate that cannot be used.
 
-    `own` is the server's certificate where it is at hand; `is_direct` leaves out the environment's proxy.
+    `own` is the server's certificate (PEM) where it is known, and then no other is believed; `is_direct` leaves out the
+    environment's proxy, which is never asked for this machine itself.
     """
     handlers: list[urllib.request.BaseHandler] = [
         urllib.request.HTTPSHandler(context=_trust(ca, own)),
         _NoRedirects(),
     ]
-    if is_direct:
+    if is_direct or _is_loopback(url):
         handlers.append(urllib.request.ProxyHandler({}))
     opener = urllib.request.build_opener(*handlers)
     fields = {"Accept": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
@@ -65,13 +67,21 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _trust(ca: str | None, own: Path | None) -> ssl.SSLContext:
+def _is_loopback(url: str) -> bool:
     try:
-        if own is None or ca is not None:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _trust(ca: str | None, own: str | None) -> ssl.SSLContext:
+    if own is None:
+        try:
             return ssl.create_default_context(cafile=ca)
-        context = ssl.create_default_context(cafile=str(own))
-    except OSError as err:
-        raise AskFailed(f"the certificate {ca or own} cannot be used: {err.strerror or err}") from err
+        except OSError as err:
+            raise AskFailed(f"the certificate {ca} cannot be used: {err.strerror or err}") from err
+    context = ssl.create_default_context(cadata=own)
     # Nothing but this very certificate is trusted, so its names do not matter.
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

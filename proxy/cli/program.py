@@ -26,7 +26,7 @@ from proxy.cli import (
     serve,
     snippet,
 )
-from proxy.cli.options import ConfigFile
+from proxy.cli.options import Before, ConfigFile, DataDir
 
 program = typer.Typer(
     name="feedgate",
@@ -49,12 +49,13 @@ def _print_version(wanted: bool) -> None:
 def before(
     context: typer.Context,
     config: ConfigFile = None,
+    data_dir: DataDir = None,
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    """Remember the file named before the command."""
-    context.obj = config
+    """Remember what is named before the command."""
+    context.obj = Before(config, data_dir)
 
 
 program.command("init")(init.init)

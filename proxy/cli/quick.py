@@ -54,7 +54,7 @@ def parse(argv: Sequence[str]) -> Call | None:
 def serve(call: Call) -> int:
     """Load the settings and run the server until it is told to stop."""
     from proxy.config.faults import ConfigError
-    from proxy.config.load import Request, load
+    from proxy.config.load import DEFAULT_FILE, Request, load
     from proxy.state.declared import read_stored
     from proxy.state.errors import StateError
 
@@ -65,6 +65,11 @@ def serve(call: Call) -> int:
     except StateError as err:
         return fail(str(err), as_json=call.as_json)
     print_notes(config.notes)
+    if config.path is None:
+        folder = config.request.cwd
+        print_notes(
+            [f"there is no {DEFAULT_FILE} in {folder}; only built-in defaults and the environment count"]
+        )
     from proxy.process import run
 
     return run(config.settings, config)

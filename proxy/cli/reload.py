@@ -6,8 +6,8 @@ import typer
 
 from proxy.cli import running
 from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking
-from proxy.cli.options import AsJson, ConfigFile, DataDir, load_or_exit
-from proxy.cli.output import FAILED, fail, print_error, print_json
+from proxy.cli.options import AsJson, ConfigFile, DataDir, is_of_environment, load_or_exit
+from proxy.cli.output import FAILED, USAGE, fail, print_error, print_json
 from proxy.config.faults import printable
 from proxy.config.load import Loaded
 
@@ -17,23 +17,26 @@ def reload(
     config: ConfigFile = None,
     data_dir: DataDir = None,
     timeout: Annotated[float, typer.Option(min=0.1, max=600, help="Seconds to wait for the answer.")] = 30.0,
-    server_url: ServerUrl = None,
+    server: ServerUrl = None,
     key: Key = None,
     ca: CaFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Apply changed settings to the running server: to all of it, or, if they have an error, to nothing."""
-    if server_url is not None:
-        _over_http(Whom(server_url, ca, key), as_json)
+    if server is not None and data_dir is not None and not is_of_environment(context, "server"):
+        fail("--server and --data-dir name two servers; leave one out", as_json=as_json)
+        raise typer.Exit(USAGE)
+    if server is not None and data_dir is None:
+        _over_http(Whom(server, ca, key), as_json)
         return
     settings = load_or_exit(context, config, {"server.data_dir": data_dir}, as_json=as_json).settings
     state_dir = settings.server.state_dir
     try:
-        server = running.find(state_dir)
-        if server is None:
+        found = running.find(state_dir)
+        if found is None:
             message = f"no server runs on {settings.server.data_dir}; start one with `feedgate serve`"
             raise typer.Exit(fail(message, as_json=as_json))
-        answer = running.reload(server, state_dir, timeout)
+        answer = running.reload(found, state_dir, timeout)
     except running.NotReachableError as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:

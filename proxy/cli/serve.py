@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from proxy.cli.options import AsJson, ConfigFile, DataDir, asked_file
+from proxy.cli.options import AsJson, ConfigFile, DataDir, asked_file, asked_folder
 from proxy.cli.quick import OPTIONS, Call
 from proxy.cli.quick import serve as start
 
@@ -27,6 +27,7 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Run the server until it is told to stop (SIGTERM, Ctrl-C)."""
-    values = (host, port, workers, data_dir, public_url, log_level, "json" if as_json else log_format)
+    folder, form = asked_folder(context, data_dir), "json" if as_json else log_format
+    values = (host, port, workers, folder, public_url, log_level, form)
     given = {key: value for key, value in zip(OPTIONS.values(), values, strict=True) if value is not None}
     raise typer.Exit(start(Call(asked_file(context, config), given, as_json)))

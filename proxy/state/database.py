@@ -39,6 +39,11 @@ class Database:
     def path(self) -> Path:
         return self._file.path
 
+    @property
+    def is_new(self) -> bool:
+        """Whether `open` made it, because there never was one."""
+        return self._file.is_new
+
     async def open(self) -> None:
         """Take the folder's lock; make, check or upgrade the file.
 

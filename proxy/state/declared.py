@@ -39,8 +39,14 @@ def read_stored(folder: Path, url: SecretUrl | None = None, *, wait_s: float = 5
 
 
 def _rows(path: Path, wait_s: float) -> list[tuple[str, str, bytes]]:
-    if not path.is_file():
-        return []
+    try:
+        if not path.is_file():
+            return []
+    except OSError as err:
+        raise StateError(
+            f"the state folder {path.parent} cannot be read: {err.strerror}",
+            ("run the command as the user that it belongs to, or name a server with --server and --key",),
+        ) from err
     try:
         # Not read-only: after a crash the journal has to be played back.
         with closing(

@@ -34,6 +34,23 @@ class StateFile:
         self.path = path
         self._lock_wait_s = lock_wait_s
         self.marker = path.with_name(f"{path.name}.exists")
+        #: Whether `prepare` made it, because there never was one.
+        self.is_new = False
+
+    def is_there(self) -> bool:
+        """Return whether there is a database, or was one once. Raises StateError where that cannot be seen."""
+        for path in (self.path, self.marker, self._journal):
+            try:
+                path.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as err:
+                raise StateError(
+                    f"the state folder {self.path.parent} cannot be read: {err.strerror}",
+                    ("run the command as the user that it belongs to",),
+                ) from err
+            return True
+        return False
 
     def prepare(self) -> str:
         """Make sure that a sound database is there; return its revision. Blocks; raises StateError."""
@@ -42,6 +59,7 @@ class StateFile:
             if not os.path.lexists(self.path):
                 self._refuse_if_lost()
                 fresh.make(self.path)
+                self.is_new = True
             revision = self._revision()
             if not self.marker.exists():
                 self._mark()
@@ -69,6 +87,10 @@ class StateFile:
         except sqlite3.DatabaseError as err:
             return (str(err),)
 
+    @property
+    def _journal(self) -> Path:
+        return self.path.with_name(f"{self.path.name}-journal")
+
     def restore_steps(self) -> tuple[str, ...]:
         """Return what to do about a database that cannot be used."""
         copies = sorted(self.path.parent.glob(f"{self.path.name}.before-*"))
@@ -82,8 +104,7 @@ class StateFile:
         return (*steps, "start again")
 
     def _refuse_if_lost(self) -> None:
-        journal = self.path.with_name(f"{self.path.name}-journal")
-        if self.marker.exists() or journal.exists():
+        if self.marker.exists() or self._journal.exists():
             raise StateError(
                 f"the state database {self.path} is missing, and there was one; no empty one is made instead",
                 (*self.restore_steps(), f"or, to begin anew on purpose, delete {self.marker} too"),

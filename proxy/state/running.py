@@ -1,8 +1,11 @@
 """What a running server tells the commands on its machine: where it is, and what came of the last reload.
 
-`state/server.json` is `{"pid", "url", "config", "started"}`, `state/reload.json` `{"at", "ok", "messages"}`. Both
-are replaced whole. They prove nothing (they outlive a kill); the lock does. A server goes on without them where the
-disk takes no writes.
+`state/server.json` is `{"pid", "url", "certificate", "config", "started"}`, `state/reload.json` `{"at", "ok",
+"messages"}`. Both are replaced whole. They prove nothing (they outlive a kill); the lock does. A server goes on without
+them where the disk takes no writes.
+
+Commands send the admin's key to `url`, so it is the address that is listened on and never `public_url`: that name may
+belong to another machine, and lead there without TLS.
 """
 
 import contextlib
@@ -14,11 +17,17 @@ from pathlib import Path
 import orjson
 
 
-def write_running(folder: Path, url: str, config: Path | None, started: datetime) -> None:
-    """Write where the server is. Blocks for a moment; raises OSError, and what an earlier server wrote is gone then."""
+def write_running(
+    folder: Path, url: str, config: Path | None, started: datetime, certificate: str | None = None
+) -> None:
+    """Write where the server listens, and the certificate (PEM) that it shows there.
+
+    Blocks for a moment; raises OSError, and what an earlier server wrote is gone then.
+    """
     fields = {
         "pid": os.getpid(),
         "url": url,
+        "certificate": certificate,
         "config": str(config) if config is not None else None,
         "started": started.isoformat(),
     }

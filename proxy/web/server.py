@@ -8,8 +8,10 @@ idle ones end, the rest finish within `stop_timeout`, what is left then is abort
 import asyncio
 import errno
 import itertools
+import re
 import secrets
 import ssl
+from pathlib import Path
 from typing import cast
 
 from aiohttp import web
@@ -32,6 +34,7 @@ MAX_HEADER_FIELDS = 100
 BACKLOG = 1024
 #: How long handlers may take to unwind once they are cancelled.
 UNWIND_S = 2.0
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 
 class CannotListen(OSError):
@@ -120,11 +123,13 @@ class WebServer:
         self._watch = Watch(limits or Limits.of(settings), clock, metrics)
         self._listener: Listener | None = None
         self._listening: asyncio.Server | None = None
+        self._certificate: str | None = None
 
     async def start(self) -> None:
         """Bind and accept; raises CannotListen, or ssl.SSLError for a certificate that cannot be used."""
         settings = self._settings
         context = await asyncio.to_thread(_tls, settings) if settings.tls_cert else None
+        self._certificate = await asyncio.to_thread(_leaf, settings.tls_cert) if settings.tls_cert else None
         self._listener = Listener(self._door, self._watch, self._trust, settings, self._clock)
         try:
             self._listening = await self._bind(self._listener, context)
@@ -157,6 +162,23 @@ class WebServer:
         """Return the server's own URL, without a trailing slash."""
         scheme = "https" if self._settings.tls_cert else "http"
         return self._trust.local_url(scheme, self._settings.host, self.port)
+
+    @property
+    def listening_url(self) -> str:
+        """Return where this machine's own programs reach the server, without a trailing slash; never `public_url`.
+
+        The address that is really listened on, loopback where that is every address.
+        """
+        host = str(self._listening.sockets[0].getsockname()[0]) if self._listening else self._settings.host
+        host = f"[{host}]" if ":" in host else host
+        host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+        scheme = "https" if self._settings.tls_cert else "http"
+        return f"{scheme}://{host}:{self.port}{self._settings.path_prefix.rstrip('/')}"
+
+    @property
+    def certificate(self) -> str | None:
+        """Return the certificate that clients are shown, in PEM without the chain above it; None without TLS."""
+        return self._certificate
 
     @property
     def connections(self) -> frozenset[Connection]:
@@ -204,6 +226,12 @@ def _words(settings: ServerSettings, error: OSError) -> str:
         case errno.EACCES | errno.EPERM:
             return f"server.port: this user may not listen on port {port}; set one above 1023"
     return f"server.host: {host} port {port} cannot be listened on: {error.strerror or error}"
+
+
+def _leaf(path: Path) -> str | None:
+    """Return the first certificate of a PEM file, which is the server's own; what else is in it stays there."""
+    found = _CERTIFICATE.search(path.read_text("ascii", errors="replace"))
+    return found[0] if found else None
 
 
 def _tls(settings: ServerSettings) -> ssl.SSLContext:

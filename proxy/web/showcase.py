@@ -18,9 +18,14 @@ def feed_cards(settings: Settings, base_url: str) -> Sequence[FeedCard]:
     ]
 
 
-def banner(settings: Settings, base_url: str, admin_key: Path | None = None) -> str:
-    """Return what `serve` prints once it listens; `admin_key` is where one was made just now."""
+def banner(settings: Settings, base_url: str, admin_key: Path | None = None, *, is_new: bool = False) -> str:
+    """Return what `serve` prints once it listens; `admin_key` is where one was made just now.
+
+    `is_new` says that the state was, too.
+    """
     lines = [f"feedgate listens at {base_url}/"]
+    if is_new:
+        lines.append(f"New data folder: there was no state in {settings.server.data_dir}")
     for feed in settings.feeds.values():
         lines += [
             "",

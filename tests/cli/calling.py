@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from proxy.cli.program import program
+from proxy.state.file import StateFile
 from tests.config.loading import PYPI, QUIET
 from tests.faults.secrets import found_in
 from tests.support.sweep import planted
@@ -31,9 +32,13 @@ class Place:
         path.write_text(text)
         return path
 
-    def call(self, *words: str) -> Result:
+    def begin(self) -> None:
+        """Make the state that a first start makes: commands without a server refuse to."""
+        StateFile(self.folder / "data/state/state.sqlite").prepare()
+
+    def call(self, *words: str, environ: Mapping[str, str] | None = None) -> Result:
         """Run the words in this process."""
-        result = CliRunner().invoke(program, list(words), prog_name="feedgate")
+        result = CliRunner().invoke(program, list(words), prog_name="feedgate", env=environ)
         assert "Traceback" not in result.output
         assert found_in(result.output.encode()) == []
         assert result.exception is None or isinstance(result.exception, SystemExit)

@@ -12,6 +12,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 @pytest.fixture
+def begun(place: Place) -> Place:
+    """A working folder on which a server was started before."""
+    place.begin()
+    return place
+
+
+@pytest.fixture
 def ready(place: Place) -> Place:
     """A working folder with one feed."""
     place.write(QUIET_FEED)

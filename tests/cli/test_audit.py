@@ -4,12 +4,16 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from proxy.model.actor import Actor
 from proxy.model.audit_entry import AuditEntry
 from proxy.state.database import Database
 from tests.cli.calling import QUIET_FEED, Place
 from tests.support.clock import FakeClock
 from tests.support.gateway import Gateway
+
+pytestmark = pytest.mark.usefixtures("begun")
 
 KEY = "an-admins-key"
 

@@ -16,6 +16,7 @@ UPSTREAMS = '["https://u:hunter2@other.example/simple/"]'
 def filled(place: Place) -> Place:
     """A data folder with a feed of the API."""
     place.write(QUIET_FEED)
+    place.begin()
     made = place.call("feed", "create", "more", "--set", "kind=pypi", "--set", f"upstreams={UPSTREAMS}")
     assert made.exit_code == 0, made.output
     return place

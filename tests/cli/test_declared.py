@@ -9,6 +9,8 @@ import pytest
 from tests.api.managed import KEY, Managed
 from tests.cli.calling import QUIET_FEED, Place
 
+pytestmark = pytest.mark.usefixtures("begun")
+
 UPSTREAMS = '["https://other.example/simple/"]'
 
 

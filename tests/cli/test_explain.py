@@ -13,6 +13,8 @@ from tests.support.index import FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import wheel
 
+pytestmark = pytest.mark.usefixtures("begun")
+
 
 @pytest.fixture
 async def filled(place: Place) -> AsyncIterator[Place]:

@@ -15,6 +15,8 @@ from tests.cli.calling import QUIET_FEED, ROOT, Place
 from tests.config.loading import QUIET
 from tests.support.gateway import Gateway, feed, upstream
 
+pytestmark = pytest.mark.usefixtures("begun")
+
 CLOSED = QUIET_FEED + "anonymous = false\n"
 GIVEN = "a-given-key-of-people"
 
@@ -99,7 +101,6 @@ def test_the_first_key_is_made_once_with_a_mode_of_its_own(place: Place) -> None
 def test_an_admin_key_that_is_none_stops_the_start(place: Place, content: str) -> None:
     place.write(CLOSED)
     state = place.folder / "data" / "state"
-    state.mkdir(parents=True)
     (state / "admin.key").write_text(content)
     result = place.call("key", "list")
     assert result.exit_code == 1

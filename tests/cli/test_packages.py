@@ -19,6 +19,8 @@ from tests.support.index import FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import sdist, wheel
 
+pytestmark = pytest.mark.usefixtures("begun")
+
 WHEEL = "demo-1.0-py3-none-any.whl"
 FEEDS = """
 [feeds.pypi]
@@ -140,8 +142,10 @@ def gateway(place: Place, index: FakeIndex, **server: Any) -> Gateway:
 
 async def tell(running: Gateway) -> None:
     """Say where the server is, as `serve` does."""
-    now = running.app.base.clock.now()
-    await asyncio.to_thread(write_running, running.settings.server.state_dir, running.url, None, now)
+    app, folder = running.app, running.settings.server.state_dir
+    await asyncio.to_thread(
+        write_running, folder, app.listening_url, None, app.base.clock.now(), app.certificate
+    )
 
 
 async def test_the_server_on_the_data_folder_is_asked(place: Place, index: FakeIndex) -> None:

@@ -12,6 +12,8 @@ from tests.support.channel import FakeChannel
 from tests.support.conda_packages import package
 from tests.support.origin import Origin
 
+pytestmark = pytest.mark.usefixtures("begun")
+
 CORP = (
     QUIET_FEED
     + """

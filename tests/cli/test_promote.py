@@ -16,6 +16,8 @@ from tests.support.index import FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import sdist, wheel
 
+pytestmark = pytest.mark.usefixtures("begun")
+
 DEMO = "demo-2.0-py3-none-any.whl"
 LEAF = "leaf-1.0-py3-none-any.whl"
 FEEDS = """

@@ -135,7 +135,7 @@ def test_orders_to_the_cache_are_refused_while_a_server_runs(ready: Place, words
 
 
 def test_the_lock_is_free_again_after_an_order(ready: Place) -> None:
-    (ready.folder / "data").mkdir()
+    (ready.folder / "data/cache/blobs").mkdir(parents=True)
     assert ready.call("cache", "verify").exit_code == 0
     with running.hold(ready.folder / "data/state"):
         assert running.is_running(ready.folder / "data/state")

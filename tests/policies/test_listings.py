@@ -19,7 +19,9 @@ from tests.support.wheels import wheel
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    return make_place(tmp_path, monkeypatch)
+    place = make_place(tmp_path, monkeypatch)
+    place.begin()
+    return place
 
 
 async def test_hidden_names_and_files_of_a_conda_feed(stand: Stand) -> None:
