@@ -14,7 +14,7 @@ FROM python:${PYTHON}-slim
 # The folders exist and belong to the user before the volumes are laid over them, so that new volumes do too.
 RUN groupadd --gid 10001 feedgate \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin feedgate \
- && install -d -o 10001 -g 10001 /data /data/cache /data/state /data/vault
+ && install -d -o 10001 -g 10001 -m 0700 /data /data/cache /data/state /data/vault
 COPY --from=build /opt/feedgate /opt/feedgate
 COPY config.toml /etc/feedgate/config.toml
 ENV PATH=/opt/feedgate/bin:$PATH \

@@ -21,6 +21,7 @@ from proxy.model.problem import Problem
 from proxy.scarcity import Complaints, raise_limit
 from proxy.state.admin_key import NAME as ADMIN_KEY_FILE
 from proxy.state.errors import StateError
+from proxy.state.modes import why_open
 from proxy.state.running import write_reloaded, write_running
 from proxy.upstream.errors import UpstreamError
 from proxy.web.log import LogPipe
@@ -44,6 +45,9 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
         gc.freeze()
         await _tell_others(app, loaded.path)
         made = app.base.state_folder / ADMIN_KEY_FILE if app.base.is_admin_key_new else None
+        is_open = await asyncio.to_thread(why_open, settings.server.data_dir)
+        if is_open is not None:
+            _LOG.warning("%s", is_open)
         if app.base.database.is_new:
             _LOG.info("new data folder: there was no state in %s", settings.server.data_dir)
         _show(banner(settings, app.url, made, is_new=app.base.database.is_new))

@@ -83,10 +83,10 @@ class Files:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with _translated("create"):
             try:
-                return OpenFile(self.open_fd(path, flags, 0o644))
+                return OpenFile(self.open_fd(path, flags, 0o600))
             except FileNotFoundError:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                return OpenFile(self.open_fd(path, flags, 0o644))
+                return OpenFile(self.open_fd(path, flags, 0o600))
 
     def make_folder(self, path: Path) -> None:
         """Make a folder of the store's own, in place of whatever else lies there."""

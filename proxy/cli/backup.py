@@ -27,6 +27,7 @@ from proxy.config.load import DEFAULT_FILE, Request, places_of
 from proxy.model.clock import SystemClock
 from proxy.state.archive import ArchiveError, Places, Report
 from proxy.state.database import database_path
+from proxy.state.modes import keep_private
 
 Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The archive.")]
 
@@ -97,6 +98,7 @@ def _places(
     context: typer.Context, config: str | None, data_dir: str | None, server: str | None, as_json: bool
 ) -> tuple[Request, Places]:
     """Return where everything is; the rest of the settings may be wrong, or need what is to be restored."""
+    keep_private()
     refuse_elsewhere(context, server, data_dir, as_json=as_json)
     folder = asked_folder(context, data_dir)
     given = {"server.data_dir": folder} if folder is not None else {}

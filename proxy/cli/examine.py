@@ -18,6 +18,7 @@ from proxy.config.settings import GIB, MIB, Settings
 from proxy.config.units import format_size
 from proxy.model.clock import Clock
 from proxy.model.finding import Finding
+from proxy.state.modes import why_open
 
 _DAY_S = 86400.0
 
@@ -27,6 +28,9 @@ def machine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     server = settings.server
     for folder in dict.fromkeys((server.data_dir, server.cache_dir, server.state_dir)):
         yield _writable(folder)
+    is_open = why_open(server.data_dir)
+    if is_open is not None:
+        yield Finding("data folder", "warning", is_open)
     yield from _space(server.data_dir, settings.cache.max_size_bytes)
     yield _port(settings)
     yield _clock(clock)

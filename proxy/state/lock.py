@@ -1,7 +1,8 @@
 """The single-writer lock: one process per data folder.
 
 An advisory `flock` on `state/lock`, which the kernel drops with the process, whatever ends it; the pid in
-the file is for people only. Children do not inherit it (the descriptor is close-on-exec).
+the file is for people only. Children do not inherit it (the descriptor is close-on-exec). Whoever takes it is going to
+write there, so what the process makes from then on is its owner's alone (`modes.py`).
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import os
 from pathlib import Path
 
 from proxy.state.errors import AlreadyRunningError, StateError
+from proxy.state.modes import keep_private
 
 _LOG = logging.getLogger("feedgate.state")
 
@@ -24,9 +26,10 @@ class StateLock:
 
     def acquire(self) -> None:
         """Take the lock or raise AlreadyRunningError at once; the folder is made if it is missing."""
+        keep_private()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as err:
             raise StateError(
                 f"the state folder {self._path.parent} cannot be used: {err}",

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,44 @@ class Place:
         assert "Traceback" not in done.stderr
         assert found_in((done.stdout + done.stderr).encode()) == []
         return done
+
+
+@contextmanager
+def serving(
+    place: Place, *words: str, environ: Mapping[str, str] | None = None, umask: int = -1
+) -> Iterator[list[str]]:
+    """Run `serve` as a process until the end of the block; give the lines that it printed at its start.
+
+    After the block they are all that it printed.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", "proxy", *(words or ("serve",))],
+        cwd=place.folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(place.folder),
+            **QUIET,
+            **(environ or {}),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        umask=umask,
+    ) as process:
+        assert process.stdout is not None
+        lines: list[str] = []
+        try:
+            for line in process.stdout:
+                lines.append(line.rstrip("\n"))
+                if line.startswith("Lines for other clients"):
+                    break
+            assert process.poll() is None, lines
+            yield lines
+        finally:
+            process.send_signal(signal.SIGTERM)
+            lines += process.stdout.read().splitlines()
+            process.wait(30)
 
 
 def make_place(folder: Path, patch: pytest.MonkeyPatch) -> Place:

@@ -2,15 +2,10 @@
 
 import json
 import os
-import signal
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +15,7 @@ import typer
 from proxy.cli import over_http
 from proxy.cli.asking import Asked, AskFailed
 from proxy.cli.program import program
-from tests.cli.calling import QUIET_FEED, ROOT, Place
+from tests.cli.calling import QUIET_FEED, Place, serving
 
 CURATED = QUIET_FEED + '[feeds.approved]\nkind = "pypi"\ncurated_from = ["pypi"]\n'
 NAMED_KEY = "named-key-of-a-server-elsewhere"
@@ -56,38 +51,6 @@ def elsewhere() -> Iterator[Elsewhere]:
     host = Elsewhere()
     yield host
     host.close()
-
-
-@contextmanager
-def serving(
-    place: Place, *words: str, folder: Path | None = None, environ: Mapping[str, str] | None = None
-) -> Iterator[list[str]]:
-    """Run `serve` as a process until the end of the block; give the lines that it printed at its start."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "proxy", *(words or ("serve",))],
-        cwd=folder or place.folder,
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(place.folder),
-            **(environ or {}),
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            lines: list[str] = []
-            for line in process.stdout:
-                lines.append(line.rstrip("\n"))
-                if line.startswith("Lines for other clients"):
-                    break
-            assert process.poll() is None, lines
-            yield lines
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=30)
 
 
 def server_facts(place: Place) -> dict[str, Any]:

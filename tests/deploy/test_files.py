@@ -32,6 +32,7 @@ def test_nginx_accepts_the_sample(tmp_path: Path) -> None:
     certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "both.pem"))
     sample = (DEPLOY / "nginx.conf").read_text()
     sample = re.sub(r"/etc/nginx/[a-z.]+\.(pem|key)", str(tmp_path / "both.pem"), sample)
+    sample = sample.replace("/var/log/nginx/", f"{tmp_path}/")
     folders = "".join(
         f"{kind}_temp_path {tmp_path}/{kind};\n"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -100,6 +101,7 @@ def test_systemd_writes_only_where_the_unit_allows() -> None:
     (folder,) = found["StateDirectory"]
     assert f"FEEDGATE__SERVER__DATA_DIR=/var/lib/{folder}" in found["Environment"]
     assert found["ProtectSystem"] == ["strict"]
+    assert (found["StateDirectoryMode"], found["UMask"]) == (["0700"], ["0077"])
 
 
 # -- compose
@@ -163,6 +165,7 @@ def test_the_image_keeps_all_data_in_volumes_that_belong_to_its_user() -> None:
     assert volumes == ["/data/cache", "/data/state", "/data/vault"]
     made = of("RUN")[-1]
     assert "install -d -o 10001 -g 10001" in made
+    assert "-m 0700" in made
     assert all(volume in made for volume in volumes)
     assert environment()["FEEDGATE__SERVER__DATA_DIR"] == "/data"
 
