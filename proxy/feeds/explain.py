@@ -6,7 +6,7 @@ a reserved name, an owner that is held, a subdir that is not served, a name that
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from proxy.conda.names import parse_file
 from proxy.config.settings import Feed
 from proxy.feeds.explained import ArtifactExplained, NameExplained
 from proxy.feeds.listing import Ask, Judged, Listing, judged
-from proxy.feeds.ownership import candidates, matches
+from proxy.feeds.ownership import candidates, matches, readings
 from proxy.feeds.view import policy_of
 from proxy.model.problem import Problem
 from proxy.model.verdict import Outcome
@@ -27,8 +27,9 @@ from proxy.policy.spec import BadSpec, Spec, read_spec
 from proxy.pypi.names import normalize, projects_of, version_of
 from proxy.pypi.requirements import parse_requirement
 
-#: A glob over names is answered for so many of them.
+#: A glob over names is answered for so many of them, out of so many pages of a thousand names that resemble it.
 _MOST_NAMES = 100
+_MOST_PAGES = 20
 _FILES = (".conda", ".tar.bz2")
 #: Words of problems that say that there is nothing.
 _NOTHING = ("unknown", "not-approved")
@@ -64,12 +65,12 @@ class Explainer:
         wanted = text.strip().removesuffix(".metadata")
         if self._kind == "pypi":
             wanted = wanted.rpartition("/")[2]
-        names = self._names_of(wanted)
+        names = readings(self._feed, self._names_of(wanted))
         if not names:
             raise Problem("unprocessable", "this is no file name of a package", feed=self._feed.name)
         absent: list[ExplainItem] = []
-        for name in names:
-            found = await self._name(name)
+        for name, may_ask in names:
+            found = await self._name(name, offline=not may_ask)
             if isinstance(found, ExplainItem):
                 absent.append(msgspec.structs.replace(found, artifact=wanted))
                 continue
@@ -79,13 +80,20 @@ class Explainer:
             absent.append(self._unlisted(found, wanted))
         return absent[:1]
 
-    async def spec(self, text: str) -> list[ExplainItem]:
-        """Explain what a MatchSpec or requirement means, newest version first. Raises Problem."""
+    async def spec(
+        self, text: str, is_enough: Callable[[Sequence[ExplainItem]], bool] | None = None
+    ) -> list[ExplainItem]:
+        """Explain what a MatchSpec or requirement means, newest version first. Raises Problem.
+
+        Of names that a glob means nobody outside is asked, and those are left out that come when it `is_enough`.
+        """
         # Off the loop: the first spec brings py-rattler along, and a page may have thousands of files.
         spec = await asyncio.to_thread(self._parse, text)
         items: list[ExplainItem] = []
         for name in await self._names(spec):
-            found = await self._name(name)
+            if is_enough is not None and is_enough(items):
+                break
+            found = await self._name(name, offline=not spec.name.is_exact)
             if isinstance(found, ExplainItem):
                 items.append(found)
                 continue
@@ -111,11 +119,11 @@ class Explainer:
         longest = max(spec.name.text.replace("?", "*").split("*"), key=len)
         names: list[str] = []
         after: str | None = None
-        while len(names) < _MOST_NAMES:
+        for _ in range(_MOST_PAGES):
             page = await self._listing.names(Ask(limit=1000, q=longest, after=after))
             names += (item.name for item in page.items if spec.name.matches(item.name))
             after = page.next
-            if after is None:
+            if after is None or len(names) >= _MOST_NAMES:
                 break
         return names[:_MOST_NAMES]
 
@@ -125,16 +133,20 @@ class Explainer:
         parsed = parse_file(artifact.rpartition("/")[2])
         return () if parsed is None else (parsed.name,)
 
-    async def _name(self, name: str) -> NameExplained | ExplainItem:
-        """Return the name's artifacts, or why there are none."""
+    async def _name(self, name: str, *, offline: bool = False) -> NameExplained | ExplainItem:
+        """Return the name's artifacts, or why there are none. `offline`: nobody outside is asked."""
         if self._feed.upstreams and not candidates(self._feed, name):
             if matches(name, self._feed.reserved):
                 reason = "the name is reserved for private upstreams, and no private upstream may have it"
                 return _absent(name, "reserved", reason)
             return _absent(name, "upstreams", "no upstream of this feed may have this name (only, except)")
         try:
-            found = await self._listing.explained(name)
+            found = await self._listing.explained(name, offline=offline)
         except Problem as problem:
+            if offline and problem.word == "unknown":
+                return _absent(
+                    name, "unlisted", "nobody has asked for it here yet; ask for it by its name alone"
+                )
             return self._refused(name, problem)
         if found.artifacts or found.verdict is None:
             return found

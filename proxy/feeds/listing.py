@@ -111,9 +111,10 @@ class Listing(Protocol):
         """Return a name with its artifacts. Raises Problem: unknown, or the origin's trouble."""
         ...
 
-    async def explained(self, name: str) -> NameExplained:
+    async def explained(self, name: str, *, offline: bool = False) -> NameExplained:
         """Return every artifact of a name, hidden ones too, with what every rule says of it.
 
+        `offline`: no origin is asked about the name.
         Raises Problem like `package`: unknown, a held owner, or the origin's trouble.
         """
         ...

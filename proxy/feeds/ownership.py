@@ -8,9 +8,13 @@ name (`only`, `except`), because that change is what a dependency-confusion atta
 
 import fnmatch
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from proxy.config.settings import Feed, Upstream
+
+#: Each reading of a file's name may cost a page; the likeliest come first.
+_MOST_READINGS = 6
 
 
 @lru_cache(maxsize=1024)
@@ -36,3 +40,14 @@ def candidates(feed: Feed, name: str) -> tuple[Upstream, ...]:
     """Return the upstreams that may have the name, in the order in which they are asked."""
     is_reserved = matches(name, feed.reserved)
     return tuple(upstream for upstream in feed.upstreams if may_have(upstream, name, is_reserved=is_reserved))
+
+
+def readings(feed: Feed, names: Sequence[str]) -> list[tuple[str, bool]]:
+    """Return the projects that a file may belong to by its name, and whether upstreams may be asked for each.
+
+    `names` are all of them, the likeliest first. One reading may be a reserved project while another is not: then the
+    others are only looked up, so that no public upstream learns a part of a reserved name.
+    """
+    likely = names[:_MOST_READINGS]
+    reserved = [name for name in likely if matches(name, feed.reserved)]
+    return [(name, not reserved or name in reserved) for name in likely]

@@ -74,9 +74,30 @@ class Sources:
     metadata: bytes | None = None
 
 
+class ShownVersions:
+    """The versions of a project that have visible files, looked up once for many requests."""
+
+    def __init__(self, releases: Mapping[str, list[Distribution]]) -> None:
+        parsed = ((parse_version(text), text) for text in releases)
+        self._spelled = {version: text for version, text in parsed if version is not None}
+        self._chosen = latest((text, _is_yanked(files)) for text, files in releases.items())
+
+    @classmethod
+    def of(cls, project: Project) -> "ShownVersions":
+        """Look a project up. May take long: for a thread."""
+        return cls(_releases(project))
+
+    def spelled(self, version: str | None) -> str | None:
+        """Return a version as the project spells it; of None PyPI's choice among the visible ones."""
+        if version is None:
+            return self._chosen
+        known = parse_version(version)
+        return self._spelled.get(known) if known is not None else None
+
+
 def shown_version(project: Project) -> str | None:
     """Return the version that `/pypi/<name>/json` describes: PyPI's choice among the visible ones."""
-    return latest((text, _is_yanked(files)) for text, files in _releases(project).items())
+    return ShownVersions.of(project).spelled(None)
 
 
 def render(project: Project, prefix: str, sources: Sources, version: str | None = None) -> bytes | None:
@@ -85,7 +106,7 @@ def render(project: Project, prefix: str, sources: Sources, version: str | None 
     `prefix` leads from the document to the feed, or is the feed's public URL with a trailing slash.
     """
     releases = _releases(project)
-    shown = shown_version(project) if version is None else _visible(releases, version)
+    shown = ShownVersions(releases).spelled(version)
     if shown is None:
         return None
     upstream = _upstream(sources.upstream)
@@ -114,10 +135,6 @@ def _releases(project: Project) -> dict[str, list[Distribution]]:
     }
     grouped = groupby(files, key=lambda file: parse_version(file.version or ""))
     return {spelled[version]: list(group) for version, group in grouped}
-
-
-def _visible(releases: Mapping[str, object], version: str) -> str | None:
-    return next((text for text in releases if _is_version(version, text)), None)
 
 
 def _is_version(told: object, version: str) -> bool:

@@ -1,5 +1,6 @@
 """`explain` over HTTP, for what is hidden or missing without any policy; what policies hide is in tests/policies."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ from tests.api.reading import items as all_items
 from tests.api.reading import problem
 from tests.conda_feed.stand import Stand
 from tests.support.conda_packages import package
-from tests.support.gateway import Gateway, feed, upstream
+from tests.support.gateway import Gateway, feed, until, upstream
 from tests.support.index import FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import wheel
@@ -111,3 +112,33 @@ async def test_question_that_is_none_is_refused_and_nobody_is_asked(
     async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
         await problem(gateway, f"/api/v1/feeds/pypi/explain?{query}", 422, "unprocessable", "")
         assert origin.requests == []
+
+
+async def test_a_glob_asks_no_origin_about_any_name(tmp_path: Path, origin: Origin, index: FakeIndex) -> None:
+    index.add(*(wheel(f"glob{number}", "1.0") for number in range(20)))
+    async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
+        await until(lambda: gateway.get("/pypi/pypi/simple/"), lambda got: got.status == 200)
+        await gateway.get("/pypi/pypi/simple/glob3/")
+        origin.forget()
+        items = await explained(gateway, "pypi", spec="glob*")
+        assert origin.requests == []
+        told = {item["artifact"]: (item["outcome"], item["rule"]) for item in items}
+        assert told["glob3-1.0-py3-none-any.whl"][0] == "allow"
+        assert told["glob7"] == ("absent", "unlisted")
+        pages = await all_items(gateway, "/api/v1/feeds/pypi/explain", spec="glob*", limit=7)
+        assert [item["artifact"] for page in pages for item in page] == list(told)
+        assert origin.requests == []
+
+
+async def test_a_file_with_many_readings_costs_no_more_than_its_download(
+    tmp_path: Path, origin: Origin, index: FakeIndex
+) -> None:
+    filename = "-".join(["corp", *(f"{number}x" for number in range(20))]) + ".tar.gz"
+    settings = feed(upstream(index.url, json_api=None))
+    async with Gateway(tmp_path / "open", settings) as gateway:
+        await explained(gateway, "pypi", artifact=filename)
+        assert 1 <= origin.hits() <= 6
+    origin.forget()
+    async with Gateway(tmp_path / "reserved", replace(settings, reserved=("corp-0x-*",))) as gateway:
+        await explained(gateway, "pypi", artifact=filename)
+        assert origin.requests == [], "a part of a reserved name went out"

@@ -23,7 +23,7 @@ class JudgedListing:
         #: name -> what is raised instead.
         self.troubles: Mapping[str, Problem] = {}
 
-    async def explained(self, name: str) -> NameExplained:
+    async def explained(self, name: str, *, offline: bool = False) -> NameExplained:
         if name in self.troubles:
             raise self.troubles[name]
         if name not in self._facts:

@@ -226,3 +226,11 @@ async def test_what_anybody_asks_about_is_not_kept(kind: Kind, spec: str) -> Non
     gc.collect()
     after = len([each for each in gc.get_objects() if isinstance(each, CondaSpec | PypiSpec | BuildMatcher)])
     assert after - before < 5
+
+
+async def test_of_a_glob_no_more_names_are_explained_than_the_page_holds() -> None:
+    files = [pypi(f"foo{number}-1.0.tar.gz", License()) for number in range(30)]
+    asked = explainer("pypi", {}, files)
+    items = await asked.spec("foo*", lambda items: len(items) > 3)
+    assert len(items) == 4
+    assert len(await asked.spec("foo*")) == 30

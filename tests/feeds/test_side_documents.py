@@ -7,9 +7,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from proxy.pypi import legacy_json
+from proxy.pypi.legacy_json import ShownVersions, Sources
+from proxy.pypi.project import Project
 from tests.support.clock import FakeClock
 from tests.support.faults import Fault
-from tests.support.gateway import Gateway, feed, upstream
+from tests.support.gateway import Gateway, feed, until, upstream
 from tests.support.index import JSON, FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import wheel
@@ -119,3 +122,54 @@ async def test_a_json_api_that_was_made_to_hurt_counts_as_none(
     async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
         got = await gateway.get(DOCUMENT)
         assert (got.status, got.json()["info"]["summary"]) == (200, "A test of demo")
+
+
+async def test_a_json_api_document_is_rendered_once_for_many_requests(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = filled(origin)
+    index.add(wheel("demo", "2.0"))
+    rendered: list[str | None] = []
+    render = legacy_json.render
+
+    def counted(project: Project, prefix: str, sources: Sources, version: str | None = None) -> bytes | None:
+        rendered.append(version)
+        return render(project, prefix, sources, version)
+
+    monkeypatch.setattr(legacy_json, "render", counted)
+    clock = FakeClock()
+    async with Gateway(tmp_path, feed(upstream(index.url)), clock=clock) as gateway:
+        for version, document in ((None, "demo/json"), ("2.0", "demo/2.0/json"), ("2.0", "demo/2/json")):
+            bodies = set()
+            for _ in range(5):
+                bodies.add((await gateway.get(f"/pypi/pypi/pypi/{document}")).body)
+                clock.advance(1.0)
+            assert len(bodies) == 1
+            assert rendered.count(version) == 1, document
+        index.projects["demo"].info["2.0"] = {"summary": "changed"}
+        clock.advance(3600.0)
+        got = await until(
+            lambda: gateway.get(DOCUMENT), lambda got: got.json()["info"]["summary"] == "changed"
+        )
+        assert got.status == 200
+        assert rendered.count(None) == 2
+
+
+async def test_a_version_that_is_not_shown_costs_no_look_at_every_file(
+    origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = filled(origin)
+    looks: list[str] = []
+    of = ShownVersions.of
+
+    def counted(project: Project) -> ShownVersions:
+        looks.append(project.name)
+        return of(project)
+
+    monkeypatch.setattr(ShownVersions, "of", counted)
+    clock = FakeClock()
+    async with Gateway(tmp_path, feed(upstream(index.url)), clock=clock) as gateway:
+        for number in range(5):
+            assert (await gateway.get(f"/pypi/pypi/pypi/demo/7.{number}/json")).status == 404
+            clock.advance(1.0)
+    assert looks == ["demo"]

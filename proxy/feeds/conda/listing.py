@@ -85,7 +85,8 @@ class CondaListing:
             hidden=counts.hidden or 0, items=items,
         )  # fmt: skip
 
-    async def explained(self, name: str) -> NameExplained:
+    async def explained(self, name: str, *, offline: bool = False) -> NameExplained:
+        """The subdirs are known whole, so no origin is asked about a name anyway."""
         name = name.lower()
         editions = await self._editions()
         views, facts = await self._read(lambda: self._explained(editions, name))

@@ -7,6 +7,7 @@ record -> blob. Nothing here goes out; nothing here decides what is visible (tha
 import asyncio
 import hashlib
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
@@ -17,18 +18,19 @@ from proxy.feeds.briefly import Briefly
 from proxy.feeds.documents import Document, Documents
 from proxy.feeds.held import held_blob
 from proxy.feeds.keeper import Absent, ArtifactRef, How, Keeper, Offer
-from proxy.feeds.ownership import matches
+from proxy.feeds.ownership import readings
 from proxy.feeds.pypi.keeper import PypiKeeper
 from proxy.feeds.pypi.located import Located, located_in
 from proxy.feeds.pypi.view import NOBODY, PypiView
 from proxy.feeds.pypi.viewer import Viewer
 from proxy.feeds.view import gate, refusal
 from proxy.model.clock import Clock
-from proxy.model.digest import Sha256, parse_sha256
+from proxy.model.digest import parse_sha256
 from proxy.model.problem import Problem
 from proxy.model.verdict import Outcome
 from proxy.pypi import legacy_json, render_html, render_json
 from proxy.pypi.distribution import metadata_hashes
+from proxy.pypi.legacy_json import ShownVersions
 from proxy.pypi.names import FileKind, projects_of
 from proxy.pypi.negotiate import Form
 from proxy.pypi.versions import is_same_version
@@ -38,8 +40,9 @@ _LOG = logging.getLogger("feedgate.pypi")
 #: Part of every document's key: raise it when a renderer changes its bytes.
 RENDERERS = 1
 _SUFFIX = ".metadata"
-#: Each may cost a page; the likeliest come first.
-_MOST_CANDIDATES = 6
+_MOST_VERSIONS = 32
+#: For what the JSON API says of a version no larger wheel is fetched.
+_SMALL_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class PypiFeed:
         #: Gate decisions of a moment ago: a popular file is asked for thousands of times a second.
         self._decided: Briefly[Located] = Briefly(clock)
         self._pages: Briefly[Page] = Briefly(clock)
+        #: view's key -> the versions that it shows.
+        self._versions: OrderedDict[str, ShownVersions] = OrderedDict()
         viewer.on_change = self._forget
         base = f"{public_url.rstrip('/')}/pypi/{feed.name}/" if public_url else None
         #: Attestation documents need an absolute https URL (PEP 740); without one they are linked relatively.
@@ -99,37 +104,51 @@ class PypiFeed:
 
     async def json(self, name: str, version: str | None) -> Page:
         """Return the legacy JSON document of a project or of one version. Raises Problem."""
+        asked = f"api {name} {version or ''}"
+        known = self._pages.get(asked)
+        if known is not None:
+            return known
         view, offer = await self.view(name)
         if view is None or isinstance(offer, Absent):
             raise self.unknown(name, offer)
         self._refuse_hidden(view, offer)
-        if not view.kept:
-            raise self.unknown(name, offer)
-        if version is not None:
-            # What the view does not show is not asked for either, and what is asked is spelled as it shows it.
-            shown = next((f.version for f in view.listing.files if is_same_version(f.version, version)), None)
-            if shown is None:
-                raise self.unknown(f"{name} {version}", offer)
-            version = shown
-        told = await self._pypi.information(self.settings.name, offer.upstream, name, version)
-        described = version or legacy_json.shown_version(view.listing)
-        sources = legacy_json.Sources(
-            told, None if told is not None else await self._metadata_of(view, described)
-        )
+        # What the view does not show is not asked for either, and what is asked is spelled as it shows it.
+        shown = (await self._versions_of(view)).spelled(version) if view.kept else None
+        if shown is None:
+            raise self.unknown(name if version is None else f"{name} {version}", offer)
+        told = await self._pypi.information(self.settings.name, offer.upstream, name, version and shown)
+        metadata = None if told is not None else await self._metadata_of(view, shown)
+        sources = legacy_json.Sources(told, metadata)
         prefix = self._public_base or ("../../" if version is None else "../../../")
-        body = await asyncio.to_thread(legacy_json.render, view.listing, prefix, sources, version)
-        if body is None:
-            raise self.unknown(f"{name} {version}", offer)
-        return Page(Document(Sha256(hashlib.sha256(body).hexdigest()), body), offer)
+        made_of = await asyncio.to_thread(_digest_of, prefix, shown, version, told, metadata)
+        document = await self._documents.get(
+            f"pypi-api-{RENDERERS}-{self.settings.name}-{view.key}-{made_of}",
+            lambda: legacy_json.render(view.listing, prefix, sources, version and shown) or b"",
+        )
+        page = Page(document, offer)
+        self._pages.put(asked, Page(document, _repeated(offer)), self.viewer.valid_for_s(view, offer))
+        return page
 
-    async def _metadata_of(self, view: PypiView, version: str | None) -> bytes | None:
+    async def _versions_of(self, view: PypiView) -> ShownVersions:
+        """Return the versions of a view: parsing twenty thousand for every request would hold the loop."""
+        versions = self._versions.get(view.key)
+        if versions is None:
+            versions = await asyncio.to_thread(ShownVersions.of, view.listing)
+            self._versions[view.key] = versions
+        self._versions.move_to_end(view.key)
+        if len(self._versions) > _MOST_VERSIONS:
+            self._versions.popitem(last=False)
+        return versions
+
+    async def _metadata_of(self, view: PypiView, version: str) -> bytes | None:
         """Return the METADATA of a wheel of the version, for an origin whose JSON API tells nothing of it."""
         wheels = (f for f in view.listing.files if f.version == version and f.kind is FileKind.WHEEL)
         wheel = next(wheels, None)
         if wheel is None:
             return None
+        is_small = wheel.size is not None and wheel.size <= _SMALL_BYTES
         try:
-            return await self._store.read(await self.metadata(f"{wheel.path}{_SUFFIX}"))
+            return await self._store.read(await self.metadata(f"{wheel.path}{_SUFFIX}", may_fetch=is_small))
         except (Problem, LostBlobError):
             return None
 
@@ -227,14 +246,8 @@ class PypiFeed:
         raise self._unlisted(filename)
 
     def candidates(self, filename: str) -> list[tuple[str, bool]]:
-        """Return the projects that the file may belong to, and whether upstreams may be asked for each.
-
-        One reading of the name may be a reserved project while another is not: then the others are only looked
-        up, so that no public upstream learns a part of a reserved name.
-        """
-        names = projects_of(filename)[:_MOST_CANDIDATES]
-        reserved = [name for name in names if matches(name, self.settings.reserved)]
-        return [(name, not reserved or name in reserved) for name in names]
+        """Return the projects that the file may belong to, and whether upstreams may be asked for each."""
+        return readings(self.settings, projects_of(filename))
 
     def _ambiguous(self, path: str, one: Located, other: Located) -> Problem:
         """Two projects list other bytes under one path: neither can be meant for certain."""
@@ -259,8 +272,11 @@ class PypiFeed:
         """Ask the page again, after the origin had no such file any more."""
         await self.view(located.view.name, refresh=True)
 
-    async def metadata(self, path: str) -> Blob:
-        """Return a wheel's METADATA by the wheel's path plus ".metadata". Raises Problem."""
+    async def metadata(self, path: str, *, may_fetch: bool = True) -> Blob:
+        """Return a wheel's METADATA by the wheel's path plus ".metadata". Raises Problem.
+
+        `may_fetch`: where nothing less tells it, the whole wheel is fetched.
+        """
         located = await self.locate(path.removesuffix(_SUFFIX))
         if located.record.kind is not FileKind.WHEEL:
             raise Problem(
@@ -270,7 +286,8 @@ class PypiFeed:
                 artifact=located.record.filename,
             )
         told = metadata_hashes(located.record.core_metadata).get("sha256")
-        digest = await self._pypi.core_metadata(located.ref, parse_sha256(told) if told else None)
+        advertised = parse_sha256(told) if told else None
+        digest = await self._pypi.core_metadata(located.ref, advertised, may_fetch=may_fetch)
         blob = await self._store.get(digest)
         if blob is None:
             raise self._busy("the METADATA could not be kept")
@@ -291,6 +308,15 @@ class PypiFeed:
         elif isinstance(offer, Absent):
             detail = f"{detail}: {offer.reason}"
         return Problem("unknown", detail, feed=self.settings.name, artifact=name)
+
+
+def _digest_of(
+    prefix: str, shown: str, version: str | None, told: bytes | None, metadata: bytes | None
+) -> str:
+    """Return the name of what a JSON API document is made of, beside its view."""
+    digest = hashlib.sha256(f"{prefix}\n{shown}\n{version is None}\n{told is None}\n".encode())
+    digest.update(told or metadata or b"")
+    return digest.hexdigest()[:32]
 
 
 def _repeated(offer: Offer) -> Offer:

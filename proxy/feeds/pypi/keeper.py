@@ -14,8 +14,13 @@ from proxy.pypi.described import Described
 class PypiKeeper(Protocol):
     """The kind's own calls."""
 
-    async def core_metadata(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
-        """Return the blob of a wheel's METADATA: the origin's, or made from the wheel. Raises Problem."""
+    async def core_metadata(
+        self, ref: ArtifactRef, advertised: Sha256 | None, *, may_fetch: bool = True
+    ) -> Sha256:
+        """Return the blob of a wheel's METADATA: the origin's, or made from the wheel. Raises Problem.
+
+        `may_fetch`: where nothing less tells it, the whole wheel is fetched.
+        """
         ...
 
     async def described(self, subject: Subject) -> Described:

@@ -82,8 +82,8 @@ class PypiListing:
             verdict=judged(view.verdict) if view.verdict is not None else None,
         )  # fmt: skip
 
-    async def explained(self, name: str) -> NameExplained:
-        view = await self._view(normalize(name))
+    async def explained(self, name: str, *, offline: bool = False) -> NameExplained:
+        view = await self._view(normalize(name), offline=offline)
         approved = self._approvals.of(view.feed, view.name)
         artifacts = [
             each._replace(approvers=[approved[each.artifact].actor] if each.artifact in approved else ())
@@ -104,8 +104,8 @@ class PypiListing:
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    async def _view(self, name: str) -> PypiView:
-        view, offer = await self._feed.view(name)
+    async def _view(self, name: str, *, offline: bool = False) -> PypiView:
+        view, offer = await self._feed.view(name, offline=offline)
         if view is None:
             raise self._feed.unknown(name, offer)
         return view

@@ -31,8 +31,10 @@ class LocalPypiKeeper:
         self._lists = lists
         self._information = information
 
-    async def core_metadata(self, ref: ArtifactRef, advertised: Sha256 | None) -> Sha256:
-        return await self._metadata.get(ref, advertised)
+    async def core_metadata(
+        self, ref: ArtifactRef, advertised: Sha256 | None, *, may_fetch: bool = True
+    ) -> Sha256:
+        return await self._metadata.get(ref, advertised, may_fetch=may_fetch)
 
     async def described(self, subject: Subject) -> Described:
         information = self._information.get(subject.ref.feed)

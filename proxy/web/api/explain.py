@@ -1,11 +1,13 @@
 """`/api/v1/feeds/{feed}/explain`: why an artifact, or what a spec means, can be had or not (contract, section 5)."""
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 
 from proxy.feeds.explain import Explainer, ExplainItem, is_artifact
 from proxy.model.problem import Problem
 from proxy.web.api.answer import answering
-from proxy.web.api.asked import cut
+from proxy.web.api.asked import cut, limit_of
 from proxy.web.api.served import Served
 from proxy.web.inbound import Inbound
 from proxy.web.routes import Route
@@ -42,6 +44,20 @@ class ExplainApi:
             raise Problem("unprocessable", detail, feed=feed.name)
         # Who pastes a file name as a spec means the file.
         is_file = artifact is not None or is_artifact(feed.kind, text)
-        items = await (explainer.artifact(text) if is_file else explainer.spec(text))
+        items = await (explainer.artifact(text) if is_file else explainer.spec(text, page_of(request)))
         some, following = cut(request, items, lambda item: item.artifact)
         return Explanation(feed=feed.name, items=some, next=following)
+
+
+def page_of(request: Inbound) -> Callable[[Sequence[ExplainItem]], bool]:
+    """Return what says whether the items at hand are all of the page that is asked for, and show that there is more."""
+    limit, cursor = limit_of(request), request.query_value("cursor")
+
+    def is_enough(items: Sequence[ExplainItem]) -> bool:
+        if cursor is None:
+            return len(items) > limit
+        places = (place for place, item in enumerate(items, start=1) if item.artifact == cursor)
+        begin = next(places, None)
+        return begin is not None and len(items) > begin + limit
+
+    return is_enough
