@@ -26,6 +26,7 @@ from proxy.upstream.authorities import Authorities
 from proxy.web.access import AccessLog
 from proxy.web.api.served import Served
 from proxy.web.api.table import api_routes
+from proxy.web.disclosure import Disclosure
 from proxy.web.door import Door
 from proxy.web.guard import Guard
 from proxy.web.health import Health, Readiness
@@ -113,6 +114,7 @@ class App:
         door = Door(
             routes, responder, trust, self._access, metrics, base.clock,
             via_token=base.door.via_token, admit=self._guard.admit,
+            disclosure=Disclosure(lambda: self.site.settings),
         )  # fmt: skip
         return WebServer(settings.server, door, responder, trust, metrics, base.clock)
 

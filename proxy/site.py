@@ -159,7 +159,9 @@ def _kept(
     offered: dict[str, Catalog] = {}
     for upstream in feed.upstreams:
         if upstream.feed is not None:
-            offered[upstream.id] = FeedCatalog(upstream.feed, viewer_of, owners[upstream.feed], base.store)
+            offered[upstream.id] = FeedCatalog(
+                upstream.feed, feed.name, viewer_of, owners[upstream.feed], base.store
+            )
             continue
         key = (upstream, feed.offline)
         catalog = known.get(key) or NameCatalog(

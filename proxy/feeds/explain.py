@@ -153,10 +153,14 @@ class Explainer:
         return self._item(found, ArtifactExplained(name, found.verdict))
 
     def _refused(self, name: str, problem: Problem) -> ExplainItem:
+        if problem.feed not in (None, self._feed.name):
+            # It is behind this feed, and its own explain says more to those who may read it.
+            problem = problem.without_names(self._feed.name)
         if problem.rule is not None:
             outcome = Outcome.HOLD if problem.word == "held" else Outcome.BLOCK
             return ExplainItem(
-                artifact=name, outcome=outcome.value, policy=problem.policy, rule=problem.rule, reason=problem.detail,
+                artifact=name, outcome=outcome.value, policy=problem.policy, rule=problem.rule,
+                reason=problem.plain or problem.detail,
                 facts={"name": name}, until=problem.until,
             )  # fmt: skip
         if problem.word not in _NOTHING:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 
 from proxy.artifacts.flight import Expected, Flight
 from proxy.feeds.curated import APPROVED
@@ -72,7 +73,7 @@ class RemoteSource:
 
 
 class FlightLanding:
-    """A flight as the keeper's interface shows it: upstream errors have become problems."""
+    """A flight as the keeper's interface shows it: upstream errors have become problems of the feed behind it."""
 
     def __init__(self, flight: Flight, feed: str) -> None:
         self._flight = flight
@@ -81,8 +82,8 @@ class FlightLanding:
     async def opened(self) -> int | None:
         try:
             return (await self._flight.opened()).total
-        except UpstreamError as error:
-            raise problem_for(error, self._feed) from error
+        except (UpstreamError, Problem) as error:
+            raise self._told(error) from error
 
     async def read(self, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes, None]:
         try:
@@ -90,8 +91,14 @@ class FlightLanding:
             async with contextlib.aclosing(self._flight.read(start, stop)) as pieces:
                 async for piece in pieces:
                     yield piece
-        except UpstreamError as error:
-            raise problem_for(error, self._feed) from error
+        except (UpstreamError, Problem) as error:
+            raise self._told(error) from error
+
+    def _told(self, error: UpstreamError | Problem) -> Problem:
+        if isinstance(error, UpstreamError):
+            return problem_for(error, self._feed)
+        # Many may share the flight, each for a feed of its own.
+        return error if error.feed is not None else replace(error, feed=self._feed)
 
 
 class PinnedLanding:
@@ -127,10 +134,10 @@ def pinned_problem(ref: ArtifactRef, problem: Problem) -> Problem:
     """Return what a client of a curated feed is told where the origin has other bytes by now, or none."""
     if problem.word not in ("unknown", "digest-mismatch"):
         return problem
+    plain = "the approved bytes are not held, and the origin has them no more"
     return Problem(
-        "pinned-unavailable",
-        f"the approved bytes are not held, and the origin has them no more: {problem.detail}",
-        feed=ref.feed, artifact=ref.filename,
+        "pinned-unavailable", f"{plain}: {problem.detail}", feed=problem.feed or ref.feed, artifact=ref.filename,
+        plain=plain,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ artifact into the one flight that fetches it.
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -126,7 +126,7 @@ class LocalKeeper:
         try:
             return await self._told_size(ref)
         except UpstreamError as error:
-            raise problem_for(error, ref.feed) from error
+            raise problem_for(error, self.behind(ref)) from error
 
     async def is_pinned(self, ref: ArtifactRef) -> bool:
         """Return whether somebody approved the artifact, in its feed or in one that this takes it from."""
@@ -152,9 +152,9 @@ class LocalKeeper:
         try:
             return await self.arrived(ref)
         except UpstreamError as error:
-            problem = problem_for(error, ref.feed)
+            problem = problem_for(error, self.behind(ref))
         except Problem as failure:
-            problem = failure
+            problem = failure if failure.feed is not None else replace(failure, feed=self.behind(ref))
         if is_pinned and problem.word == "digest-mismatch":
             self._note_wrong(key)
         raise pinned_problem(ref, problem) if is_pinned else problem
@@ -183,7 +183,7 @@ class LocalKeeper:
                 async for piece in within(stream.chunks(), skip, stop - start):
                     yield piece
         except UpstreamError as error:
-            raise problem_for(error, ref.feed) from error
+            raise problem_for(error, self.behind(ref)) from error
 
     async def remote_of(self, ref: ArtifactRef) -> Way:
         """Return the way out to the artifact's origin, through the chain of feeds that are upstreams.
@@ -216,6 +216,16 @@ class LocalKeeper:
         """Change the held shard in which the artifact is listed by what was learned of the artifact."""
         await self._feeds[ref.feed].owners.amend(ref.upstream, ref.name, edit)
 
+    def behind(self, ref: ArtifactRef) -> str:
+        """Return whose upstream the artifact comes from: the feed that is asked, or one that it takes from."""
+        feed = self._feeds.get(ref.feed)
+        if feed is None:
+            return ref.feed
+        if feed.curated_from:
+            pinned = self._pins.of(feed.name, ref)
+            return pinned.source_feed if pinned is not None else feed.curated_from[0]
+        return feed.feeds.get(ref.upstream, ref.feed)
+
     # -- parts ---------------------------------------------------------------------------------------------
 
     def _online(self, ref: ArtifactRef, name: str) -> KeptFeed:
@@ -223,7 +233,7 @@ class LocalKeeper:
         if feed is None:
             raise _changed(ref)
         if feed.offline:
-            where = "this feed" if name == ref.feed else f"its source, feed {name},"
+            where = "this feed" if name == ref.feed else "the feed that this one takes it from"
             raise Problem(
                 "unknown", f"not held, and {where} is offline", feed=ref.feed, artifact=ref.filename
             )
@@ -275,9 +285,9 @@ class LocalKeeper:
 
     def _landing(self, ref: ArtifactRef, key: str) -> Landing:
         if not self._is_curated(ref.feed):
-            return FlightLanding(self._launch(ref, key), ref.feed)
+            return FlightLanding(self._launch(ref, key), self.behind(ref))
         self._refuse_wrong(ref, key)
-        landing = FlightLanding(self._launch(ref, key), ref.feed)
+        landing = FlightLanding(self._launch(ref, key), self.behind(ref))
         return PinnedLanding(landing, ref, lambda: self._note_wrong(key))
 
     def _launch(self, ref: ArtifactRef, key: str, *, keep: bool = False, background: bool = False) -> Flight:

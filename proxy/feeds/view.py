@@ -80,11 +80,13 @@ def refusal(
 ) -> Problem:
     """Return the problem that a hidden artifact, or a name of which everything is hidden, is answered with.
 
-    `policy` is the feed's own; a verdict of another feed's names that one itself. `query` is what explain is asked.
+    `policy` is the feed's own; a verdict of another feed's names that one itself, which the door tells only to those
+    who may read it (`web/disclosure.py`). `query` is what explain is asked.
     """
     decided_by = policy_of(verdict, policy)
     return Problem(
         verdict.word, _detail(verdict, decided_by), feed=feed, artifact=artifact, policy=decided_by,
+        plain=_detail(verdict, decided_by, is_named=False),
         rule=verdict.rule, until=verdict.until.isoformat() if verdict.until is not None else None,
         explain=f"/api/v1/feeds/{feed}/explain?{query or f'artifact={quote(artifact)}'}",
     )  # fmt: skip
@@ -95,10 +97,12 @@ def policy_of(verdict: Verdict, own: str | None) -> str | None:
     return None if verdict.rule in WITHOUT_POLICY else verdict.policy or own
 
 
-def _detail(verdict: Verdict, policy: str | None) -> str:
-    """Return one line for a person: who decided, why, and until when."""
+def _detail(verdict: Verdict, policy: str | None, *, is_named: bool = True) -> str:
+    """Return one line for a person: who decided (without the policy's name, where it is not to be told), why, and
+    until when."""
     until = f", until {verdict.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if verdict.until is not None else ""
     if policy is None:
         return f"{verdict.reason}{until}"
     done = "held" if verdict.outcome is Outcome.HOLD else "blocked"
-    return f"{done} by {verdict.rule} of policy {policy}: {verdict.reason}{until}"
+    where = f" of policy {policy}" if is_named else ""
+    return f"{done} by {verdict.rule}{where}: {verdict.reason}{until}"

@@ -7,7 +7,7 @@ a hidden artifact.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: word -> (status, title). The title is also the reason phrase, so it is short ASCII.
 TABLE: Mapping[str, tuple[int, str]] = {
@@ -47,12 +47,23 @@ TABLE: Mapping[str, tuple[int, str]] = {
 }
 
 
+#: What is said of a feed behind the asked one, in place of a detail that may name it.
+_PLAIN: Mapping[str, str] = {
+    "unknown": "it is not to be had where this feed takes it from",
+    "not-approved": "nobody has approved it where this feed takes it from",
+    "preparing": "what this feed takes from is being prepared",
+    "busy": "what this feed takes from is busy",
+    "origin-unavailable": "the origin is unavailable, or what is between it and this server",
+}
+
+
 @dataclass(slots=True)
 class Problem(Exception):
     """One refusal or failure, told once.
 
     `word` is a key of TABLE; `detail` is one line for a person that says what, where and what to do next.
-    `retry_after_s` is sent for 503 and 429. The other fields appear in the document where they are set.
+    `retry_after_s` is sent for 503 and 429. `feed` is the feed that it is about, which may be one behind the feed that
+    was asked. The other fields appear in the document where they are set, but for `plain`.
     """
 
     word: str
@@ -67,6 +78,8 @@ class Problem(Exception):
     headers: Mapping[str, str] = field(default_factory=dict)
     #: Members of this problem alone, values of JSON: `faults`, `artifacts`.
     more: Mapping[str, object] = field(default_factory=dict)
+    #: The detail for those who may not know of the feed or the policy: without the name of either, or of an origin.
+    plain: str | None = None
 
     @property
     def status(self) -> int:
@@ -75,6 +88,15 @@ class Problem(Exception):
     @property
     def title(self) -> str:
         return TABLE[self.word][1]
+
+    def without_names(self, feed: str | None) -> "Problem":
+        """Return the problem as those are told who asked `feed` and may not know what is behind it."""
+        detail = (
+            self.plain
+            or _PLAIN.get(self.word)
+            or f"{self.title}; an administrator finds more in the server's log"
+        )
+        return replace(self, detail=detail, feed=feed, policy=None, more={}, plain=None)
 
     def __str__(self) -> str:
         return f"{self.title}: {self.detail}"

@@ -20,6 +20,7 @@ from proxy.model.actor import Actor
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.web.access import AccessLog
+from proxy.web.disclosure import Disclosure
 from proxy.web.exchange import ABORTED, CLOSE, COMPLETE, KEEP, Exchange
 from proxy.web.guard import Admit, nobody
 from proxy.web.inbound import Inbound
@@ -54,7 +55,10 @@ class Known:
 
 
 class Door:
-    """Answers requests. `via_token` is what our own outbound requests carry in Via; `admit` says who asks."""
+    """Answers requests. `via_token` is what our own outbound requests carry in Via; `admit` says who asks.
+
+    `disclosure` decides what of a problem is told; without it (a server without feeds) all of it is.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class Door:
         *,
         via_token: str,
         admit: Admit = nobody,
+        disclosure: Disclosure | None = None,
     ) -> None:
         self._routes = routes
         self._responder = responder
@@ -77,6 +82,7 @@ class Door:
         self._monotonic = clock.monotonic
         self._via_token = via_token
         self._admit = admit
+        self._disclosure = disclosure
         self._known: dict[tuple[str, str], Known] = {}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -90,7 +96,8 @@ class Door:
             if exchange.has_answered:
                 raise
             self._verdicts.refused(problem)
-            await responder.respond(exchange, _addressed(problem, exchange.connection.base_url))
+            told = self._disclosed(exchange, problem)
+            await responder.respond(exchange, _addressed(told, exchange.connection.base_url))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not exchange.has_answered and task is not None and not task.cancelling():
@@ -142,9 +149,17 @@ class Door:
             client = self._trust.judge(connection.client, base_url, headers)
             exchange.client, base_url = client.address, client.base_url
         actor = self._admit(known.found, exchange.method, headers, exchange.client)
+        exchange.found = known.found
         if isinstance(actor, Actor):
+            exchange.actor = actor
             return known.found.route.handler(_inbound(exchange, known, base_url, actor))
         return _once_known(actor, exchange, known, base_url)
+
+    def _disclosed(self, exchange: Exchange, problem: Problem) -> Problem:
+        """Return the problem as this client may know it; before it is known who asks, nothing of a feed is told."""
+        if self._disclosure is None or exchange.found is None or exchange.actor is None:
+            return problem
+        return self._disclosure.of(problem, exchange.found, exchange.actor, exchange.request_id)
 
     def _look_up(self, exchange: Exchange) -> Known:
         target = parse_target(exchange.target)
@@ -201,7 +216,8 @@ def _inbound(exchange: Exchange, known: Known, base_url: str, actor: Actor) -> I
 
 async def _once_known(asking: Awaitable[Actor], exchange: Exchange, known: Known, base_url: str) -> Outbound:
     """Answer a request whose key has to be checked first."""
-    return await known.found.route.handler(_inbound(exchange, known, base_url, await asking))
+    actor = exchange.actor = await asking
+    return await known.found.route.handler(_inbound(exchange, known, base_url, actor))
 
 
 def _check_framing(exchange: Exchange) -> None:

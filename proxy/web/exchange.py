@@ -15,7 +15,9 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from multidict import CIMultiDictProxy
 
+from proxy.model.actor import Actor
 from proxy.model.problem import Problem
+from proxy.web.routes import Found
 
 if TYPE_CHECKING:
     from proxy.web.connection import Connection
@@ -30,12 +32,14 @@ class Exchange:
 
     __slots__ = (
         "_task",
+        "actor",
         "body_timeout_s",
         "cache",
         "client",
         "connection",
         "described",
         "end",
+        "found",
         "has_answered",
         "headers",
         "is_http_1_0",
@@ -82,6 +86,9 @@ class Exchange:
         self.end = COMPLETE
         self.status = self.sent_bytes = 0
         self.has_answered = False
+        #: What is asked for and who asks, once both are known.
+        self.found: Found | None = None
+        self.actor: Actor | None = None
 
     def cancel(self) -> None:
         """Cancel the handler, or the sending of its answer."""

@@ -94,15 +94,17 @@ async def test_who_may_not_read_the_source_accepts_nothing_of_it(reviewed: House
 
 
 async def test_a_source_that_may_not_be_read_is_told_as_none(reviewed: House) -> None:
-    """Which closed feeds there are is not to be learned by promoting from them."""
-    answers = [
-        await reviewed.change("POST", PROMOTIONS, ORDER | {"from": name}, reviewed.keys["only-target"])
-        for name in ("other", "absen")
-    ]
-    assert {got.status for got in answers} == {422}
-    assert answers[0].body.replace(b"other", b"absen") == answers[1].body
-    assert b"closed" not in answers[0].body
+    """Which closed feeds there are, and what a feed takes from, is not to be learned by promoting from them."""
+    names = ("closed", "alias", "other", "absent")
+    answers = {
+        name: await reviewed.change("POST", PROMOTIONS, ORDER | {"from": name}, reviewed.keys["only-target"])
+        for name in names
+    }
+    assert {got.status for got in answers.values()} == {404}
+    assert len({got.body.replace(name.encode(), b"NAME") for name, got in answers.items()}) == 1
     told = await reviewed.change("POST", PROMOTIONS, ORDER | {"from": "other"}, reviewed.keys["reviewer"])
+    assert told.status == 404
+    told = await reviewed.change("POST", PROMOTIONS, ORDER | {"from": "open"}, reviewed.keys["reviewer"])
     assert (told.status, b"curated from closed" in told.body) == (422, True)
 
 

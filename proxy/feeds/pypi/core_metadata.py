@@ -85,7 +85,7 @@ class CoreMetadata:
         try:
             body, how, wheel = await self._find(ref, advertised, may_fetch)
         except UpstreamError as error:
-            raise problem_for(error, ref.feed) from error
+            raise problem_for(error, self._keeper.behind(ref)) from error
         digest = (await self._store.put(body)).digest
         self._tally.count("core_metadata", how)
         if wheel is not None:

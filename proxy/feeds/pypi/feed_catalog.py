@@ -34,9 +34,11 @@ class FeedCatalog:
     """Another feed, seen as an upstream. Its viewer is looked up when it is needed: feeds are made together."""
 
     def __init__(
-        self, feed: str, viewer_of: Callable[[str], Viewer], owners: Owners | CuratedNames, store: BlobStore
-    ) -> None:
+        self, feed: str, taker: str, viewer_of: Callable[[str], Viewer], owners: Owners | CuratedNames, store: BlobStore
+    ) -> None:  # fmt: skip
         self._feed = feed
+        #: The feed that it is an upstream of.
+        self._taker = taker
         self._viewer_of = viewer_of
         self._owners = owners
         self._store = store
@@ -59,7 +61,7 @@ class FeedCatalog:
             return _absent(offer)
         if view.upstream == NOBODY and view.verdict is not None:
             # Whether there is such a name was not asked, so nobody knows that the next upstream may have it.
-            raise refusal(self._feed, name, view.verdict, view.policy)
+            raise refusal(self._taker, name, _named(view.verdict, view.policy), query=f"spec={name}")
         shown = self._known(view)
         if shown is None or (self._store.peek(shown) is None and await self._store.get(shown) is None):
             shown = await self._keep(view)

@@ -59,7 +59,7 @@ class LocalPypiKeeper:
             if "json" not in answer.headers.get("content-type", ""):
                 raise BadAnswer("origin", "the attestation document is not JSON")
         except UpstreamError as error:
-            raise problem_for(error, ref.feed) from error
+            raise problem_for(error, self._keeper.behind(ref)) from error
         return answer.body
 
     async def close(self, grace_s: float = 0.0) -> None:

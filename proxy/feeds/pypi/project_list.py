@@ -113,13 +113,16 @@ class ProjectList:
         )
 
     async def waited(self, form: str) -> Sha256:
-        """Return the blob of the list, waiting for the one that is being made. Raises what kept it from being made."""
+        """Return the blob of the list, waiting for the one that is being made. Raises Problem."""
         try:
             return await self.get(form)
         except Problem:
             if self._making is None:
                 raise
-        await outcome(self._making)
+        try:
+            await outcome(self._making)
+        except (UpstreamError, NoRoom, ChildFailed) as error:
+            raise self._told(error) from error
         return await self.get(form)
 
     async def close(self, grace_s: float = 0.0) -> None:
@@ -150,7 +153,8 @@ class ProjectList:
     def _told(self, error: BaseException) -> Problem:
         """Return what a client is told of a failure."""
         if isinstance(error, Problem):
-            return replace(error, feed=self._feed.name)
+            # One of a feed that this one takes from stays that feed's: who may not read it is told less.
+            return error if error.feed is not None else replace(error, feed=self._feed.name)
         if isinstance(error, UpstreamError):
             return problem_for(error, self._feed.name)
         if isinstance(error, NoRoom):
@@ -200,7 +204,7 @@ class ProjectList:
     async def _inner_list(self, feed: str) -> tuple[bytes, str]:
         blob = await self._store.get(await self._inner(feed).waited("json"))
         if blob is None:
-            raise ChildFailed(f"the list of feed {feed} is not there yet")
+            raise ChildFailed("the list of the feed that it takes from is not there yet")
         return await self._store.read(blob), "application/vnd.pypi.simple.v1+json"
 
     async def _keep(self, path: Path) -> Sha256:

@@ -168,6 +168,8 @@ class ApprovalsApi:
 
     def _answer(self, approval: Approval, actor: Actor) -> ApprovalAnswer:
         held, drift = self._vaulting.state_of(approval), approval.drift
+        # It may name the source's origin.
+        is_open = not held.failure or actor.may("read", approval.source_feed)
         told = (
             DriftAnswer(
                 kind=drift.kind,
@@ -181,7 +183,8 @@ class ApprovalsApi:
         )
         return ApprovalAnswer(
             id=approval.id, artifact=approval.artifact, name=approval.name, version=approval.version,
-            sha256=approval.sha256, size=approval.size, state=approval.state, bytes=held.state, failure=held.failure,
+            sha256=approval.sha256, size=approval.size, state=approval.state, bytes=held.state,
+            failure=held.failure if is_open else "they could not be fetched; the server's log says why",
             source=named_to(actor, approval.source_feed), promotion=approval.promotion_id, actor=approval.actor,
             at=_moment(approval.at_ms), reason=approval.reason,
             revoked_at=_moment(approval.revoked_ms) if approval.revoked_ms is not None else None, drift=told,

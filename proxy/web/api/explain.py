@@ -6,6 +6,7 @@ import msgspec
 
 from proxy.feeds.explain import Explainer, ExplainItem, is_artifact
 from proxy.model.problem import Problem
+from proxy.web.access_rights import may_read_policy
 from proxy.web.api.answer import answering
 from proxy.web.api.asked import cut, limit_of
 from proxy.web.api.served import Served
@@ -46,7 +47,12 @@ class ExplainApi:
         is_file = artifact is not None or is_artifact(feed.kind, text)
         items = await (explainer.artifact(text) if is_file else explainer.spec(text, page_of(request)))
         some, following = cut(request, items, lambda item: item.artifact)
-        return Explanation(feed=feed.name, items=some, next=following)
+        return Explanation(feed=feed.name, items=[self._told(request, item) for item in some], next=following)
+
+    def _told(self, request: Inbound, item: ExplainItem) -> ExplainItem:
+        """Return what is explained without the policy of a feed behind this one that the asker may not read."""
+        is_known = item.policy is None or may_read_policy(request.actor, self._served.settings, item.policy)
+        return item if is_known else msgspec.structs.replace(item, policy=None)
 
 
 def page_of(request: Inbound) -> Callable[[Sequence[ExplainItem]], bool]:

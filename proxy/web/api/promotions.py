@@ -159,10 +159,9 @@ class PromotionsApi:
         return next((each.name for each in feeds if source in each.aliases), source)
 
     def _readable(self, request: Inbound, target: Feed, source: str) -> None:
-        """Refuse a source of the target that may not be read; any other feed is told as one that is not there."""
-        name = self._name_of(source)
-        if name in target.curated_from:
-            require(request.actor, "read", name)
+        """Refuse a source that may not be read as one that is not there, whichever name it was given by."""
+        if not request.actor.may("read", self._name_of(source)):
+            raise Problem("unknown", f"there is no feed {source}", feed=target.name)
 
 
 def _key(request: Inbound) -> str | None:
