@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,29 +10,27 @@ import msgspec
 
 from proxy.model.approval import Approval, Drift
 from proxy.model.digest import Sha256
+from proxy.state.file import StateFile
 
 _FIELDS = Approval.__struct_fields__
 _DRIFT = msgspec.msgpack.Decoder(Drift)
 
 
 def load(path: Path) -> list[Approval]:
-    """Return every approval in the order in which they were made. Blocks."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
-    try:
+    """Return every approval in the order in which they were made. Blocks; raises StateError."""
+    with StateFile(path).reading("an approval"), closing(_connected(path)) as connection:
         return list(_read(connection.execute(f"SELECT {', '.join(_FIELDS)} FROM approvals ORDER BY rowid")))
-    finally:
-        connection.close()
 
 
 def load_vaulted(path: Path) -> list[tuple[str, Sha256]]:
-    """Return the feeds and the digests that have come for them. Blocks."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
-    try:
-        return [
-            (feed, Sha256(digest)) for feed, digest in connection.execute("SELECT feed, sha256 FROM vaulted")
-        ]
-    finally:
-        connection.close()
+    """Return the feeds and the digests that have come for them. Blocks; raises StateError."""
+    with StateFile(path).reading("a digest"), closing(_connected(path)) as connection:
+        rows = connection.execute("SELECT feed, sha256 FROM vaulted")
+        return [(feed, Sha256(digest)) for feed, digest in rows]
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
 
 
 def _read(rows: sqlite3.Cursor) -> Iterator[Approval]:

@@ -10,11 +10,14 @@ import contextlib
 import logging
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from proxy.state import fresh
 from proxy.state.errors import StateError
 from proxy.state.fresh import HEAD, REVISIONS, sync_folder
+from proxy.state.structure import faults_of, made_by, structure_of
 
 _LOG = logging.getLogger("feedgate.state")
 #: Up to this size every page is checked at the start; larger files are checked by `doctor`.
@@ -124,7 +127,23 @@ class StateFile:
                     f"restore the copy made before the upgrade ({self.path.name}.before-…)",
                 ),
             )
+        self._refuse_another_schema(revision)
         return revision
+
+    def _refuse_another_schema(self, revision: str) -> None:
+        """Refuse a database that is not what its revision says: every later look into it would fail."""
+        try:
+            with closing(self._connect()) as connection:
+                found = structure_of(connection)
+        except sqlite3.DatabaseError as err:
+            raise self.translated(err) from err
+        faults = faults_of(found, made_by(fresh.schema_of(revision)))
+        if faults:
+            raise StateError(
+                f"the state database {self.path} says that its schema is {revision}, and it is not: {faults[0]}"
+                + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""),
+                self.restore_steps(),
+            )
 
     def _refuse_foreign(self) -> None:
         if self.path.is_symlink() or not self.path.is_file():
@@ -165,6 +184,19 @@ class StateFile:
             timeout=self._lock_wait_s,
             isolation_level=None,
         )
+
+    @contextlib.contextmanager
+    def reading(self, what: str) -> Iterator[None]:
+        """Refuse rows that cannot be read at a start, such as `what`. Raises StateError."""
+        try:
+            yield
+        except sqlite3.DatabaseError as err:
+            raise self.translated(err) from err
+        except (ValueError, KeyError, TypeError) as err:
+            raise StateError(
+                f"the state database {self.path} holds {what} that cannot be read: {err}",
+                self.restore_steps(),
+            ) from err
 
     def translated(self, error: sqlite3.DatabaseError) -> StateError:
         code = getattr(error, "sqlite_errorname", "") or ""

@@ -6,17 +6,13 @@ database with them and compares.
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from proxy.state.schema_0002 import SCHEMA_0002
 from proxy.state.schema_0003 import SCHEMA_0003
 
-#: Every revision that this program can open, oldest first; the last is what it works with.
-REVISIONS: Sequence[str] = ("0001", "0002", "0003")
-HEAD = REVISIONS[-1]
-
-SCHEMA: Sequence[str] = (
+_SCHEMA_0001: Sequence[str] = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
     "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))",
     "CREATE TABLE sightings (upstream VARCHAR NOT NULL, subdir VARCHAR NOT NULL, name VARCHAR NOT NULL, "
@@ -25,9 +21,22 @@ SCHEMA: Sequence[str] = (
     "PRIMARY KEY (upstream, subdir))",
     "CREATE TABLE owners (feed VARCHAR NOT NULL, name VARCHAR NOT NULL, upstream VARCHAR NOT NULL, "
     "since_ms BIGINT NOT NULL, PRIMARY KEY (feed, name))",
-    *SCHEMA_0002,
-    *SCHEMA_0003,
 )
+#: Revision -> what it adds to the one before, of every revision that this program can open, oldest first.
+_ADDED: Mapping[str, Sequence[str]] = {
+    "0001": _SCHEMA_0001,
+    "0002": SCHEMA_0002,
+    "0003": SCHEMA_0003,
+}
+REVISIONS: Sequence[str] = tuple(_ADDED)
+#: The revision that this program works with.
+HEAD = REVISIONS[-1]
+
+
+def schema_of(revision: str) -> tuple[str, ...]:
+    """Return the statements that make a database of a revision."""
+    upto = REVISIONS[: REVISIONS.index(revision) + 1]
+    return tuple(statement for each in upto for statement in _ADDED[each])
 
 
 def make(path: Path) -> None:
@@ -40,7 +49,7 @@ def make(path: Path) -> None:
         connection.execute("PRAGMA journal_mode=TRUNCATE")
         connection.execute("PRAGMA synchronous=EXTRA")
         connection.execute("BEGIN IMMEDIATE")
-        for statement in SCHEMA:
+        for statement in schema_of(HEAD):
             connection.execute(statement)
         connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
         connection.execute("COMMIT")

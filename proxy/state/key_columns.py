@@ -10,13 +10,19 @@ import orjson
 
 from proxy.model.actor import Grant
 from proxy.model.key import Key
+from proxy.state.file import StateFile
 
 
-def read_all(path: Path) -> list[Mapping[str, Any]]:
-    """Return every row. Blocks."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
+def read_all(path: Path) -> list[tuple[Key, Mapping[str, Any]]]:
+    """Return every key with its row. Blocks; raises StateError."""
+    place = f"{path.absolute().as_uri()}?mode=ro"
+    with (
+        StateFile(path).reading("a key"),
+        closing(sqlite3.connect(place, uri=True, timeout=30)) as connection,
+    ):
         connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute("SELECT * FROM keys ORDER BY created_ms, id")]
+        rows = connection.execute("SELECT * FROM keys ORDER BY created_ms, id")
+        return [(key_of(dict(row)), dict(row)) for row in rows]
 
 
 def row_of(key: Key) -> dict[str, object]:

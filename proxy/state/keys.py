@@ -18,7 +18,7 @@ from proxy.model.key_value import is_made
 from proxy.model.problem import Problem
 from proxy.state import key_digests
 from proxy.state.database import Database
-from proxy.state.key_columns import key_of, read_all, row_of
+from proxy.state.key_columns import read_all, row_of
 
 _LOG = logging.getLogger("feedgate.keys")
 #: How often uses are written.
@@ -49,9 +49,9 @@ class Keys:
         self._watchers: list[Callable[[], None]] = []
 
     async def load(self) -> None:
-        """Read the keys of the open database."""
-        for row in await asyncio.to_thread(read_all, self._database.path):
-            self._keep(key_of(row), Held(row["id"], row["digest"], bool(row["is_made"])), row["salt"])
+        """Read the keys of the open database. Raises StateError."""
+        for key, row in await asyncio.to_thread(read_all, self._database.path):
+            self._keep(key, Held(row["id"], row["digest"], bool(row["is_made"])), row["salt"])
 
     def start(self) -> None:
         """Begin to write uses; needs a running loop."""

@@ -3,16 +3,22 @@
 import asyncio
 import shutil
 import sqlite3
+import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from proxy.state.approvals import Approvals
 from proxy.state.database import Database
 from proxy.state.errors import StateError
 from proxy.state.file import StateFile
-from proxy.state.fresh import HEAD
+from proxy.state.fresh import HEAD, REVISIONS
+from proxy.state.keys import Keys
 from proxy.state.lock import StateLock
+from proxy.state.upgrade import migrate
+from tests.faults.process import ROOT
 from tests.support.clock import FakeClock
 
 
@@ -232,3 +238,78 @@ def test_a_marker_that_cannot_be_written_is_written_by_the_next_start(
     assert not made.marker.exists()
     made.prepare()
     assert made.marker.exists()
+
+
+ALTERED = {
+    "DROP TABLE keys": "it has no table keys",
+    "DROP TABLE audit": "it has no table audit",
+    "DROP TABLE sightings": "it has no table sightings",
+    "DROP TRIGGER audit_keeps_rows": "it has no trigger audit_keeps_rows",
+    "DROP INDEX approvals_active": "it has no index approvals_active",
+    "ALTER TABLE approvals DROP COLUMN drift": "its table approvals is another one",
+    "ALTER TABLE owners RENAME COLUMN upstream TO origin": "its table owners is another one",
+}
+
+
+@pytest.mark.parametrize("statement", ALTERED)
+def test_a_database_that_is_not_of_its_revision_is_refused_with_the_steps(
+    made: StateFile, statement: str
+) -> None:
+    with closing(sqlite3.connect(made.path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    error = refused(made)
+    assert ALTERED[statement] in error.what and any("backup" in step for step in error.steps)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_database_of_every_revision_is_known_by_its_structure(tmp_path: Path, revision: str) -> None:
+    """What is there besides does no harm; what a former revision had under a later one's name does."""
+    path = tmp_path / "state.sqlite"
+    migrate(path, revision)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE mine (a)")
+        connection.execute("ANALYZE")
+        connection.commit()
+    assert StateFile(path).prepare() == revision
+    for later in REVISIONS[REVISIONS.index(revision) + 1 :]:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", (later,))
+            connection.commit()
+        assert f"says that its schema is {later}" in refused(StateFile(path)).what
+
+
+def test_a_start_on_an_altered_database_ends_in_lines_for_a_person(made: StateFile, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(made.path)) as connection:
+        connection.execute("DROP TABLE keys")
+        connection.commit()
+    command = [sys.executable, "-m", "proxy", "serve", "--data-dir", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert ended.returncode == 1
+    assert "it has no table keys" in ended.stderr and "1. stop every feedgate" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("INSERT INTO keys VALUES ('i', 'n', x'00', x'00', 1, 'no list', '[]', 0, 1, 'me', NULL, NULL)", "a key"),
+        ("INSERT INTO approvals VALUES ('i', 'f', 'pypi', 'n', '1', 'a', 'd', 1, x'00', 's', 'u', 'o', 'p', 1, 'me', "
+         "'active', '', NULL, x'c1')", "an approval"),
+    ],
+)  # fmt: skip
+async def test_a_row_that_cannot_be_read_refuses_the_start(
+    made: StateFile, statement: str, what: str
+) -> None:
+    with closing(sqlite3.connect(made.path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    database = Database(made.path.parent, FakeClock())
+    await database.open()
+    try:
+        with pytest.raises(StateError, match=f"holds {what} that cannot be read") as caught:
+            await Keys(database, FakeClock()).load()
+            await Approvals(database).load()
+        assert any("backup" in step for step in caught.value.steps)
+    finally:
+        await database.close()
