@@ -234,4 +234,7 @@ class App:
 
     def _readiness(self) -> Readiness:
         health = self.base.door.health()
-        return readiness(self._is_ready, self.base.store.stats(), self.settings, health, self._authorities)
+        notes = [(name, note) for name, listing in self.site.listings.items() for note in listing.notes()]
+        return readiness(
+            self._is_ready, self.base.store.stats(), self.settings, health, self._authorities, notes
+        )

@@ -4,10 +4,12 @@ The README of the benchmark and the tests of proxy/conda read from here what mus
 served, perhaps mended; a *dropped* one is not.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 _ZEROS = "0" * 64
+_DEEP: dict[str, Any] = functools.reduce(lambda inner, _: {"x": inner}, range(100), {})
 
 
 class Defect(NamedTuple):
@@ -64,6 +66,16 @@ _KEPT: dict[str, dict[str, Any]] = {
     "sound-unknown-key": {"namespace": "r", "later": {"deep": [1, 2.5, None]}},
     "sound-bad-dependency": {"depends": ["nonsense ==1=2=3"]},
     "sound-noarch-true": {"noarch": True},
+    "sound-version-elsewhere": {"version": "2.0"},
+    "sound-build-elsewhere": {"build": "1"},
+    "mended-noarch-upper-case": {"noarch": "Python"},
+    "mended-revoked-a-string": {"revoked": "yes"},
+    "mended-attestations-a-number": {"attestations_sha256": 5},
+    "mended-run-exports-a-number": {"run_exports": 5},
+    "mended-purls-a-string": {"purls": "pkg:a"},
+    "mended-timestamp-out-of-range": {"timestamp": 2**62},
+    "mended-number-of-70-bits": {"later": 2**70},
+    "mended-depends-with-a-blank": {"depends": [" python >=3", ""]},
 }
 _DROPPED: dict[str, dict[str, Any]] = {
     "dropped-name-missing": {"name": ...},
@@ -71,8 +83,8 @@ _DROPPED: dict[str, dict[str, Any]] = {
     "dropped-build-missing": {"build": ...},
     "dropped-build-number-missing": {"build_number": ...},
     "dropped-name-elsewhere": {"name": "numpy"},
-    "dropped-version-elsewhere": {"version": "2.0"},
-    "dropped-build-elsewhere": {"build": "1"},
+    "dropped-version-of-no-file": {"version": "1/0"},
+    "dropped-too-deep": {"later": _DEEP},
     "dropped-build-number-a-string": {"build_number": "0"},
     "dropped-build-number-negative": {"build_number": -1},
     "dropped-depends-a-string": {"depends": "python"},

@@ -24,7 +24,7 @@ from proxy.conda.pack_writer import PackWriter
 from proxy.conda.record import joined
 from proxy.conda.shard_pack import ShardPacker
 from proxy.conda.shards import plain_shard, plain_shard_of
-from proxy.conda.snapshot import Snapshot, Top, pack_top
+from proxy.conda.snapshot import Snapshot, Top, bounded, pack_top
 from proxy.conda.split import Repodata, Sections
 
 #: How many single reasons a report tells.
@@ -47,7 +47,7 @@ class Report:
 
     def drop(self, reasons: list[tuple[str, str]]) -> None:
         self.dropped += len(reasons)
-        self.reasons += reasons[: _TOLD - len(self.reasons)]
+        self.reasons += reasons[: max(0, _TOLD - len(self.reasons))]
 
 
 class Judge(Protocol):
@@ -89,6 +89,7 @@ class Ingest:
         self._judge = judge
         is_usable = previous is not None and previous.is_current and previous.top.subdir == top.subdir
         self._previous = previous if is_usable else None
+        self._dropped: dict[str, dict[str, str]] = {}
         self.report = Report()
 
     def has(self, name: str, source: bytes) -> bool:
@@ -102,6 +103,8 @@ class Ingest:
             return
         digest = self._writer.copy(self._previous.pack, name, source=source)
         self.report.names += 1
+        if (dropped := self._previous.top.dropped.get(name)) is not None:
+            self._dropped[name] = dropped
         if self._shards is not None and not self._shards.copy(name, digest):
             block = self._previous.block(name)
             if block is not None and not block.is_empty:
@@ -110,16 +113,17 @@ class Ingest:
     def offer(self, name: str, sections: Sections, source: bytes | None = None) -> None:
         """Take what the origin lists under a name; `source` is the digest of its shard, if it came as one."""
         removed = tuple(sorted({file for file in sections.removed if _name_of(file) == name}))
-        offered = Block(name, _gathered(sections.tar), _gathered(sections.conda), removed)
+        files, conda_files = dict(sorted(sections.tar.items())), dict(sorted(sections.conda.items()))
+        offered = Block(name, joined(files), joined(conda_files), removed)
         said = digest_of(offered.parts())
         if self.has(name, source or said):
             self.copy(name)
             return
         self.report.fresh += 1
-        tar = mend(Place(name, ".tar.bz2", self._subdir), offered.tar)
-        conda = mend(Place(name, ".conda", self._subdir), offered.conda)
-        self._note(tar)
-        self._note(conda)
+        tar = mend(Place(name, ".tar.bz2", self._subdir), files, offered.tar)
+        conda = mend(Place(name, ".conda", self._subdir), conda_files, offered.conda)
+        self._note(name, tar)
+        self._note(name, conda)
         mended = Block(name, tar.members, conda.members, removed)
         block = mended if self._judge is None else self._judge.judge(mended, self._before(name))
         if block.is_empty and not removed:
@@ -134,7 +138,7 @@ class Ingest:
 
     def finish(self) -> Report:
         """Write what ends the snapshot and its shards; return what was done."""
-        top = self._top
+        top = msgspec.structs.replace(self._top, dropped=bounded(self._dropped))
         if self._judge is not None:
             top = msgspec.structs.replace(top, held=self._judge.held(), changed=self._judge.changed())
         self._writer.finish(pack_top(top))
@@ -145,10 +149,16 @@ class Ingest:
     def _before(self, name: str) -> Block | None:
         return self._previous.block(name) if self._previous is not None else None
 
-    def _note(self, mended: Mended) -> None:
+    def drop(self, name: str, reasons: list[tuple[str, str]]) -> None:
+        """Note (file, reason) of records that were left out; `name` is "" where it is not known whose they are."""
+        self.report.drop(reasons)
+        if reasons:
+            self._dropped.setdefault(name, {}).update(reasons)
+
+    def _note(self, name: str, mended: Mended) -> None:
         self.report.records += mended.count
         self.report.edited += mended.edited
-        self.report.drop(mended.dropped)
+        self.drop(name, mended.dropped)
 
 
 def ingest_repodata(
@@ -159,7 +169,7 @@ def ingest_repodata(
     `shards` are the digests of the origin's shards, from an index that is no newer than the file: the next
     snapshot is then made from the shards that changed.
     """
-    ingest.report.drop(repodata.dropped)
+    ingest.drop("", repodata.dropped)
     for name in sorted(repodata.names):
         ingest.offer(name, repodata.names.pop(name), shards.get(name))
     return ingest.finish()
@@ -192,10 +202,6 @@ def ingest_shards(ingest: Ingest, index: ShardIndex, shard_of: Callable[[str], b
             continue
         ingest.offer(name, sections, digest)
     return ingest.finish()
-
-
-def _gathered(files: Mapping[str, bytes | msgspec.Raw]) -> bytes:
-    return joined(dict(sorted(files.items())))
 
 
 def _name_of(file: str) -> str | None:

@@ -23,9 +23,11 @@ _SUBDIR = re.compile(r"noarch|[a-z0-9]+-[a-z0-9]+\Z")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
 _VERSION = re.compile(r"[A-Za-z0-9_.!+~*=]{1,64}\Z")
 _BUILD = re.compile(r"[A-Za-z0-9_.!+~=]{1,64}\Z")
+_UNPRINTABLE = re.compile(r"[^ -~]")
 _COMPONENT = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,63}\Z", re.IGNORECASE)
 _TOKEN = re.compile(r"[A-Za-z0-9-]{8,128}\Z")
 FILE_LIMIT = 211
+_PRINTED_LIMIT = 200
 _SUBDIR_LIMIT = 32
 
 
@@ -66,6 +68,22 @@ def twin(file: str) -> str | None:
     if file.endswith(".conda"):
         return f"{file.removesuffix('.conda')}.tar.bz2"
     return f"{file.removesuffix('.tar.bz2')}.conda" if file.endswith(".tar.bz2") else None
+
+
+def printable(text: str) -> str:
+    """Return what an origin says as one short line of ASCII, for logs and people."""
+    line = _UNPRINTABLE.sub("?", text[:_PRINTED_LIMIT])
+    return line if len(text) <= _PRINTED_LIMIT else f"{line}..."
+
+
+def is_version(text: str) -> bool:
+    """Tell whether the text can be a record's version; whether it has an order is not looked at."""
+    return _VERSION.match(text) is not None
+
+
+def is_build(text: str) -> bool:
+    """Tell whether the text can be a record's build string; a file name's holds no hyphen."""
+    return _BUILD.match(text.replace("-", "_")) is not None
 
 
 def is_subdir(text: str) -> bool:

@@ -13,15 +13,16 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from proxy.conda.binary import Records, with_text_hashes
+from proxy.conda.binary import with_text_hashes
 from proxy.conda.info import base_url_of, relations_of
-from proxy.conda.names import is_name
+from proxy.conda.names import is_name, printable
 from proxy.conda.reading import BadStream, Packing, read
 from proxy.conda.split import Sections
 
 #: conda refuses more than 128 MiB of index and 16 MiB of shard, libmamba 100 MB of either.
 MAX_INDEX_BYTES, MAX_SHARD_BYTES = 128 * 1024**2, 64 * 1024**2
 _DIGEST_BYTES = 32
+_UNREADABLE = (msgspec.DecodeError, msgspec.EncodeError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 class BadShards(Exception):
@@ -53,13 +54,14 @@ class _Index(msgspec.Struct):
 
 
 class _Shard(msgspec.Struct):
-    packages: Records = {}
-    conda: Records = msgspec.field(name="packages.conda", default_factory=dict)
-    removed: list[str] = []
+    packages: dict[str, msgspec.Raw] = {}
+    conda: dict[str, msgspec.Raw] = msgspec.field(name="packages.conda", default_factory=dict)
+    removed: Any = None
 
 
 _INDEX = msgspec.msgpack.Decoder(_Index)
 _SHARD = msgspec.msgpack.Decoder(_Shard)
+_RECORD = msgspec.msgpack.Decoder(dict[str, Any])
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -89,9 +91,13 @@ def parse_shard(data: bytes, digest: bytes) -> Sections:
         raise BadShards("a shard does not have the digest that its index names")
     try:
         shard = _SHARD.decode(_unpacked(data, MAX_SHARD_BYTES))
-        return Sections(_texts(shard.packages), _texts(shard.conda), shard.removed)
     except (msgspec.DecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise BadShards(f"not a shard: {error}") from error
+    found = Sections({}, {}, _strings(shard.removed))
+    for section, files in (("packages", shard.packages), ("packages.conda", shard.conda)):
+        for file, raw in files.items():
+            found.put(file, section, _text(file, raw))
+    return found
 
 
 def _unpacked(data: bytes, max_output: int) -> bytearray:
@@ -101,5 +107,13 @@ def _unpacked(data: bytes, max_output: int) -> bytearray:
         raise BadShards(str(error)) from error
 
 
-def _texts(records: Records) -> dict[str, bytes | msgspec.Raw]:
-    return {file: _encode(record) for file, record in with_text_hashes(records).items()}
+def _strings(removed: object) -> list[str]:
+    return [each for each in removed if isinstance(each, str)] if isinstance(removed, list) else []
+
+
+def _text(file: str, raw: msgspec.Raw) -> bytes:
+    """Return a record as JSON; one that cannot be read becomes a text that cannot, for mending to say so."""
+    try:
+        return _encode(with_text_hashes({file: _RECORD.decode(raw)})[file])
+    except _UNREADABLE as error:
+        return _encode(printable(f"cannot be read: {error}"))

@@ -4,7 +4,7 @@ A snapshot that another version of the mending made is readable, but nothing is 
 its origin is asked again without conditions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -13,7 +13,7 @@ from proxy.conda.block import Block, parse_block
 from proxy.conda.pack import BadPack, Pack, Read, open_pack
 
 #: Raised whenever the same input is mended or stored differently.
-FORM = 1
+FORM = 2
 
 
 class Top(msgspec.Struct, frozen=True):
@@ -28,6 +28,29 @@ class Top(msgspec.Struct, frozen=True):
     bases: dict[int, str] = {}
     #: file -> the origin's record of now, where another is shown or none, because its bytes changed under its name.
     changed: dict[str, str] = {}
+    #: name -> file -> why its record was left out: nobody could read it. "" has what could not be assigned to a name.
+    dropped: dict[str, dict[str, str]] = {}
+
+    @property
+    def dropped_files(self) -> dict[str, str]:
+        """Every file whose record was left out, with the reason."""
+        return {file: why for files in self.dropped.values() for file, why in files.items()}
+
+
+#: Of more records than this that were left out, the others are only counted and logged.
+_MOST_DROPPED = 2000
+
+
+def bounded(dropped: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Return what a top keeps of records that were left out."""
+    kept: dict[str, dict[str, str]] = {}
+    left = _MOST_DROPPED
+    for name, files in sorted(dropped.items()):
+        if left <= 0:
+            break
+        kept[name] = dict(list(files.items())[:left])
+        left -= len(kept[name])
+    return kept
 
 
 _TOP = msgspec.json.Decoder(Top)

@@ -1,9 +1,11 @@
 """Splitting: the bytes of a `repodata.json` to names and their records, which stay as they stand (CEP 36).
 
 The document is cut, not decoded: half a million records in half a second. What is not the index of a channel (a
-login page, half a document, repeated keys, wrong types) raises BadRepodata; no damage yields an empty channel.
-`{}` is a channel without packages. The single records are judged in proxy.conda.mend; the name part of a file name
-only says where a record is looked for, and is checked there.
+login page, half a document, sections of a wrong type) raises BadRepodata; no damage yields an empty channel.
+`{}` is a channel without packages. A record that cannot be read costs no other: what a decoder refuses as a whole is
+cut member by member (proxy.conda.members), and the single records are judged in proxy.conda.mend. The extension of a
+file says to which section it belongs, wherever it is listed; its name part only says where a record is looked for, and
+is checked there. Of a key that stands twice the last counts, as conda reads it.
 
 That no key is repeated is seen from the lengths: in compact JSON the members of an object fill it, and a repeated
 one would leave a gap. A document with white space is made compact first (token by token; numbers and strings keep
@@ -11,20 +13,26 @@ their spelling).
 """
 
 import codecs
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from proxy.conda.info import base_url_of, relations_of
-from proxy.conda.names import SECTIONS, is_name, parse_file
+from proxy.conda.members import BadObject, is_nested_deeper, members
+from proxy.conda.names import SECTIONS, is_name, parse_file, printable
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_REMOVED = msgspec.json.Decoder(list[str] | None)
 _KNOWN_KEYS = frozenset({*SECTIONS.values(), "info", "removed", "repodata_version", "signatures", "v3"})
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE = 1024**2
+#: No list that holds nothing is longer.
+_SHORT = 256
+#: How deep `info` and `removed` may be nested.
+_DEEPEST = 32
 
-Members = dict[str, msgspec.Raw]
+Members = Mapping[str, msgspec.Raw | bytes]
 
 
 class BadRepodata(Exception):
@@ -38,6 +46,18 @@ class Sections:
     tar: dict[str, bytes | msgspec.Raw]
     conda: dict[str, bytes | msgspec.Raw]
     removed: list[str]
+
+    def put(self, file: str, listed_in: str, raw: bytes | msgspec.Raw) -> None:
+        """Put a record where its file belongs: what a file is, its extension says, wherever it is listed.
+
+        Listed in both sections, the record of the right one counts.
+        """
+        section = section_of(file) or listed_in
+        files = self.tar if section == SECTIONS[".tar.bz2"] else self.conda
+        if section == listed_in:
+            files[file] = raw
+        else:
+            files.setdefault(file, raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +75,32 @@ class Repodata:
     base_url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """The members of the document and of its sections, and the keys that cannot be read."""
+
+    top: Members
+    sections: dict[str, Members]
+    unread: list[str]
+
+
 def split(document: bytes | bytearray) -> Repodata:
     """Cut a repodata.json. Raises BadRepodata."""
-    _check_text(document)
-    top, sections = _cut(document)
-    info = msgspec.json.decode(top["info"]) if "info" in top else {}
-    cut = Repodata({}, relations_of(info), sum(map(len, sections.values())), [], base_url_of(info))
+    _check_start(document)
+    found = _cut_whole(document) or _cut_singly(document)
+    if found.top and not _KNOWN_KEYS & found.top.keys():
+        raise BadRepodata("it has none of the keys of an index")
+    info = _decoded(found.top, "info")
+    count = sum(map(len, found.sections.values())) + len(found.unread)
+    cut = Repodata({}, relations_of(info), count, [], base_url_of(info))
+    cut.dropped.extend((spelled, "not the name of a package file") for spelled in found.unread)
     for extension, section in SECTIONS.items():
-        _group(cut, extension, sections.pop(section))
-    _take_removed(cut, top)
+        _group(cut, extension, section, found.sections.pop(section))
+    _take_removed(cut, _decoded(found.top, "removed"))
     for name in [name for name in cut.names if not is_name(name)]:
         unnamed = cut.names.pop(name)
         cut.dropped.extend(
-            (file, "not the name of a package file") for file in [*unnamed.tar, *unnamed.conda]
+            (printable(file), "not the name of a package file") for file in [*unnamed.tar, *unnamed.conda]
         )
     return cut
 
@@ -75,7 +108,7 @@ def split(document: bytes | bytearray) -> Repodata:
 # -- the document ----------------------------------------------------------------------------------------------
 
 
-def _check_text(document: bytes | bytearray) -> None:
+def _check_start(document: bytes | bytearray) -> None:
     start = bytes(document[:64]).lstrip()
     if not start:
         raise BadRepodata("it is empty")
@@ -83,30 +116,32 @@ def _check_text(document: bytes | bytearray) -> None:
         raise BadRepodata("it begins with a byte order mark")
     if start.startswith(b"<"):
         raise BadRepodata("it is a page of HTML or XML, such as a login page")
+
+
+def _is_utf8(document: bytes | bytearray) -> bool:
     if document.isascii():
-        return
+        return True
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for offset in range(0, len(document), _PIECE):
             decoder.decode(document[offset : offset + _PIECE])
         decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        raise BadRepodata("it is not UTF-8") from error
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def _cut(document: bytes | bytearray) -> tuple[Members, dict[str, Members]]:
+def _cut_whole(document: bytes | bytearray) -> _Cut | None:
+    """Cut a document in which nothing is wrong; None where something is, or a key may stand twice."""
+    if not _is_utf8(document):
+        return None
     try:
-        cut = _objects(document) or _objects(msgspec.json.format(bytes(document), indent=-1))
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadRepodata(f"not the JSON of an index: {error}") from error
-    if cut is None:
-        raise BadRepodata("a key stands twice in it, or is spelled oddly")
-    if cut[0] and not _KNOWN_KEYS & cut[0].keys():
-        raise BadRepodata("it has none of the keys of an index")
-    return cut
+        return _objects(document) or _objects(msgspec.json.format(bytes(document), indent=-1))
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
-def _objects(document: bytes | bytearray) -> tuple[Members, dict[str, Members]] | None:
+def _objects(document: bytes | bytearray) -> _Cut | None:
     """Return the document's members and those of its sections, or None where lengths cannot tell (see above)."""
     top = _members(document)
     if top is None:
@@ -114,12 +149,11 @@ def _objects(document: bytes | bytearray) -> tuple[Members, dict[str, Members]] 
     sections: dict[str, Members] = {}
     for section in SECTIONS.values():
         raw = top.get(section)
-        # Some indexes of 2018 have an empty list for an empty section.
-        members = {} if raw is None or bytes(memoryview(raw)[:2]) == b"[]" else _members(raw)
-        if members is None:
+        found: Members | None = {} if raw is None or _is_empty_list(raw) else _members(raw)
+        if found is None:
             return None
-        sections[section] = members
-    return top, sections
+        sections[section] = found
+    return _Cut(top, sections, [])
 
 
 def _members(text: bytes | bytearray | msgspec.Raw) -> Members | None:
@@ -133,34 +167,77 @@ def _members(text: bytes | bytearray | msgspec.Raw) -> Members | None:
     return found if filled == len(memoryview(text)) else None
 
 
+def _is_empty_list(raw: msgspec.Raw | bytes) -> bool:
+    """Tell whether it is the empty list that some indexes of 2018 have for an empty section."""
+    text = memoryview(raw)
+    return len(text) <= _SHORT and bytes(text).translate(None, b" \t\r\n") == b"[]"
+
+
+def _cut_singly(document: bytes | bytearray) -> _Cut:
+    """Cut a document member by member: what is wrong in one costs no other. Raises BadRepodata."""
+    sections: dict[str, Members] = {}
+    unread: list[str] = []
+    try:
+        top = {each.key: each.value for each in members(document) if each.key is not None}
+        for section in SECTIONS.values():
+            raw = top.get(section)
+            sections[section] = found = dict[str, bytes]()
+            for each in () if raw is None or _is_empty_list(raw) else members(raw):
+                if each.key is None:
+                    unread.append(printable(each.spelled.decode("utf-8", "backslashreplace")))
+                else:
+                    found[each.key] = each.value
+    except BadObject as error:
+        raise BadRepodata(f"not the JSON of an index: {error}") from error
+    return _Cut(top, sections, unread)
+
+
+def _decoded(top: Mapping[str, msgspec.Raw | bytes], key: str) -> Any:
+    """Return a member that no record depends on, None where it cannot be read."""
+    raw = bytes(top.get(key, b"null"))
+    try:
+        return None if is_nested_deeper(raw, _DEEPEST) else msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
 # -- its parts -------------------------------------------------------------------------------------------------
 
 
-def _group(cut: Repodata, extension: str, found: Members) -> None:
+def _group(cut: Repodata, extension: str, section: str, found: Members) -> None:
     names, is_tar = cut.names, extension == ".tar.bz2"
     stem: str | None = None
-    members: dict[str, bytes | msgspec.Raw] = {}
+    sections = Sections({}, {}, [])
+    files: dict[str, bytes | msgspec.Raw] = {}
     for file, raw in found.items():
-        if not file.endswith(extension):
-            cut.dropped.append((file, f"not a {extension} file, but listed with them"))
+        is_elsewhere = not file.endswith(extension)
+        if is_elsewhere and section_of(file) is None:
+            cut.dropped.append((printable(file), "not the name of a package file"))
             continue
         if (cut_stem := file.rsplit("-", 2)[0]) != stem:
             stem = cut_stem
-            sections = names.get(stem.lower())
-            if sections is None:
-                sections = names[stem.lower()] = Sections({}, {}, [])
-            members = sections.tar if is_tar else sections.conda
-        members[file] = raw
+            name = stem.lower()
+            sections = names.get(name) or names.setdefault(name, Sections({}, {}, []))
+            files = sections.tar if is_tar else sections.conda
+        if is_elsewhere:
+            sections.put(file, section, raw)
+        else:
+            files[file] = raw
 
 
-def _take_removed(cut: Repodata, top: Members) -> None:
-    try:
-        removed = _REMOVED.decode(top.get("removed", b"null")) or []
-    except msgspec.DecodeError as error:
-        raise BadRepodata(f"`removed` is not a list of file names: {error}") from error
-    for file in removed:
-        parsed = parse_file(file)
+def section_of(file: str) -> str | None:
+    """Return the section to which a file belongs by its extension, None where it is not a package file's."""
+    return next((section for extension, section in SECTIONS.items() if file.endswith(extension)), None)
+
+
+def _take_removed(cut: Repodata, removed: object) -> None:
+    """Take the files that a hot-fix took out; conda never looks at them, so nothing in their place does harm."""
+    files = list(removed) if isinstance(removed, list | dict) else []
+    for file in files:
+        parsed = parse_file(file) if isinstance(file, str) else None
         if parsed is None:
-            cut.dropped.append((file, "in `removed`, but not the name of a package file"))
+            cut.dropped.append((printable(str(file)), "in `removed`, but not the name of a package file"))
             continue
-        cut.names.setdefault(parsed.name, Sections({}, {}, [])).removed.append(file)
+        cut.names.setdefault(parsed.name, Sections({}, {}, [])).removed.append(parsed.file)
+    if removed is not None and not isinstance(removed, list | dict):
+        cut.dropped.append(("removed", "`removed` is not a list of file names"))

@@ -127,6 +127,10 @@ class Listing(Protocol):
         """Tell whether the text can be a name of this kind."""
         ...
 
+    def notes(self) -> Sequence[str]:
+        """Return what of the feed goes on working only in part, one line each: what, since when and why."""
+        ...
+
     def count(self) -> int | None:
         """Return how many names the feed is known to have, None where that is not known. Asks nothing."""
         ...

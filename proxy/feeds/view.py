@@ -16,7 +16,7 @@ from proxy.model.problem import Problem
 from proxy.model.verdict import Outcome, Verdict
 
 #: The rules that hide without any policy; every other rule is a policy's.
-WITHOUT_POLICY = frozenset({"drift", "quarantine", "owner", "approval"})
+WITHOUT_POLICY = frozenset({"drift", "quarantine", "owner", "approval", "record"})
 
 Listing = TypeVar("Listing")
 Record = TypeVar("Record")

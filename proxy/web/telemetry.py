@@ -1,7 +1,7 @@
 """Gauges over the other rooms, and the loop's lag: what `/metrics` reads besides the door's own counts."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from proxy.artifacts.flights import Flights
 from proxy.artifacts.report import StoreStats
@@ -53,7 +53,7 @@ def register(
 
 def readiness(
     is_ready: bool, store: StoreStats, settings: Settings, upstreams: Mapping[str, RemoteHealth],
-    authorities: Authorities,
+    authorities: Authorities, notes: Iterable[tuple[str, str]] = (),
 ) -> Readiness:  # fmt: skip
     """Tell what goes on working only in part, or soon will: files without a disk, pages without an origin, trust."""
     missing = () if is_ready else ("starting or stopping",)
@@ -67,7 +67,7 @@ def readiness(
         for name, health in upstreams.items()
         if health.breakers
     )
-    of_feeds = (*left_alone, *authorities.of_feeds())
+    of_feeds = (*left_alone, *authorities.of_feeds(), *notes)
     return Readiness(is_ready, missing, (disk,) if store.degraded is not None else (), of_feeds)
 
 

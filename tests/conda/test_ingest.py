@@ -69,3 +69,25 @@ def test_a_report_tells_the_first_reasons_and_counts_all() -> None:
     assert made.report.dropped == 1500
     assert len(made.report.reasons) == 1000
     assert len(made.snapshot) == 0
+
+
+def test_what_was_left_out_is_told_with_its_name_for_as_long_as_it_is_listed() -> None:
+    bad = index(record("a"), record("b"), record("b", "2.0", depends=3), record("b", "3.0", depends=[3]))
+    first = make(bad)
+    assert first.snapshot.top.dropped.keys() == {"b"}
+    assert first.snapshot.top.dropped["b"].keys() == {"b-2.0-0.conda", "b-3.0-0.conda"}
+    copied = make({**bad, "info": {"later": 1}}, previous=first)
+    assert copied.report.dropped == 0
+    assert copied.snapshot.top.dropped == first.snapshot.top.dropped
+    assert make(index(record("a"), record("b")), previous=copied).snapshot.top.dropped == {}
+
+
+def test_what_cannot_be_assigned_to_a_name_is_told_as_well() -> None:
+    made = make({"packages": {"no file": {}, "a-1.0-0.tar.bz2": record("a")}})
+    assert made.snapshot.top.dropped == {"": {"no file": "not the name of a package file"}}
+
+
+def test_of_too_many_that_were_left_out_the_first_are_told() -> None:
+    made = make({"packages": {f"a{number}-1-0.tar.bz2": {} for number in range(2500)}})
+    assert made.report.dropped == 2500
+    assert len(made.snapshot.top.dropped_files) == 2000

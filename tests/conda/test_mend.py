@@ -77,6 +77,25 @@ def test_a_key_that_stands_twice_in_a_record_drops_it() -> None:
         ({"fn": "x"}, "fn", None),
         ({"base_url": "x"}, "base_url", None),
         ({"name": "A"}, "name", "a"),
+        ({"noarch": "Python"}, "noarch", "python"),
+        ({"revoked": "yes"}, "revoked", True),
+        ({"revoked": 0}, "revoked", False),
+        ({"attestations_sha256": 5}, "attestations_sha256", None),
+        ({"attestations_sha256": "AB" * 32}, "attestations_sha256", "ab" * 32),
+        ({"run_exports": {"weak": "x"}}, "run_exports", None),
+        ({"run_exports": {"weak": ["x"]}}, "run_exports", {"weak": ["x"]}),
+        ({"purls": "pkg:x"}, "purls", None),
+        ({"extra_depends": [1]}, "extra_depends", None),
+        ({"flags": "x"}, "flags", None),
+        ({"python_site_packages_path": 3}, "python_site_packages_path", None),
+        ({"timestamp": 2**60}, "timestamp", None),
+        ({"indexed_timestamp": 253_402_300_799_999}, "indexed_timestamp", None),
+        ({"size": 2**70}, "size", None),
+        ({"later": 2**70}, "later", None),
+        ({"later": {"deep": [-(2**64)]}}, "later", None),
+        ({"later": 2**64 - 1}, "later", 2**64 - 1),
+        ({"depends": [" b >=1", "", "\tc"]}, "depends", ["b >=1", "c"]),
+        ({"constrains": ["  b"]}, "constrains", ["b"]),
     ],
 )
 def test_a_field_is_mended(changes: dict[str, Any], field: str, wanted: object) -> None:
@@ -95,16 +114,32 @@ def test_a_missing_subdir_is_no_defect() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"name": "b"}, {"version": "1.1"}, {"build": "1"}, {"name": 1}, {"version": 1.0}, {"build": None},
+        {"name": "b"}, {"version": "1/1"}, {"build": "1/1"}, {"build": "*"}, {"name": 1},
+        {"version": 1.0}, {"build": None}, {"build_number": 2**70}, {"x": "y" * 1024**2}, {"depends": [["b"]]},
         {"build_number": "0"}, {"build_number": 1.5}, {"build_number": True}, {"build_number": None},
-        {"depends": {}}, {"depends": [1]}, {"later": 2**70}, {"noarch": "ruby"},
+        {"depends": {}}, {"depends": [1]}, {"noarch": "ruby"},
     ],
 )  # fmt: skip
 def test_a_record_that_cannot_be_known_is_dropped(changes: dict[str, Any]) -> None:
     assert one(**changes) is None
 
 
-@pytest.mark.parametrize("raw", [b"[]", b"null", b"3", b'"x"', b"{}", b'{"name":"a\\u0000"}'])
+@pytest.mark.parametrize("changes", [{"version": "1.1"}, {"build": "1"}])
+def test_a_file_that_was_renamed_is_what_its_record_says(changes: dict[str, Any]) -> None:
+    mended = one(**changes)
+    assert mended is not None
+    assert mended.items() >= changes.items()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[]", b"null", b"3", b'"x"', b"{}", b'{"name":"a\\u0000"}', b"NaN", b"tru", b'{"name":"\xff"}',
+        b'{"license":"\\ud800"}', b'{"license":"\\udc00\\ud800"}', b'{"x":1e999}', b'{"x":' + b"9" * 5000 + b"}",
+        b"[" * 1500 + b"]" * 1500, b'{"x":' * 100_000 + b"1" + b"}" * 100_000, b'{"name":"a","name":"a"}',
+        b'{"license":"' + b"x" * 1024**2 + b'"}', b'{"name":"a","version":"1.0","build":"0","depends":[],}',
+    ],
+)  # fmt: skip
 def test_what_is_no_record_is_dropped_and_its_neighbours_stay(raw: bytes) -> None:
     good = msgspec.json.encode(record("a", "2.0"))
     found = served(b'{"packages.conda":{"a-1.0-0.conda":' + raw + b',"a-2.0-0.conda":' + good + b"}}")

@@ -95,7 +95,7 @@ def test_a_shard_s_bytes_are_checked_before_they_are_read() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [[], None, {"packages": []}, {"packages": {"a-1-0.conda": 1}}, {"removed": [1]}, {"packages": {1: {}}}],
+    [[], None, {"packages": []}, {"packages": {1: {}}}],
 )
 def test_what_is_no_shard_is_refused(value: object) -> None:
     data = zst(value)
@@ -119,6 +119,43 @@ def test_what_is_no_index_is_refused(value: object) -> None:
 def test_what_is_no_zstd_of_msgpack_is_refused(data: bytes) -> None:
     with pytest.raises(BadShards):
         parse_index(data)
+
+
+def tower(levels: int) -> Any:
+    inner: Any = 1
+    for _ in range(levels):
+        inner = [inner]
+    return inner
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        1, None, [], {"name": 5}, record("a", "2.0", license=5, build_number="x"), record("a", "2.0", later=tower(200)),
+        {1: 2}, {"name": "a", "x": msgspec.msgpack.Ext(5, b"x")}, record("a", "2.0", size=2**63),
+    ],
+)  # fmt: skip
+def test_a_record_that_cannot_be_read_costs_no_other_of_its_shard(bad: object) -> None:
+    data, digest = shard(
+        **{
+            "packages.conda": {"a-1.0-0.conda": record("a"), "a-2.0-0.conda": bad},
+            "removed": [1, "a-0.1-0.conda"],
+        }
+    )
+    parsed = parse_index(zst({"info": {}, "shards": {"a": digest}, "version": 1}))
+    made = make_from_shards(parsed, lambda _: data)
+    served = sections_of(made.repodata())["packages.conda"]
+    assert served["a-1.0-0.conda"] == record("a")
+    assert sections_in(made.shards)["packages.conda"] == served
+    if "a-2.0-0.conda" not in served:
+        assert list(made.snapshot.top.dropped["a"]) == ["a-2.0-0.conda"]
+
+
+def test_the_extension_says_where_a_file_of_a_shard_belongs() -> None:
+    data, digest = shard(**{"packages.conda": {"a-1.0-0.tar.bz2": record("a")}})
+    parsed = parse_index(zst({"info": {}, "shards": {"a": digest}, "version": 1}))
+    made = make_from_shards(parsed, lambda _: data)
+    assert list(sections_of(made.repodata())["packages"]) == ["a-1.0-0.tar.bz2"]
 
 
 def test_records_of_another_name_in_a_shard_are_dropped() -> None:

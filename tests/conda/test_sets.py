@@ -20,23 +20,22 @@ SETS = index_files()
 def expected(document: bytes, subdir: str) -> Sections:
     """What must be served, written down a second time and slowly."""
     decoded = json.loads(document)
-    found: Sections = {}
-    for extension, section in SECTIONS.items():
-        files = decoded.get(section) or {}
-        found[section] = {
+    listed = {**(decoded.get("packages.conda") or {}), **(decoded.get("packages") or {})}
+    return {
+        section: {
             file: _served(record, subdir)
-            for file, record in files.items()
+            for file, record in listed.items()
             if _is_served(file, record, extension)
         }
-    return found
+        for extension, section in SECTIONS.items()
+    }
 
 
 def _is_served(file: str, record: dict[str, Any], extension: str) -> bool:
-    stem = "-".join(str(record.get(key)) for key in ("name", "version", "build"))
-    noarch = record.get("noarch")
+    parsed, noarch = parse_file(file), record.get("noarch")
     return (
-        file == stem + extension
-        and parse_file(file) is not None
+        parsed is not None
+        and (parsed.name, parsed.extension) == (record["name"], extension)
         and noarch in (None, True, False, "", "python", "generic")
     )
 

@@ -40,9 +40,9 @@ DAMAGED: Mapping[str, bytes] = {
     "a list of packages": b'{"packages":[1,2],"packages.conda":{}}',
     "a number of packages": b'{"packages":3}',
     "a key twice": GOOD[:-1] + b',"packages.conda":{}}',
-    "a file twice": GOOD.replace(b'"x-1.0-0.conda": ', b'"x-1.0-0.conda":{},"x-1.0-0.conda":'),
+    "a bracket that closes another": GOOD.replace(b'"depends": []', b'"depends": [}'),
     "too deep": b'{"packages":' * 100_000 + b"{}" + b"}" * 100_000,
-    "removed is a number": GOOD[:-1] + b',"removed":3}',
+    "a text without an end": GOOD.replace(b'"MIT"', b'"MIT'),
     "empty sections": b'{"info":{"subdir":"linux-64"},"packages":{},"packages.conda":{}}',
     "an empty object": b"{}",
 }

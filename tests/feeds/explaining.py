@@ -49,5 +49,8 @@ class JudgedListing:
     def is_name(self, text: str) -> bool:
         return bool(text)
 
+    def notes(self) -> Sequence[str]:
+        return ()
+
     def count(self) -> int | None:
         return len(self._facts)

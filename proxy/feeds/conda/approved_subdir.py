@@ -11,7 +11,7 @@ for days that a channel has no shards in a subdir.
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -92,6 +92,9 @@ class ApprovedSubdir:
 
     def is_busy(self) -> bool:
         return self._updating is not None
+
+    def notes(self) -> Sequence[str]:
+        return ()
 
     async def close(self) -> None:
         if self._updating is not None:

@@ -1,5 +1,6 @@
 """What a channel asks of each of its upstreams, subdir by subdir."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from proxy.feeds.conda.edition import HeldSubdir
@@ -21,5 +22,9 @@ class Catalog(Protocol):
     def damaged(self, stem: str) -> None: ...
 
     def is_busy(self) -> bool: ...
+
+    def notes(self) -> Sequence[str]:
+        """Return what is amiss with it, one line each: what, since when and why."""
+        ...
 
     async def close(self) -> None: ...

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.artifacts.notes import Notes
+from proxy.conda.snapshot import Top
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.conda.catalog import Catalog
 from proxy.feeds.conda.catalogs import Catalogs, Stems
@@ -93,9 +94,12 @@ class Channel:
 
     def _peek_composed(self, subdir: str) -> Edition | None:
         known = self._made_of.get(subdir)
-        if known is None or known.stems != self._catalogs.stems() or self._composer.is_over(known.composed):
+        if known is None:
             return None
+        # Looked at first: another feed, as an upstream, is compared by what it shows now.
         held = [each for catalog in known.catalogs if (each := catalog.peek()) is not None]
+        if known.stems != self._catalogs.stems() or self._composer.is_over(known.composed):
+            return None
         return self._composed(subdir, known.composed, held) if len(held) == len(known.catalogs) else None
 
     async def edition(self, subdir: str, *, offline: bool = False) -> Edition | None:
@@ -130,8 +134,8 @@ class Channel:
     async def unmade(self, subdir: str, *, offline: bool = False) -> HeldSubdir | None:
         """Return what the feed's one upstream has, while the generation that a policy makes of it is not there yet.
 
-        None where the edition is to be asked: there is one, or what it shows hangs on more than one name's records.
-        Raises Problem.
+        None where the edition is to be asked: there is one, if only one that stands in, or what it shows hangs on more
+        than one name's records. Raises Problem.
         """
         if not self._is_one or self.ruling is None or self._needs_all or not self.serves(subdir):
             return None
@@ -145,12 +149,21 @@ class Channel:
             self._catalogs.bound(subdir, is_there=held is not None and held.generation is not None)
         if held.generation is None:
             return None
+        if self._composer.is_behind(subdir):
+            return None
         inputs = await self._inputs(subdir, [held], offline)
         return held if self._composer.current(subdir, inputs) is None else None
 
     def known(self) -> Sequence[Edition]:
         """Return the editions that have been made in this process, however old."""
         return tuple(self._editions.values())
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what of the feed goes on working only in part, one line each: what, since when and why."""
+        editions = {subdir: self.peek(subdir) or edition for subdir, edition in self._editions.items()}
+        left_out = (_left_out(subdir, each.generation.snapshot.top) for subdir, each in editions.items())
+        catalogs = (note for catalog in self._catalogs for note in catalog.notes())
+        return (*catalogs, *self._composer.notes(), *(note for note in left_out if note))
 
     def nothing_in(self, subdir: str) -> HeldSubdir:
         """Return the answer that the feed has no such subdir."""
@@ -244,9 +257,12 @@ class Channel:
         until_ms = composed.until_ms
         if until_ms is not None and self.ruling is not None:
             fresh_for_s = min(fresh_for_s, (until_ms - self.ruling.now_ms) / 1000)
+        if composed.is_behind:
+            how, fresh_for_s = max(how, How.STALE, key=_STALENESS.__getitem__), 0.0
         return Edition(
             subdir, composed.generation, composed.folder, self._upstreams, how, age_s, fresh_for_s,
             Lineage(parts=tuple([each.lineage for each in held])), tuple(held), self.ruling, until_ms, composed.counts,
+            composed.is_behind,
         )  # fmt: skip
 
     async def _inputs(self, subdir: str, held: Sequence[HeldSubdir], offline: bool) -> Inputs:
@@ -278,6 +294,18 @@ class Channel:
         return Part(
             upstream.id, _place(held), known, upstream.only, (*upstream.except_, *withheld), held.lineage
         )
+
+
+def _left_out(subdir: str, top: Top) -> str:
+    files = top.dropped_files
+    if not files:
+        return ""
+    file, why = next(iter(files.items()))
+    count = f"{len(files)} records" if len(files) > 1 else "1 record"
+    verbs = (
+        "cannot be read and are left out, such as" if len(files) > 1 else "cannot be read and is left out:"
+    )
+    return f"{count} of {subdir} {verbs} {file} ({why})"
 
 
 def _place(held: HeldSubdir) -> tuple[str, str] | None:

@@ -16,7 +16,7 @@ import msgspec
 
 from proxy.conda.names import parse_file
 from proxy.conda.pack import BadPack
-from proxy.conda.snapshot import Top
+from proxy.conda.snapshot import Top, bounded
 from proxy.feeds.conda.compose_judge import Judging, Totals
 from proxy.feeds.conda.compose_write import Writing
 from proxy.feeds.conda.draft import drafting
@@ -205,6 +205,17 @@ def _held(upstreams: Sequence[_Upstream], decided: _Decided) -> dict[str, str]:
     return held
 
 
+def _dropped(upstreams: Sequence[_Upstream], decided: _Decided) -> dict[str, dict[str, str]]:
+    """Return what the owners' upstreams left out; of a name that has no record left, what any of them did."""
+    found: dict[str, dict[str, str]] = {}
+    for place, upstream in enumerate(upstreams):
+        top = upstream.here.snapshot.top if upstream.here is not None else None
+        for name, files in top.dropped.items() if top is not None else ():
+            if decided.chosen.get(name, place) == place and upstream.may_have(name):
+                found[name] = files | found.get(name, {})
+    return bounded(found)
+
+
 def _bases(upstreams: Sequence[_Upstream]) -> dict[int, str]:
     tops = {place: upstream.here.snapshot.top for place, upstream in enumerate(upstreams) if upstream.here}
     return {place: top.bases[0] for place, top in tops.items() if 0 in top.bases}
@@ -215,7 +226,12 @@ def _written(order: Order, upstreams: Sequence[_Upstream], decided: _Decided) ->
     folder.mkdir(parents=True, exist_ok=True)
     previous = _previous(order)
     judging = _judging(order, upstreams, decided, previous)
-    top = Top(order.subdir, held=_held(upstreams, decided), bases=_bases(upstreams))
+    top = Top(
+        order.subdir,
+        held=_held(upstreams, decided),
+        bases=_bases(upstreams),
+        dropped=_dropped(upstreams, decided),
+    )
     with drafting(folder, order.now_ms, previous) as draft:
         with Writing(draft, top, previous) as writing:
             for name, place in decided.chosen.items():

@@ -7,8 +7,9 @@ long: a generation that was judged is over with the first tick at which a verdic
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ import msgspec
 
 from proxy.artifacts.notes import Notes
 from proxy.child.folder import temporary_folder
-from proxy.child.run import ChildFailed, busy, run_in_child
+from proxy.child.run import ChildFailed, NoRoom, busy, run_in_child
 from proxy.conda.pack import BadPack
 from proxy.feeds.conda.compose_job import Order, Part, Rules
 from proxy.feeds.conda.draft import unfinished_removed
@@ -25,11 +26,14 @@ from proxy.feeds.conda.packs import Generation, open_generation, sweep_generatio
 from proxy.feeds.conda.ruling import Ruling
 from proxy.feeds.conda.superseded import prune_superseded, write_superseded
 from proxy.model.clock import Clock
+from proxy.model.problem import Problem
 from proxy.model.tally import Tally
 
 #: Raised when the same inputs make another generation.
-FORM = 2
+FORM = 3
 
+#: After a child has failed on something it is not tried again for so long, twice as long each time.
+_FIRST_REST_S, _LONGEST_REST_S = 30.0, 900.0
 #: What a list with all that it needs may take over half a million records.
 _CHILD_BYTES = 8 * 1024**3
 
@@ -58,6 +62,8 @@ class _Note(msgspec.Struct, frozen=True, array_like=True):
     tick_ms: int = 0
     until_ms: int = 0
     counts: dict[str, int] = {}
+    #: The generations of the upstreams that it was made of.
+    stems: tuple[str, ...] = ()
 
     def is_of(self, inputs: str, tick_ms: int) -> bool:
         """Tell whether it is what these inputs make at a tick. A clock that went back makes it anew."""
@@ -75,6 +81,8 @@ class Composed:
     generation: Generation
     folder: Path
     note: _Note
+    #: Whether it was made of something else than what there is now, which no child could compose.
+    is_behind: bool = False
 
     @property
     def until_ms(self) -> int | None:
@@ -104,6 +112,17 @@ class Inputs:
         return hashlib.sha256(text).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """A child that failed: on which inputs, since when, until when it is not tried again, and why."""
+
+    key: str
+    since: datetime
+    rest_until: float
+    times: int
+    problem: Problem
+
+
 class Composer:
     """Makes the generations of one feed; they lie in `folder`, a folder for each subdir."""
 
@@ -123,11 +142,17 @@ class Composer:
         self._locks = locks
         #: What has been told already: (what is wrong, name).
         self._told: set[tuple[str, str]] = set()
+        self._failures: dict[str, _Failure] = {}
 
     def current(self, subdir: str, inputs: Inputs) -> Composed | None:
         """Return the generation that these inputs make now, if it is in memory."""
         known = self._composed.get(subdir)
         return known if known is not None and self._is_now(known, inputs.key(self._rules_key)) else None
+
+    def is_behind(self, subdir: str) -> bool:
+        """Tell whether the edition before stands in for one that cannot be made."""
+        known = self._composed.get(subdir)
+        return known is not None and known.is_behind
 
     async def compose(self, subdir: str, inputs: Inputs) -> Composed:
         """Return the generation that these inputs make. Raises Problem, DamagedPart."""
@@ -137,9 +162,19 @@ class Composer:
         async with self._locks.of(self._folder / subdir):
             return await self._current(subdir, inputs)
 
+    def notes(self) -> Iterator[str]:
+        """Yield what cannot be composed, one line each: what, since when and why."""
+        for subdir, failure in self._failures.items():
+            known = self._composed.get(subdir)
+            state = "goes on as it was" if known is not None and known.is_behind else "is not served"
+            yield (
+                f"{subdir} {state} since {failure.since:%Y-%m-%d %H:%M} UTC: its next edition cannot be made: "
+                f"{failure.problem.detail}"
+            )
+
     def is_over(self, composed: Composed) -> bool:
-        """Tell whether a verdict may have changed since it was made."""
-        return not composed.note.is_of(composed.note.inputs, self._tick_ms)
+        """Tell whether a verdict may have changed since it was made, or it only stands in for another."""
+        return composed.is_behind or not composed.note.is_of(composed.note.inputs, self._tick_ms)
 
     async def retire(self, subdir: str) -> None:
         """Give up what was composed: the feed shows its upstream's generation as it is. Its shards are kept."""
@@ -164,7 +199,7 @@ class Composer:
         return self._ruling.tick_ms if self._ruling is not None else 0
 
     def _is_now(self, known: Composed, key: str) -> bool:
-        return known.note.is_of(key, self._tick_ms)
+        return not known.is_behind and known.note.is_of(key, self._tick_ms)
 
     async def _current(self, subdir: str, inputs: Inputs) -> Composed:
         key, tick_ms = inputs.key(self._rules_key), self._tick_ms
@@ -172,8 +207,14 @@ class Composer:
         if known is None and subdir not in self._forgotten:
             known = await self._recall(subdir)
         if known is not None and known.note.is_of(key, tick_ms):
-            return known
+            # What stood in for another may be right again: an origin went back to what it had.
+            self._failures.pop(subdir, None)
+            self._composed[subdir] = current = replace(known, is_behind=False)
+            return current
         sources = _sources_key(inputs.parts, self._rules_key)
+        failure = self._failures.get(subdir)
+        if failure is not None and failure.key == key and self._clock.monotonic() < failure.rest_until:
+            return self._standing_in(subdir, known, inputs, sources, failure.problem)
         order = Order(
             folder=str(self._folder / subdir), subdir=subdir, parts=inputs.parts, remembered="",
             is_complete=inputs.is_complete, now_ms=int(self._clock.now().timestamp() * 1000),
@@ -181,13 +222,58 @@ class Composer:
             shown_before=inputs.shown_before if known is None else (),
             rules=self._rules(known, sources, tick_ms),
         )  # fmt: skip
-        made = await self._made(order, has_owners=inputs.has_owners)
-        note = _Note(key, made["stem"], sources, tick_ms, made["until_ms"], made["counts"])
+        try:
+            made = await self._made(order, has_owners=inputs.has_owners)
+        except ChildFailed as failed:
+            self._note_failure(subdir, key, failed)
+            return self._standing_in(subdir, known, inputs, sources, busy(failed), cause=failed)
+        self._failures.pop(subdir, None)
+        stems = tuple(part.stem for part in inputs.parts)
+        note = _Note(key, made["stem"], sources, tick_ms, made["until_ms"], made["counts"], stems)
         generation = await asyncio.to_thread(open_generation, self._folder / subdir, note.stem)
         composed = self._composed[subdir] = Composed(generation, self._folder / subdir, note)
         self._forgotten.discard(subdir)
         await self._notes.set(self._note(subdir), msgspec.msgpack.encode(note))
         return composed
+
+    def _note_failure(self, subdir: str, key: str, failed: ChildFailed) -> None:
+        """Remember that a child failed, and log it once for the same inputs."""
+        before = self._failures.get(subdir)
+        times = before.times + 1 if before is not None and before.key == key else 1
+        # A host without room may have some in a moment.
+        rest_s = 0.0 if isinstance(failed, NoRoom) else min(_FIRST_REST_S * 2 ** (times - 1), _LONGEST_REST_S)
+        since = before.since if before is not None else self._clock.now()
+        until = self._clock.monotonic() + rest_s
+        self._failures[subdir] = _Failure(key, since, until, times, busy(failed))
+        self._tally.count("compositions_failed", self._feed)
+        if times == 1:
+            _LOG.error("%s of %s cannot be made; what was made before stays: %s", subdir, self._feed, failed)
+
+    def _standing_in(
+        self, subdir: str, known: Composed | None, inputs: Inputs, sources: str, problem: Problem,
+        cause: Exception | None = None,
+    ) -> Composed:  # fmt: skip
+        """Return the edition before while the next one cannot be made (design, law 4): raise where it may not be shown.
+
+        Freshness fails open: it may be made of what an origin listed before. Permission fails closed: not of another
+        policy, other settings or approvals, or of what another feed showed; nor past the end of an exemption. What
+        today's rules hide of it the gate refuses.
+        """
+        if known is None or not self._may_stand_in(known.note, inputs, sources):
+            self._composed.pop(subdir, None)
+            raise problem from cause
+        self._composed[subdir] = behind = replace(known, is_behind=True)
+        return behind
+
+    def _may_stand_in(self, note: _Note, inputs: Inputs, sources: str) -> bool:
+        changed = [part for part, stem in zip(inputs.parts, note.stems, strict=False) if part.stem != stem]
+        if note.rules != sources or len(note.stems) != len(inputs.parts) or note.tick_ms > self._tick_ms:
+            return False
+        if any(not part.lineage.is_origin for part in changed):
+            return False
+        exemptions = self._ruling.policy.exemptions if self._ruling is not None else ()
+        ends = (each.ends_at.timestamp() * 1000 for each in exemptions)
+        return not any(note.tick_ms < end <= self._tick_ms for end in ends)
 
     def _rules(self, known: Composed | None, sources: str, tick_ms: int) -> Rules | None:
         if self._ruling is None:
@@ -201,14 +287,11 @@ class Composer:
             path = folder / "remembered"
             await asyncio.to_thread(path.write_bytes, msgspec.msgpack.encode(remembered))
             order = msgspec.structs.replace(order, remembered=str(path))
-            try:
-                async with unfinished_removed(Path(order.folder), order.now_ms):
-                    made: dict[str, Any] = await run_in_child(
-                        "proxy.feeds.conda.compose_job:run", {"order": msgspec.to_builtins(order)},
-                        memory_bytes=_CHILD_BYTES,
-                    )  # fmt: skip
-            except ChildFailed as failed:
-                raise busy(failed) from failed
+            async with unfinished_removed(Path(order.folder), order.now_ms):
+                made: dict[str, Any] = await run_in_child(
+                    "proxy.feeds.conda.compose_job:run", {"order": msgspec.to_builtins(order)},
+                    memory_bytes=_CHILD_BYTES,
+                )  # fmt: skip
         if "damaged" in made:
             raise DamagedPart(made["damaged"])
         self._tally.count("names_judged", self._feed, made["judged"])
@@ -243,8 +326,9 @@ class Composer:
 
 
 def _sources_key(parts: tuple[Part, ...], rules: str) -> str:
-    """Return the name of what verdicts hang on beside the records: the policy, and whose the upstreams are."""
-    text = msgspec.msgpack.encode((FORM, [(part.upstream, part.lineage) for part in parts], rules))
+    """Return the name of what verdicts hang on beside the records: the policy, and whose names are which upstream's."""
+    settings = [(part.upstream, part.lineage, part.only, part.withheld) for part in parts]
+    text = msgspec.msgpack.encode((FORM, settings, rules))
     return hashlib.sha256(text).hexdigest()
 
 

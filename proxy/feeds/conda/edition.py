@@ -48,6 +48,8 @@ class Edition:
     until_ms: int | None = None
     #: "outcome rule" -> files.
     counts: Mapping[str, int] = field(default_factory=dict)
+    #: Whether it stands in for one that cannot be made: it may list what is hidden by now, which the gate refuses.
+    is_behind: bool = False
 
     @property
     def hides(self) -> int:

@@ -3,6 +3,8 @@
 Loops of feeds are a configuration error, so the chain ends.
 """
 
+from collections.abc import Sequence
+
 from proxy.feeds.conda.channel import Channel
 from proxy.feeds.conda.edition import Edition, HeldSubdir
 
@@ -38,6 +40,9 @@ class FeedSubdir:
 
     def is_busy(self) -> bool:
         return False
+
+    def notes(self) -> Sequence[str]:
+        return ()
 
     async def close(self) -> None:
         """Nothing is under way here: the other feed closes its own."""

@@ -54,6 +54,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 def run(order: dict[str, Any]) -> dict[str, Any]:
     """Make the generation; return {"stem", "names", "records", "fresh", "dropped", "reasons", …}.
 
+    "dropped" and "reasons" are of the records that were left out and had not been before.
+
     `{"bad": reason}` is returned for what is no index, `{"damaged": reason}` where the generation before cannot be
     read; it is untouched then, as after any error.
     """
@@ -81,10 +83,12 @@ def _made(order: Order) -> dict[str, Any]:
             raise BadRepodata("it has shrunk to nothing; the former stays")
         stem = publish(draft, folder, order.now_ms, previous)
     _write_learned(order, sights)
+    known = before.dropped_files
+    news = [(file, why) for file, why in report.reasons if file not in known]
     return {
         "stem": stem, "names": report.names, "fresh": report.fresh, "records": report.records,
-        "dropped": report.dropped, "reasons": report.reasons[:20], "drifted": len(sights.drifted),
-        "drifted_files": sights.drifted[:20], "learned": len(sights.learned),
+        "dropped": report.dropped - (len(report.reasons) - len(news)), "reasons": news[:20],
+        "drifted": len(sights.drifted), "drifted_files": sights.drifted[:20], "learned": len(sights.learned),
     }  # fmt: skip
 
 

@@ -19,6 +19,11 @@ class Lineage(msgspec.Struct, frozen=True):
     #: Whether the state remembers when its files were first seen; else they are as old as they say.
     has_sights: bool = True
 
+    @property
+    def is_origin(self) -> bool:
+        """Whether it is an origin's channel, which shows what it likes: no approvals, no other feed's verdicts."""
+        return bool(self.channel)
+
     def origin_of(self, source: bytes) -> "Lineage":
         """Return the origin of a name, whose pack entry has this source."""
         found, way = self, noted(source).way if self.parts else b""

@@ -109,6 +109,9 @@ class CondaListing:
     def is_name(self, text: str) -> bool:
         return is_name(text)
 
+    def notes(self) -> Sequence[str]:
+        return self._feed.channel.notes()
+
     def count(self) -> int | None:
         editions = self._feed.channel.known()
         stems, names = self._sorted
@@ -207,7 +210,8 @@ def _sorted_names(editions: Iterable[Edition]) -> tuple[str, ...]:
 def _hiding(editions: Iterable[Edition]) -> set[str]:
     """Return the names of which the editions hide something."""
     editions = [each for edition in editions for each in (edition, *_below(edition))]
-    held = chain.from_iterable(edition.generation.snapshot.top.held for edition in editions)
+    tops = [edition.generation.snapshot.top for edition in editions]
+    held = chain.from_iterable((*top.held, *top.dropped_files) for top in tops)
     judged = chain.from_iterable(_judged_away(edition) for edition in editions if edition.ruling)
     return {parsed.name for file in held if (parsed := parse_file(file)) is not None}.union(judged)
 

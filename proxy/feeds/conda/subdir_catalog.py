@@ -7,7 +7,8 @@ is no index, or has shrunk to nothing, leaves the generation before in force, ma
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -75,6 +76,8 @@ class SubdirCatalog:
         self._is_recalled = False
         self._recalling = asyncio.Lock()
         self._refreshing: asyncio.Task[None] | None = None
+        #: Why the last refresh failed, if it did.
+        self._failure = ""
 
     def peek(self) -> HeldSubdir | None:
         """Return the answer if it is in memory and needs no asking."""
@@ -118,6 +121,14 @@ class SubdirCatalog:
                 return await self._try(facts, brief)
             case Expired():
                 return await self._ask_again(facts)
+
+    def notes(self) -> Sequence[str]:
+        facts = self._facts
+        if facts is None or facts.stem is None or not facts.failures:
+            return ()
+        since = datetime.fromtimestamp(facts.checked_at_ms / 1000, UTC)
+        why = self._failure or "the log has the reason"
+        return (f"{self._subdir} is as it was on {since:%Y-%m-%d %H:%M} UTC: it cannot be refreshed: {why}",)
 
     def is_busy(self) -> bool:
         """Tell whether the origin is being asked."""
@@ -187,7 +198,11 @@ class SubdirCatalog:
 
     def _refreshed(self, task: "asyncio.Task[None]") -> None:
         self._refreshing = None
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        self._failure = "" if error is None else str(error)
+        if error is not None:
             _LOG.warning("refreshing %s of %s failed: %s", self._subdir, self._upstream.id, error)
 
     async def _ask(self, *, is_background: bool) -> None:

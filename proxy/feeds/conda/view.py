@@ -11,6 +11,7 @@ from typing import NamedTuple
 from proxy.conda.block import Block
 from proxy.conda.names import parse_file
 from proxy.conda.record import Facts
+from proxy.conda.snapshot import Top
 from proxy.feeds.conda.edition import Edition, HeldSubdir
 from proxy.feeds.conda.ruling import Place, Ruling, facts_of_block
 from proxy.feeds.view import WITHOUT_POLICY, View
@@ -40,13 +41,21 @@ def view_of(feed: str, edition: Edition, name: str) -> CondaView:
     records = block.facts() if block is not None else {}
     kept = {f"{edition.subdir}/{file}": facts for file, facts in records.items()}
     below = edition.below[edition.place_of(name)] if block is not None and edition.below else None
-    hidden = _held(edition.subdir, generation.snapshot.top.held, name)
+    hidden = _left_out(edition.subdir, generation.snapshot.top, name) | _held(
+        edition.subdir, generation.snapshot.top.held, name
+    )
     hidden |= _hidden_below(feed, below, name)
+    if edition.is_behind and below is not None and below.generation is not None:
+        hidden |= _held(edition.subdir, below.generation.snapshot.top.held, name)
     verdicts: Mapping[str, Verdict] = {}
     if below is not None and ruling is not None:
         verdicts = _judged(ruling, edition.subdir, below, name, _needed(edition, name, records)).by_artifact
         refused = {path: verdict for path, verdict in verdicts.items() if path not in kept}
         hidden |= {path: each if not each.is_visible else _DOUBTFUL for path, each in refused.items()}
+    if edition.is_behind:
+        # It stands in for an edition that cannot be made, and may list what is hidden by now.
+        hidden |= {path: verdict for path, verdict in verdicts.items() if not verdict.is_visible}
+        kept = {path: facts for path, facts in kept.items() if path not in hidden}
     return View(
         feed, name, edition.upstream_of(name) if block is not None else "", Sha256(generation.stem), None, kept,
         hidden, noted=_noted(verdicts, kept), policy=_name_of(ruling), until=moment(edition.until_ms),
@@ -69,7 +78,9 @@ def judged_view(
         f"{subdir}/{file}": facts for file, facts in (block.facts() if block is not None else {}).items()
     }
     kept = {path: facts for path, facts in records.items() if verdicts[path].is_visible}
-    hidden = _held(subdir, generation.snapshot.top.held, name)
+    hidden = _left_out(subdir, generation.snapshot.top, name) | _held(
+        subdir, generation.snapshot.top.held, name
+    )
     hidden |= _hidden_below(feed, held if block is not None else None, name)
     hidden |= {path: verdict for path, verdict in verdicts.items() if path not in kept}
     return View(
@@ -133,6 +144,15 @@ def _noted(verdicts: Mapping[str, Verdict], kept: Mapping[str, Facts]) -> Mappin
 
 def _name_of(ruling: Ruling | None) -> str | None:
     return ruling.policy.name if ruling is not None else None
+
+
+def _left_out(subdir: str, top: Top, name: str) -> dict[str, Verdict]:
+    """Return the files of a name whose records nobody can read: they are listed nowhere, and known as such."""
+    return {
+        f"{subdir}/{file}": Verdict(Outcome.BLOCK, "record", f"its record was left out: {why}", "unknown")
+        for file, why in top.dropped.get(name, {}).items()
+        if (parsed := parse_file(file)) is not None and parsed.name == name
+    }
 
 
 def _held(subdir: str, held: Mapping[str, str], name: str) -> dict[str, Verdict]:

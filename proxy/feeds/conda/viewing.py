@@ -28,7 +28,9 @@ class Viewing:
     async def of(self, edition: Edition, name: str) -> CondaView:
         """Return what an edition shows of a name. Raises BadPack."""
         # The same records may come from another upstream after a reload.
-        source = " ".join((edition.generation.stem, *edition.upstreams, *_rules_of(edition)))
+        source = " ".join(
+            (edition.generation.stem, *edition.upstreams, *_rules_of(edition), *_ahead_of(edition))
+        )
         return await self._made(edition.subdir, name, source, lambda: view_of(self._feed, edition, name))
 
     async def ahead(self, subdir: str, name: str, *, offline: bool) -> tuple[Edition, CondaView] | None:
@@ -68,6 +70,14 @@ class Viewing:
             view = await asyncio.to_thread(make)
             self._views.put(key, view, 8 + len(view.kept) + len(view.hidden))
         return view
+
+
+def _ahead_of(edition: Edition) -> tuple[str, ...]:
+    """Return what else the view of an edition that stands in for another hangs on: what there is now, and the tick."""
+    if not edition.is_behind:
+        return ()
+    tick = str(edition.ruling.tick_ms) if edition.ruling is not None else ""
+    return tick, *(held.generation.stem for held in edition.below if held.generation is not None)
 
 
 def _rules_of(edition: Edition) -> tuple[str, ...]:

@@ -99,6 +99,9 @@ class PypiListing:
     def is_name(self, text: str) -> bool:
         return is_valid(text)
 
+    def notes(self) -> Sequence[str]:
+        return ()
+
     def count(self) -> int | None:
         return None
 

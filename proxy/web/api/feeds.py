@@ -69,6 +69,8 @@ class FeedDetail(FeedAnswer, frozen=True, kw_only=True):
     policy_name: str | None
     #: How many names it is known to have; null where that is not known.
     names: int | None
+    #: What goes on working only in part, one line each: what, since when and why.
+    notes: list[str]
     #: "config.toml", the environment, or "API".
     source: str
     #: What a PUT takes, for those who manage the feed, secrets and feeds that they may not read as `***`; null for
@@ -116,10 +118,11 @@ class FeedsApi:
             curated_from=told["curated_from"], fetch=feed.fetch,
             grants=granted if is_manager else None,
         )  # fmt: skip
-        names = self._served.listing(feed).count()
+        listing = self._served.listing(feed)
         policy = self._served.settings.policy_of(feed)
         detail = FeedDetail(
-            **told, settings=settings, policy=_hides(feed, policy), policy_name=feed.policy, names=names,
+            **told, settings=settings, policy=_hides(feed, policy), policy_name=feed.policy, names=listing.count(),
+            notes=list(listing.notes()),
             source=self._origins.source("feeds", feed.name),
             declared=self._declared(feed, request.actor) if is_manager else None,
         )  # fmt: skip
