@@ -127,10 +127,9 @@ def _curated(
     approvals = Upstream(id=f"approved_{feed.name}", private=True)
     channel = _channel(replace(feed, upstreams=(approvals,)), policy, base, catalog_of)
     sources = {name: made[name] for name in feed.curated_from}
-    origins = list(dict.fromkeys(_origins_of(sources.values())))
     return CuratedCondaFeed(
         feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock),
-        _side(feed, origins, base), base.conda_views, base.clock, policy, approved, sources,
+        _side(feed, (), base), base.conda_views, base.clock, policy, approved, sources,
     )  # fmt: skip
 
 
@@ -152,12 +151,3 @@ def _side(feed: Feed, origins: Sequence[Upstream], base: Base) -> SideDocuments:
     return SideDocuments(
         feed.name, remotes, bases, documents, base.store, base.clock, is_curated=bool(feed.curated_from)
     )
-
-
-def _origins_of(sources: Iterable[CondaFeed]) -> Iterator[Upstream]:
-    """Yield the origins that a curated feed's sources take from, as far as these may go out."""
-    for source in sources:
-        if source.settings.offline:
-            continue
-        yield from (each for each in source.settings.upstreams if each.feed is None)
-        yield from _origins_of(source.takes_from())

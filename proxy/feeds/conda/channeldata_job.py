@@ -23,11 +23,15 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done; `documents` are the upstreams' own by upstream, as files."""
+    """What is to be done; `documents` are the upstreams' own by upstream, as files.
+
+    `is_curated`: there are none, and what is said of a name is what its approved records say.
+    """
 
     parts: tuple[Part, ...]
     documents: dict[str, str]
     out: str
+    is_curated: bool = False
 
 
 @dataclass(slots=True)
@@ -36,6 +40,8 @@ class _Seen:
     versions: set[str] = field(default_factory=set)
     subdirs: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
+    #: version -> a file of it, and its licence; of several the last in the order of their paths.
+    said: dict[str, tuple[str, str | None]] = field(default_factory=dict)
 
 
 class _File(msgspec.Struct):
@@ -54,13 +60,14 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     subdirs = sorted({part.subdir for part in asked.parts})
     packages: dict[str, msgspec.Raw] = {}
     for upstream, path in asked.documents.items():
-        owned = {name: _visible(each) for name, each in seen.items() if each.upstream in ("", upstream)}
+        owned = {name: _visible(each) for name, each in seen.items() if each.upstream == upstream}
         try:
             document = filter_channeldata(Path(path).read_bytes(), owned, subdirs)
         except BadChannelData:
             continue
         packages = msgspec.json.decode(document, type=_File).packages | packages
-    text = {"channeldata_version": 1, "packages": dict(sorted(packages.items())), "subdirs": subdirs}
+    told = {name: _recorded(each) for name, each in seen.items()} if asked.is_curated else packages
+    text = {"channeldata_version": 1, "packages": dict(sorted(told.items())), "subdirs": subdirs}
     data = msgspec.json.encode(text)
     Path(asked.out).write_bytes(data)
     return {"sha256": hashlib.sha256(data).hexdigest()}
@@ -78,10 +85,24 @@ def _look(part: Part, found: dict[str, _Seen]) -> None:
         seen.versions.update(each.version for each in facts.values())
         seen.files.update(f"{part.subdir}/{file}" for file in facts)
         seen.subdirs.add(part.subdir)
+        for file, each in sorted(facts.items()):
+            seen.said[each.version] = max(
+                seen.said.get(each.version, ("", None)), (f"{part.subdir}/{file}", each.license)
+            )
 
 
 def _visible(seen: _Seen) -> Visible:
     return Visible(_newest(seen.versions), seen.versions, seen.subdirs, seen.files)
+
+
+def _recorded(seen: _Seen) -> dict[str, Any]:
+    """Return what the records of a name say of it (CEP 38); nobody else's words are known to be approved."""
+    newest = _newest(seen.versions)
+    reference, license_text = seen.said[newest]
+    return {
+        "license": license_text, "reference_package": reference, "run_exports": {}, "subdirs": sorted(seen.subdirs),
+        "version": newest,
+    }  # fmt: skip
 
 
 def _newest(versions: set[str]) -> str:

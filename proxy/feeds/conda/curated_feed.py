@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
+from proxy.artifacts.blob import Blob
 from proxy.artifacts.store import BlobStore
 from proxy.conda.names import FileName
 from proxy.conda.notices import empty_notice, render_notices
@@ -58,6 +59,11 @@ class CuratedCondaFeed(CondaFeed):
     async def prefetch(self) -> None:
         await self.approved.warm()
         await super().prefetch()
+
+    async def run_exports(self, subdir: str, *, is_zst: bool) -> Blob:
+        """Refuse: a run_exports.json is its origin's of today, which nobody has approved."""
+        detail = "a curated feed has no run_exports.json: the origin's may change at any time; builds read the package"
+        raise Problem("unknown", detail, feed=self.settings.name, artifact=f"{subdir}/run_exports.json")
 
     async def notices(self) -> bytes:
         """Return notices.json: while nothing is approved, why there is nothing; else how much a policy hides."""

@@ -15,10 +15,7 @@ from proxy.feeds.conda.packs import Generation, open_generation
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done: one subdir's generation, and the upstreams' own documents by upstream, as files.
-
-    Without `upstreams` nobody owns anything: each document tells of what it knows, the first first.
-    """
+    """What is to be done: one subdir's generation, and the upstreams' own documents by upstream, as files."""
 
     folder: str
     stem: str
@@ -86,7 +83,7 @@ class _Owned:
         if entry is None:
             return frozenset()
         place = entry.source[0] if len(self._upstreams) > 1 else 0
-        if self._upstreams and self._upstreams[place] != self._upstream:
+        if self._upstreams[place] != self._upstream:
             return frozenset()
         block = self._snapshot.block(name)
         return frozenset(block.facts()) if block is not None else frozenset()

@@ -35,8 +35,8 @@ class DamagedSubdir(BadPack):
 class SideDocuments:
     """The side documents of one feed; `remotes` are its upstreams' ways out, `bases` their channel URLs.
 
-    Those of a curated feed are its sources' (`is_curated`): each tells of whatever it knows of what is approved, the
-    first of them first. They are not pinned: builds read them, installs do not, and the package says it as well.
+    A curated feed (`is_curated`) passes nothing on that its sources may change after an approval: its channeldata is
+    made of the approved records, and it has no run_exports, which builds then read out of the package.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class SideDocuments:
 
     async def _run_exports(self, edition: Edition, *, is_zst: bool) -> Blob | None:
         bodies: dict[str, bytes] = {}
-        for upstream in self._bases if self._is_curated else edition.upstreams:
+        for upstream in edition.upstreams:
             if upstream not in self._bases:
                 continue
             url = f"{self._bases[upstream]}/{edition.subdir}/run_exports.json"
@@ -88,9 +88,9 @@ class SideDocuments:
                 bodies[upstream] = body
         order = {
             "folder": str(edition.folder), "stem": edition.generation.stem, "subdir": edition.subdir,
-            "upstreams": () if self._is_curated else edition.upstreams, "is_zst": is_zst,
+            "upstreams": edition.upstreams, "is_zst": is_zst,
         }  # fmt: skip
-        return await self._in_child("run_exports_job", bodies, order)
+        return await self._in_child("run_exports_job", bodies, order) if bodies else None
 
     async def _channeldata(self, editions: Mapping[str, Edition]) -> Blob | None:
         bodies: dict[str, bytes] = {}
@@ -98,12 +98,13 @@ class SideDocuments:
             body = await self._asked(upstream, f"{base}/channeldata.json", _checked)
             if body is not None:
                 bodies[upstream] = body
-        return await self._in_child("channeldata_job", bodies, {"parts": self._parts(editions)})
-
-    async def _in_child(self, job: str, bodies: Mapping[str, bytes], order: dict[str, Any]) -> Blob | None:
-        """Have a document made of the upstreams' own; None where there is none of these."""
-        if not bodies:
+        if not bodies and not self._is_curated:
             return None
+        order = {"parts": self._parts(editions), "is_curated": self._is_curated}
+        return await self._in_child("channeldata_job", bodies, order)
+
+    async def _in_child(self, job: str, bodies: Mapping[str, bytes], order: dict[str, Any]) -> Blob:
+        """Have a document made, of the upstreams' own where there are any."""
         out = self._store.spare_path()
         async with temporary_folder("feedgate-side-") as folder:
             documents = {upstream: str(folder / str(number)) for number, upstream in enumerate(bodies)}
@@ -125,7 +126,7 @@ class SideDocuments:
         return [
             {
                 "subdir": subdir, "folder": str(each.folder), "stem": each.generation.stem,
-                "upstreams": () if self._is_curated else each.upstreams,
+                "upstreams": each.upstreams,
             }
             for subdir, each in sorted(editions.items())
         ]  # fmt: skip
