@@ -5,12 +5,15 @@ The rule is in `feeds/ownership`; here it is only kept. What was set is on disk.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from proxy.model.clock import Clock
+from proxy.state.batches import Batches
 from proxy.state.database import Database
 
 #: Names in memory, those without an owner included.
 MEMORY_NAMES = 50_000
+_NAMES_AT_ONCE = 500
 
 
 class Owners:
@@ -22,6 +25,7 @@ class Owners:
         self._max = memory_names
         self._held: OrderedDict[tuple[str, str], str | None] = OrderedDict()
         self._turn = asyncio.Lock()
+        self._batches = Batches[str, str, None](self._turn, self._set, _NAMES_AT_ONCE)
 
     async def of(self, feed: str, name: str) -> str | None:
         """Return the upstream's id, or None if the name has no owner yet."""
@@ -36,11 +40,7 @@ class Owners:
 
     async def set(self, feed: str, name: str, upstream: str) -> None:
         """Make the upstream the name's owner. Raises Problem('disk-full'); nothing has changed then."""
-        since_ms = round(self._clock.now().timestamp() * 1000)
-        async with self._turn:
-            if self._held.get((feed, name)) != upstream:
-                await (await self._database.rows()).write_owner(feed, name, upstream, since_ms)
-                self._keep((feed, name), upstream)
+        await self._batches.add(feed, name, upstream)
 
     async def all(self, feed: str) -> dict[str, str]:
         """Return every owned name of a feed: for an index that is judged as a whole."""
@@ -54,6 +54,16 @@ class Owners:
         async with self._turn:
             await (await self._database.rows()).write_owners(feed, names, since_ms)
             self._held.clear()
+
+    async def _set(self, feed: str, owners: Mapping[str, str]) -> dict[str, None]:
+        """Write those that are new, in one transaction."""
+        changed = {name: owner for name, owner in owners.items() if self._held.get((feed, name)) != owner}
+        if changed:
+            since_ms = round(self._clock.now().timestamp() * 1000)
+            await (await self._database.rows()).set_owners(feed, changed, since_ms)
+        for name, owner in changed.items():
+            self._keep((feed, name), owner)
+        return dict.fromkeys(owners)
 
     def _keep(self, key: tuple[str, str], upstream: str | None) -> None:
         self._held[key] = upstream

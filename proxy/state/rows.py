@@ -109,13 +109,15 @@ class Rows:
             found: str | None = (await connection.execute(query)).scalar_one_or_none()
         return found
 
-    async def write_owner(self, feed: str, name: str, upstream: str, since_ms: int) -> None:
+    async def set_owners(self, feed: str, names: Mapping[str, str], since_ms: int) -> None:
+        """Write who owns these names from now on, all of them or none."""
         statement = insert(owners)
         changed = {"upstream": statement.excluded.upstream, "since_ms": statement.excluded.since_ms}
-        row = {"feed": feed, "name": name, "upstream": upstream, "since_ms": since_ms}
-        await self._write(
-            statement.on_conflict_do_update([owners.c.feed, owners.c.name], set_=changed), [row]
-        )
+        rows = [
+            {"feed": feed, "name": name, "upstream": upstream, "since_ms": since_ms}
+            for name, upstream in names.items()
+        ]
+        await self._write(statement.on_conflict_do_update([owners.c.feed, owners.c.name], set_=changed), rows)
 
     async def owners(self, feed: str) -> dict[str, str]:
         """Return every name of the feed that has an owner, with the owner."""

@@ -1,8 +1,8 @@
 """First sight and digest history of every file: read through memory, written when something is new.
 
-The rules are in `sighting.py`; here rows are fetched, merged in a thread, and written in one transaction.
-What was returned is on disk. A listing that tells nothing new costs no write and, while the row is in
-memory, no read.
+The rules are in `sighting.py`; here rows are fetched, merged in a thread, and written in one transaction,
+together with what else waits for one (`batches.py`). What was returned is on disk. A listing that tells nothing new
+costs no write and, while the row is in memory, no read.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from proxy.model.problem import Problem
 from proxy.model.sights import Sights
+from proxy.state.batches import Batches
 from proxy.state.database import Database
 from proxy.state.sighting import Drift, Seen, Sighting, merge, pack, unpack
 
@@ -24,6 +25,7 @@ MEMORY_BYTES = 16 * 1024**2
 _NAMES_AT_ONCE = 1000
 
 Files = Mapping[str, str | None]
+Recorded = tuple[Sighting, tuple[Drift, ...]]
 
 
 class Sightings:
@@ -34,25 +36,26 @@ class Sightings:
         self._memory = _Memory(memory_bytes)
         self._snapshots: dict[tuple[str, str], int] | None = None
         self._turn = asyncio.Lock()
+        self._batches = Batches[tuple[str, str], tuple[Files, int], Recorded](
+            self._turn, self._record, _NAMES_AT_ONCE
+        )
 
-    async def record(
-        self, upstream: str, subdir: str, name: str, files: Files, now_ms: int
-    ) -> tuple[Sighting, tuple[Drift, ...]]:
+    async def record(self, upstream: str, subdir: str, name: str, files: Files, now_ms: int) -> Recorded:
         """Remember one name's listing (file -> digest or None); return what is known now and what drifted.
 
         Raises Problem('disk-full') when something new cannot be written; nothing has changed then.
         """
-        return (await self.record_many(upstream, subdir, {name: files}, now_ms))[name]
+        return await self._batches.add((upstream, subdir), name, (files, now_ms))
 
     async def record_many(
         self, upstream: str, subdir: str, listings: Mapping[str, Files], now_ms: int
-    ) -> dict[str, tuple[Sighting, tuple[Drift, ...]]]:
+    ) -> dict[str, Recorded]:
         """Remember the listings of many names, a thousand per transaction."""
-        names, done = list(listings), dict[str, tuple[Sighting, tuple[Drift, ...]]]()
+        names, done = list(listings), dict[str, Recorded]()
         for at in range(0, len(names), _NAMES_AT_ONCE):
-            part = {name: listings[name] for name in names[at : at + _NAMES_AT_ONCE]}
+            part = {name: (listings[name], now_ms) for name in names[at : at + _NAMES_AT_ONCE]}
             async with self._turn:
-                done.update(await self._record(upstream, subdir, part, now_ms))
+                done.update(await self._record((upstream, subdir), part))
         return done
 
     async def of(self, upstream: str, subdir: str, name: str) -> Sighting | None:
@@ -103,11 +106,15 @@ class Sightings:
                     self._memory.forget(upstream, subdir)
 
     async def _record(
-        self, upstream: str, subdir: str, listings: Mapping[str, Files], now_ms: int
-    ) -> dict[str, tuple[Sighting, tuple[Drift, ...]]]:
+        self, place: tuple[str, str], listings: Mapping[str, tuple[Files, int]]
+    ) -> dict[str, Recorded]:
+        upstream, subdir = place
         old = await self._fetch(upstream, subdir, list(listings))
-        is_initial = (upstream, subdir) not in await self._taken()
-        merged, payloads = await asyncio.to_thread(_merged, old, listings, now_ms, is_initial)
+        is_initial = place not in await self._taken()
+        merged, payloads = await asyncio.to_thread(_merged, old, listings, is_initial)
+        # Whoever is cancelled may have written: then what is on the disk counts, and not what is remembered.
+        for name in payloads:
+            self._memory.drop((upstream, subdir, name))
         if payloads:
             await (await self._database.rows()).write_sightings(upstream, subdir, payloads)
         for name, payload in payloads.items():
@@ -175,11 +182,12 @@ def _unpacked(payloads: Mapping[str, bytes | None]) -> dict[str, Sighting | None
 
 
 def _merged(
-    old: Mapping[str, Sighting | None], listings: Mapping[str, Files], now_ms: int, is_initial: bool
-) -> tuple[dict[str, tuple[Sighting, tuple[Drift, ...]]], dict[str, bytes]]:
+    old: Mapping[str, Sighting | None], listings: Mapping[str, tuple[Files, int]], is_initial: bool
+) -> tuple[dict[str, Recorded], dict[str, bytes]]:
     """Return what is known of every name, and the payloads that must be written."""
     merged = {
-        name: merge(old[name], files, now_ms, is_initial=is_initial) for name, files in listings.items()
+        name: merge(old[name], files, now_ms, is_initial=is_initial)
+        for name, (files, now_ms) in listings.items()
     }
     changed = {name: sighting for name, (sighting, _) in merged.items() if sighting is not old[name]}
     return merged, {name: pack(sighting) for name, sighting in changed.items()}
