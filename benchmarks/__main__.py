@@ -30,6 +30,7 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "large-file": steady.large_file,
     "cold": cold.alone,
     "herd": cold.herd,
+    "swarm": cold.swarm,
     "crowd": crowd.crowd,
     "start": start.start,
 }

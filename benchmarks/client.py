@@ -1,8 +1,8 @@
 """Our own client: `python -m benchmarks.client <what> <arguments as JSON>`, one JSON object on stdout.
 
 Raw asyncio: a client library would be what is measured. `herd` is any number of clients on one cold file;
-`crowd` is slow readers, and meanwhile a probe that asks for a small file; `probe` is such a probe alone, until its
-stdin ends.
+`swarm` is any number of clients on many names, each its page and then its file; `crowd` is slow readers, and meanwhile
+a probe that asks for a small file; `probe` is such a probe alone, until its stdin ends.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
+JSON = "application/vnd.pypi.simple.v1+json"
 _PIECE = 64 * 1024
 FIRST_BYTES = 1_000_000
 
@@ -30,7 +31,8 @@ async def ask(
     connection.setblocking(False)
     await asyncio.get_running_loop().sock_connect(connection, (parts.hostname, parts.port))
     reader, writer = await asyncio.open_connection(sock=connection, limit=_PIECE)
-    writer.write(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+    head = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: {JSON}, */*;q=0.1\r\n"
+    writer.write(f"{head}Connection: close\r\n\r\n".encode())
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     if " 200 " not in head.split("\r\n", 1)[0]:
         raise RuntimeError(f"{url}: {head}")
@@ -63,6 +65,31 @@ async def herd(url: str, clients: int) -> dict[str, Any]:
         "leader_first_s": firsts[0],
         "median_first_s": statistics.median(firsts),
         "total_s": max(one["total_s"] for one in each),
+    }
+
+
+async def swarm(index: str, names: int, clients: int) -> dict[str, Any]:
+    """Let so many clients take one name (`cold0`, `cold1`, …) after another: its page, then its first file."""
+    left, times = iter(range(names)), list[float]()
+
+    async def take() -> None:
+        for number in left:
+            page = f"{index}cold{number}/"
+            began = time.monotonic()
+            reader, writer, length = await ask(page)
+            files = json.loads(await reader.readexactly(length))["files"]
+            writer.close()
+            times.append(time.monotonic() - began)
+            began = time.monotonic()
+            await fetch(urljoin(page, files[0]["url"]), began)
+            times.append(time.monotonic() - began)
+
+    began = time.monotonic()
+    await asyncio.gather(*(take() for _ in range(clients)))
+    return {
+        "total_s": time.monotonic() - began,
+        "p50_s": statistics.median(times),
+        "p99_s": sorted(times)[int(len(times) * 0.99)],
     }
 
 
@@ -119,7 +146,7 @@ async def probe(port: int) -> dict[str, Any]:
 
 
 _PARTS: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
-    "herd": herd, "crowd": crowd, "probe": probe,
+    "herd": herd, "swarm": swarm, "crowd": crowd, "probe": probe,
 }  # fmt: skip
 
 if __name__ == "__main__":

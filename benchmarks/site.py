@@ -35,11 +35,12 @@ class Scale:
     readers: int
     readers_s: float
     starts: int
+    cold_names: int
 
 
 SCALES = {
-    "full": Scale(50 * MB, 4.0, 3, 3400, 256, 10.0, 7),
-    "quick": Scale(4 * MB, 0.5, 1, 300, 32, 1.5, 1),
+    "full": Scale(50 * MB, 4.0, 3, 3400, 256, 10.0, 7, 2000),
+    "quick": Scale(4 * MB, 0.5, 1, 300, 32, 1.5, 1, 100),
 }
 SMALL_BYTES = 10_000
 SMALL_PAGE_FILES = 66
@@ -83,8 +84,18 @@ def fill(origin: Origin, scale: Scale) -> None:
         for entry, body in zip(entries, files, strict=True):
             pace = Fault(rate=ORIGIN_BYTES_PER_S) if name == "large" else Fault()
             origin.add(str(entry["url"]), body, etag=f'"{entry["filename"]}"', faults=pace)
+    for name in cold_names(scale):
+        small = hashlib.shake_256(name.encode()).digest(SMALL_BYTES)
+        entry = _entry(name, "1.0", len(small), hashlib.sha256(small).hexdigest())
+        origin.add(f"/simple/{name}/", _page(name, [entry]), content_type=JSON)
+        origin.add(str(entry["url"]), small, etag=f'"{name}"')
     for name, count in (("page31k", SMALL_PAGE_FILES), ("page1600k", scale.big_page_files)):
         origin.add(f"/simple/{name}/", project_page(name, count), content_type=JSON)
+
+
+def cold_names(scale: Scale) -> list[str]:
+    """Return the projects of one small file each that nobody has asked for yet."""
+    return [f"cold{number}" for number in range(scale.cold_names)]
 
 
 def control(origin: Origin) -> None:

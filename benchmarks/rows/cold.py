@@ -11,6 +11,7 @@ from benchmarks.site import LARGE_FILES
 from benchmarks.table import Row
 
 _HERD = 32
+_SWARM = 200
 
 
 def alone(bench: Bench) -> list[Row]:
@@ -24,6 +25,41 @@ def alone(bench: Bench) -> list[Row]:
         _times("cold 50 MB at 20 MB/s: first MB", "median_first_s", mine, theirs),
         _times("cold 50 MB at 20 MB/s: all of it", "total_s", mine, theirs),
     ]
+
+
+def swarm(bench: Bench) -> list[Row]:
+    """Two hundred clients on two thousand names of which nothing is held: each its page, then its file of 10 KB."""
+    mine = _swarm(bench, f"{bench.ours.url}/pypi/bench/simple/")
+    theirs = _swarm(bench, f"{bench.peer.url}/simple/")
+    names = bench.scale.cold_names
+    what = f"{_SWARM} clients on {names} cold names"
+    return [
+        Row(
+            name=f"{what}: page and 10 KB file of each",
+            ours=f"{mine['total_s']:.1f} s",
+            peer=f"{theirs['total_s']:.1f} s",
+            value=mine["total_s"] / theirs["total_s"],
+            floor=6,
+            aim=3,
+            better="lower",
+            note=f"{names / mine['total_s']:.0f} names a second; ours are judged, synced and remembered",
+        ),
+        Row(
+            name=f"{what}: p99 of a request",
+            ours=f"{mine['p99_s']:.2f} s",
+            peer=f"{theirs['p99_s']:.2f} s",
+            value=mine["p99_s"],
+            unit="s",
+            floor=3,
+            aim=1.5,
+            better="lower",
+            note=f"p50 {mine['p50_s']:.2f} s, the peer's {theirs['p50_s']:.2f} s",
+        ),
+    ]
+
+
+def _swarm(bench: Bench, index: str) -> dict[str, float]:
+    return client("swarm", index=index, names=bench.scale.cold_names, clients=_SWARM)
 
 
 def _times(name: str, key: str, mine: list[dict[str, float]], theirs: list[dict[str, float]]) -> Row:

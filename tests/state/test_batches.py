@@ -67,7 +67,7 @@ async def test_owners_that_are_set_at_once_cost_a_few_transactions(
 async def test_upstreams_and_listings_of_one_name_stay_apart(database: Database) -> None:
     """The later listing of a name is merged with what the earlier one left, whoever asks at the same moment."""
     sightings = Sightings(database)
-    listings = [{"f": A}, {"f": A, "g": None}, {"f": "b" * 64}]
+    listings: list[dict[str, str | None]] = [{"f": A}, {"f": A, "g": None}, {"f": "b" * 64}]
     places = [("up", ""), ("up", "noarch"), ("other", "")]
     recorded = await asyncio.gather(
         *(
