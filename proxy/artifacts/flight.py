@@ -39,6 +39,14 @@ class Flight:
         finally:
             self._fetch.leave()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the bytes are being stored: not where they are passed through, and not where the disk refused."""
+        fetch = self._fetch
+        if fetch.outcome is not None:
+            return isinstance(fetch.outcome, Blob)
+        return fetch.spool is not None and fetch.spool.partial is not None and fetch.spool.handover is None
+
     async def done(self) -> Blob:
         """Wait until the artifact is stored, durably. Raises UpstreamError, Problem.
 

@@ -87,7 +87,7 @@ async def _run(job: str, arguments: bytes, memory_bytes: int, timeout_s: float) 
         text = err.decode("utf-8", "replace").strip()[-_MOST_LOGGED:]
         _LOG.warning("a child failed: %s, status %s: %s", job, process.returncode, text)
         if process.returncode == DISK_REFUSED:
-            raise NoRoom("disk-full", "the disk takes no more")
+            raise NoRoom("disk-full", "the disk cannot be written")
         raise ChildFailed(_told(process.returncode))
     return orjson.loads(out)
 

@@ -71,9 +71,17 @@ class Landing(Protocol):
         """Yield the bytes as they arrive; the last 4 KiB only after the digest is right. Raises Problem."""
         ...
 
+    def is_kept(self) -> bool:
+        """Tell whether the bytes are being kept, as far as is known: before the first of them nobody can tell."""
+        ...
+
 
 class Keeper(Protocol):
     """The one writer of state and the one that goes out."""
+
+    def is_keeping(self) -> bool:
+        """Tell whether the disk takes what is fetched."""
+        ...
 
     def peek(self, feed: str, name: str) -> Offer | Absent | None:
         """Return the answer at once if it is known and fresh, else None."""

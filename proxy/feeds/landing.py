@@ -94,6 +94,9 @@ class FlightLanding:
         except (UpstreamError, Problem) as error:
             raise self._told(error) from error
 
+    def is_kept(self) -> bool:
+        return self._flight.is_kept
+
     def _told(self, error: UpstreamError | Problem) -> Problem:
         if isinstance(error, UpstreamError):
             return problem_for(error, self._feed)
@@ -123,6 +126,9 @@ class PinnedLanding:
                     yield piece
         except Problem as problem:
             raise self._told(problem) from problem
+
+    def is_kept(self) -> bool:
+        return self._landing.is_kept()
 
     def _told(self, problem: Problem) -> Problem:
         if problem.word == "digest-mismatch":

@@ -81,6 +81,9 @@ class LocalKeeper:
         #: Flight of an approved file -> monotonic time until which an origin that had other bytes is not asked again.
         self._wrong: dict[str, float] = {}
 
+    def is_keeping(self) -> bool:
+        return self._store.health.degraded is None
+
     def peek(self, feed: str, name: str) -> Offer | Absent | None:
         owned = self._feeds[feed].owners.peek(name)
         return None if owned is None else _answer(owned)

@@ -41,7 +41,8 @@ TABLE: Mapping[str, tuple[int, str]] = {
     "pinned-unavailable": (502, "Pinned digest unavailable"),
     "origin-unavailable": (503, "The origin is unavailable"),
     "busy": (503, "Busy"),
-    "disk-full": (503, "No space for changes"),
+    # A full disk, and one that refuses for another reason: the detail says which.
+    "disk-full": (503, "The disk takes no changes"),
     "preparing": (503, "Being prepared"),
     "loop": (508, "Loop detected"),
 }

@@ -40,6 +40,7 @@ class Cache(Enum):
     PASSED = "; fwd=miss"
     REVALIDATED = "; fwd=stale; fwd-status=304"
     REPLACED = "; fwd=stale; fwd-status=200; stored"
+    PASSED_ANEW = "; fwd=stale; fwd-status=200"
 
 
 class HeldBlob(Protocol):
@@ -110,6 +111,8 @@ class StreamAnswer(msgspec.Struct, frozen=True, kw_only=True):
     last_modified: str | None = None
     headers: Headers = ()
     cache: Cache = Cache.MISS
+    #: Asked when the first bytes are there: whether they are stored, as a MISS says.
+    is_kept: Callable[[], bool] | None = None
 
 
 class Redirect(msgspec.Struct, frozen=True, kw_only=True):

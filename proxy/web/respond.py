@@ -16,6 +16,7 @@ from proxy.web.compose import (
     RANGE,
     FilePart,
     Reply,
+    StreamPart,
     compose_blob,
     compose_bytes,
     compose_document,
@@ -28,7 +29,7 @@ from proxy.web.compose import (
 from proxy.web.conditional import IF_MATCH, IF_NONE_MATCH
 from proxy.web.encoding import MIN_CODED_BYTES, Coding, negotiate
 from proxy.web.exchange import Exchange
-from proxy.web.outbound import BlobAnswer, Bytes, Document, Outbound, Redirect, StreamAnswer
+from proxy.web.outbound import BlobAnswer, Bytes, Cache, Document, Outbound, Redirect, StreamAnswer
 from proxy.web.sending import send_bytes, send_file, send_stream, write_at_once
 from proxy.web.variants import Variants
 
@@ -75,15 +76,17 @@ class Responder:
             reply = self._reply(exchange, outbound, coded)
         assert reply is not None
         exchange.status = reply.status
-        head = self._head(exchange, reply.status_line, reply.fields, reply.length)
         body = reply.body if exchange.method != "HEAD" else b""
-        if isinstance(body, bytes):
-            if not write_at_once(exchange, head, body):
-                await send_bytes(exchange, head, body)
-        elif isinstance(body, FilePart):
+        if isinstance(body, StreamPart):
+            await send_stream(
+                exchange, lambda: self._stream_head(exchange, outbound, reply), body, reply.length
+            )
+            return
+        head = self._stream_head(exchange, outbound, reply)
+        if isinstance(body, FilePart):
             await send_file(exchange, head, body)
-        else:
-            await send_stream(exchange, head, body, reply.length)
+        elif not write_at_once(exchange, head, body):
+            await send_bytes(exchange, head, body)
 
     def refuse(self, exchange: Exchange, problem: Problem) -> None:
         """Tell a problem in one write, without waiting, on a connection that is closed after it."""
@@ -129,6 +132,14 @@ class Responder:
             if coded is None:
                 return None
         return compose_document(document, coding, coded, exchange.method, headers)
+
+    def _stream_head(self, exchange: Exchange, outbound: Outbound, reply: Reply) -> bytes:
+        """Return the head; it says that a stream is stored only where it is (RFC 9211, 2.6)."""
+        fields = reply.fields
+        if isinstance(outbound, StreamAnswer) and outbound.is_kept is not None and not outbound.is_kept():
+            fields = fields.replace(outbound.cache.line, Cache.PASSED.line, 1)
+            exchange.cache = Cache.PASSED.label
+        return self._head(exchange, reply.status_line, fields, reply.length)
 
     def _head(self, exchange: Exchange, status_line: str, fields: str, length: int | None) -> bytes:
         now = self._clock.monotonic()

@@ -7,7 +7,7 @@ ends early is never completed: the connection is aborted, so that nobody takes a
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from io import FileIO
 
@@ -59,14 +59,19 @@ async def send_file(exchange: Exchange, head: bytes, part: FilePart) -> None:
         file.close()
 
 
-async def send_stream(exchange: Exchange, head: bytes, part: StreamPart, length: int | None) -> None:
-    """Send a stream; a Problem before its first chunk is raised with nothing sent yet."""
+async def send_stream(
+    exchange: Exchange, head: Callable[[], bytes], part: StreamPart, length: int | None
+) -> None:
+    """Send a stream; a Problem before its first chunk is raised with nothing sent yet.
+
+    `head` is asked once that chunk is there: only then is it known what becomes of the bytes.
+    """
     chunks = part.open(part.start, part.stop)
     framing = _Framing(length, is_chunked=length is None and not exchange.is_http_1_0)
     try:
         async with _delivery(exchange):
             first = await anext(chunks, b"")
-            await _write(exchange, head)
+            await _write(exchange, head())
             await _write(exchange, framing.frame(first))
             async for chunk in chunks:
                 await _write(exchange, framing.frame(chunk))

@@ -5,6 +5,7 @@ Hits go on as long as what they need can be read; changes are refused until ther
 
 import errno
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,5 +37,6 @@ def told(feed: str) -> Iterator[None]:
 def _problem(feed: str, error: Exception, code: int | None) -> Problem:
     _LOG.error("the disk or the system refuses to serve %s: %s", feed, error)
     if code in _NO_SPACE:
-        return Problem("disk-full", "the server's disk cannot be written", feed=feed, retry_after_s=_AGAIN_S)
+        detail = f"the server's disk cannot be written: {os.strerror(code or 0)}"
+        return Problem("disk-full", detail, feed=feed, retry_after_s=_AGAIN_S)
     return Problem("busy", "the server's disk or system refuses", feed=feed, retry_after_s=_AGAIN_S)

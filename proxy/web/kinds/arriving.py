@@ -13,13 +13,24 @@ from proxy.web.outbound import BlobAnswer, Cache, Outbound, StreamAnswer
 #: Suffix and closed ranges up to this size of a file that is not held pass through uncached (contract, 3).
 PASSED_BYTES = 8 * 1024**2
 
-CACHE_OF = {
+_CACHE_OF = {
     How.HIT: Cache.HIT,
     How.STALE: Cache.STALE,
     How.MISS: Cache.MISS,
     How.REVALIDATED: Cache.REVALIDATED,
     How.REPLACED: Cache.REPLACED,
 }
+#: The same where the disk takes nothing: what was fetched is answered, and not stored.
+_UNSTORED = {How.MISS: Cache.PASSED, How.REPLACED: Cache.PASSED_ANEW}
+
+
+def cache_of(how: How, keeper: Keeper) -> Cache:
+    """Return what the cache did for an index form that was come by so."""
+    if how is How.HIT:
+        return Cache.HIT
+    if how in _UNSTORED and not keeper.is_keeping():
+        return _UNSTORED[how]
+    return _CACHE_OF[how]
 
 
 class Files(Protocol):
@@ -92,8 +103,9 @@ async def _arriving(
             return keeper.pass_range(ref, start, stop)
         return landing.read(start, stop) if landing is not None else _from_fetch(keeper, ref, start, stop)
 
-    cache = Cache.PASSED if landing is None else Cache.MISS
-    return StreamAnswer(open=read, size=size, etag=ref.sha256, cache=cache)
+    if landing is None:
+        return StreamAnswer(open=read, size=size, etag=ref.sha256, cache=Cache.PASSED)
+    return StreamAnswer(open=read, size=size, etag=ref.sha256, cache=Cache.MISS, is_kept=landing.is_kept)
 
 
 async def _from_fetch(

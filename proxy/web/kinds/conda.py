@@ -15,7 +15,7 @@ from proxy.feeds.conda.trouble import told
 from proxy.feeds.keeper import ArtifactRef, How, Keeper
 from proxy.model.problem import Problem
 from proxy.web.inbound import Inbound
-from proxy.web.kinds.arriving import CACHE_OF, file_answer
+from proxy.web.kinds.arriving import cache_of, file_answer
 from proxy.web.outbound import BlobAnswer, Bytes, Document, Outbound, Redirect
 from proxy.web.routes import Route
 from proxy.web.verdicts import Verdicts
@@ -58,10 +58,10 @@ class CondaEndpoints:
                 return await self._plain_index(feed, subdir)
             case urls.RepodataZst(subdir):
                 blob, edition = await feed.full(subdir, "zst")
-                return _index(blob, edition, "application/zstd")
+                return self._index(blob, edition, "application/zstd")
             case urls.ShardIndexFile(subdir):
                 blob, edition = await feed.shard_index(subdir)
-                return _index(blob, edition, "application/zstd")
+                return self._index(blob, edition, "application/zstd")
             case urls.Shard(subdir, digest):
                 return BlobAnswer(blob=await feed.shard(subdir, digest))
             case urls.RunExports(subdir, is_zst):
@@ -94,10 +94,17 @@ class CondaEndpoints:
     async def _plain_index(self, feed: CondaFeed, subdir: str) -> Outbound:
         blob, edition = await feed.full(subdir, "json")
         if blob.size > _CODED_BYTES:
-            return _index(blob, edition, _JSON)
+            return self._index(blob, edition, _JSON)
         return Document(
             digest=blob.digest, body=blob.data if blob.data is not None else blob.path, size=blob.size,
-            content_type=_JSON, cache_control=_INDEX, cache=CACHE_OF[edition.how], age_s=_age(edition),
+            content_type=_JSON, cache_control=_INDEX, cache=cache_of(edition.how, self._keeper()),
+            age_s=_age(edition),
+        )  # fmt: skip
+
+    def _index(self, blob: Blob, edition: Edition, content_type: str) -> BlobAnswer:
+        return BlobAnswer(
+            blob=blob, content_type=content_type, cache_control=_INDEX, cache=cache_of(edition.how, self._keeper()),
+            headers=(("Age", str(age)),) if (age := _age(edition)) is not None else (),
         )  # fmt: skip
 
     async def _bytes(self, request: Inbound, feed: CondaFeed, ref: ArtifactRef) -> Outbound:
@@ -108,13 +115,6 @@ class CondaEndpoints:
         if feed is None:
             raise Problem("unknown", "there is no such conda feed here")
         return feed
-
-
-def _index(blob: Blob, edition: Edition, content_type: str) -> BlobAnswer:
-    return BlobAnswer(
-        blob=blob, content_type=content_type, cache_control=_INDEX, cache=CACHE_OF[edition.how],
-        headers=(("Age", str(age)),) if (age := _age(edition)) is not None else (),
-    )  # fmt: skip
 
 
 def _document(blob: Blob) -> Document:

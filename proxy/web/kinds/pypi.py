@@ -13,7 +13,7 @@ from proxy.pypi.names import is_valid, normalize
 from proxy.pypi.negotiate import negotiate
 from proxy.pypi.xmlrpc import CONTENT_TYPE, fault
 from proxy.web.inbound import Inbound
-from proxy.web.kinds.arriving import CACHE_OF, file_answer
+from proxy.web.kinds.arriving import cache_of, file_answer
 from proxy.web.outbound import (
     BlobAnswer,
     Bytes,
@@ -71,7 +71,7 @@ class PypiEndpoints:
         if name != normal:
             return Redirect(location=f"../{normal}/{_query(request)}")
         form = negotiate(request.header("Accept"), request.query_value("format"))
-        return _document(await feed.page(normal, form), form.content_type, vary="Accept")
+        return self._document(await feed.page(normal, form), form.content_type, vary="Accept")
 
     async def add_slash(self, request: Inbound) -> Outbound:
         """The same place with the slash that clients resolve relative links against."""
@@ -93,7 +93,7 @@ class PypiEndpoints:
         feed = self._feed(request)
         name = _normal(feed, request.params["project"])
         page = await feed.json(name, request.params.get("version"))
-        return _document(page, "application/json")
+        return self._document(page, "application/json")
 
     # -- files ---------------------------------------------------------------------------------------------
 
@@ -131,6 +131,13 @@ class PypiEndpoints:
             feed=feed.settings.name,
         )
 
+    def _document(self, page: Page, content_type: str, *, vary: str | None = None) -> Document:
+        document = page.document
+        return Document(
+            digest=document.digest, body=document.body, size=len(document.body), content_type=content_type,
+            vary=vary, cache=cache_of(page.offer.how, self._keeper()), age_s=_age(page.offer),
+        )  # fmt: skip
+
     def _feed(self, request: Inbound) -> PypiFeed:
         feed = self._find(request.params["feed"])
         if feed is None:
@@ -146,14 +153,6 @@ def _normal(feed: PypiFeed, name: str) -> str:
 
 def _query(request: Inbound) -> str:
     return f"?{quote(request.query, safe='=&+%*,;/:@')}" if request.query else ""
-
-
-def _document(page: Page, content_type: str, *, vary: str | None = None) -> Document:
-    document = page.document
-    return Document(
-        digest=document.digest, body=document.body, size=len(document.body), content_type=content_type,
-        vary=vary, cache=CACHE_OF[page.offer.how], age_s=_age(page.offer),
-    )  # fmt: skip
 
 
 def _age(offer: Offer) -> int | None:
