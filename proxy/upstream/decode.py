@@ -20,13 +20,26 @@ RATIO = 250
 RATIO_FLOOR_BYTES = 8 * 1024**2
 _WINDOW_BYTES = 8 * 1024**2
 _STEP_BYTES = 256 * 1024
+_MOST_CODINGS = 4
 #: Input per step: a step's output cannot be bounded otherwise, and zstd makes at most 32 KiB of one byte.
 _ZSTD_STEP_BYTES = 1024
 
 
 def decode(raw: bytes, coding: str, *, max_bytes: int) -> bytes:
-    """Return the body without its coding; raise BadAnswer for damage, for bombs and for unknown codings."""
-    parts = _parts(coding.strip().lower())
+    """Return the body without its codings, the last of several first (RFC 9110, 8.4).
+
+    Raises BadAnswer for damage, for bombs and for unknown codings.
+    """
+    codings = coding.split(",")
+    if len(codings) > _MOST_CODINGS:
+        raise BadAnswer("origin", "more Content-Encodings than anybody needs")
+    for each in reversed(codings):
+        raw = _decoded(raw, each.strip().lower(), max_bytes)
+    return raw
+
+
+def _decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
+    parts = _parts(coding)
     if parts is None:
         return raw
     limit = min(max_bytes, max(RATIO_FLOOR_BYTES, RATIO * len(raw)))

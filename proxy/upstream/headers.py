@@ -28,6 +28,7 @@ ALLOWED = frozenset(
     }
 )
 
+_LISTS = frozenset({"accept-ranges", "cache-control", "content-encoding"})
 _LONGEST_VALUE = 1024
 _PRINTABLE = re.compile(r"[\x20-\x7e]*\Z")
 _STRONG = re.compile(r'"[\x21\x23-\x7e]*"\Z')
@@ -46,12 +47,15 @@ class ContentRange:
 
 
 def passed(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the allowed fields with lower-case names, the first of each name."""
+    """Return the allowed fields with lower-case names: all lines of a list (RFC 9110, 5.3), the first of another."""
     kept: dict[str, str] = {}
     for name, value in headers.items():
         lowered = name.lower()
-        if lowered in ALLOWED and len(value) <= _LONGEST_VALUE and _PRINTABLE.match(value):
-            kept.setdefault(lowered, value.strip())
+        if lowered not in ALLOWED or len(value) > _LONGEST_VALUE or not _PRINTABLE.match(value):
+            continue
+        if lowered in kept and lowered in _LISTS:
+            kept[lowered] = f"{kept[lowered]}, {value.strip()}"[:_LONGEST_VALUE]
+        kept.setdefault(lowered, value.strip())
     return kept
 
 

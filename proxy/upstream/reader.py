@@ -5,6 +5,8 @@ Which statuses mean something depends on what was asked, so every one is either 
 
 import asyncio
 
+from multidict import MultiMapping
+
 from proxy.config.settings import Upstream
 from proxy.model.clock import Clock
 from proxy.upstream import status
@@ -50,7 +52,7 @@ class Reader:
             raise BadAnswer("origin", "more bytes than were announced", origin=landed.target.origin)
         coding = headers.get("content-encoding", "")
         plain = await asyncio.to_thread(decode, raw, coding, max_bytes=limit) if coding else raw
-        is_framed = expected is not None or "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+        is_framed = expected is not None or _is_chunked(response.headers)
         return Answer(200, place(landed), headers, plain, is_framed)
 
     def stream(
@@ -112,6 +114,10 @@ class Reader:
             is_proxied_plainly=landed.is_proxied and landed.target.scheme == "http",
             now=self._clock.now(),
         )
+
+
+def _is_chunked(headers: MultiMapping[str]) -> bool:
+    return "chunked" in ", ".join(headers.getall("Transfer-Encoding", ())).lower()
 
 
 def place(landed: Landed) -> str:

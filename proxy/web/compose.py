@@ -5,18 +5,18 @@ Vary. The fields that do not depend on the answer (Date, X-Request-ID, Connectio
 added when it leaves.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
 import msgspec
-from multidict import istr
+from multidict import MultiMapping, istr
 
 from proxy.model.problem import Problem
 from proxy.web import problem as problems
 from proxy.web.conditional import IF_RANGE, Outcome, evaluate, range_still_holds
 from proxy.web.encoding import Coding, etag_of
+from proxy.web.fields import joined
 from proxy.web.outbound import BlobAnswer, Bytes, Cache, Document, Headers, Open, Redirect, StreamAnswer
 from proxy.web.ranges import WHOLE, Part, Unsatisfiable, Whole, select_range
 
@@ -61,7 +61,7 @@ class Reply(msgspec.Struct, frozen=True):
     length: int | None
 
 
-def compose_bytes(answer: Bytes, headers: Mapping[str, str]) -> Reply:
+def compose_bytes(answer: Bytes, headers: MultiMapping[str]) -> Reply:
     """Return the reply for a small answer; only a 200 with an ETag is conditional."""
     fields = answer.cache.line + _cached(answer.cache_control, answer.etag) + _extra(answer.headers)
     if answer.status == 200 and answer.etag is not None:
@@ -89,14 +89,14 @@ def compose_redirect(answer: Redirect) -> Reply:
     return _whole(answer.status, f"{fields}Cache-Control: {_safe(answer.cache_control)}\r\n", b"")
 
 
-def not_modified_document(answer: Document, coding: Coding, headers: Mapping[str, str]) -> Reply | None:
+def not_modified_document(answer: Document, coding: Coding, headers: MultiMapping[str]) -> Reply | None:
     """Return the 304 or 412 of a document, which needs none of its bytes; None if they are to be sent."""
     etag = etag_of(answer.digest, coding)
     return _precondition(headers, etag, answer.last_modified, _document_fields(answer, etag))
 
 
 def compose_document(
-    answer: Document, coding: Coding, coded: bytes | None, method: str, headers: Mapping[str, str]
+    answer: Document, coding: Coding, coded: bytes | None, method: str, headers: MultiMapping[str]
 ) -> Reply:
     """Return the reply for a document in a coding, whose bytes are given unless it is identity.
 
@@ -113,7 +113,7 @@ def compose_document(
     return _sent(fields, body, size, chosen)
 
 
-def compose_blob(answer: BlobAnswer, method: str, headers: Mapping[str, str]) -> Reply:
+def compose_blob(answer: BlobAnswer, method: str, headers: MultiMapping[str]) -> Reply:
     """Return the reply for a held artifact."""
     blob = answer.blob
     size, data, digest = blob.size, blob.data, blob.digest
@@ -133,7 +133,7 @@ def whole_blob_fields(line: str, digest: str, size: int, cache_control: str, con
     return f"{fields}{_typed(content_type)}Content-Length: {size}\r\n"
 
 
-def compose_stream(answer: StreamAnswer, method: str, headers: Mapping[str, str]) -> Reply:
+def compose_stream(answer: StreamAnswer, method: str, headers: MultiMapping[str]) -> Reply:
     """Return the reply for an artifact that is still arriving."""
     size, etag = answer.size, answer.etag
     fields = _artifact_fields(answer, etag)
@@ -148,19 +148,19 @@ def compose_stream(answer: StreamAnswer, method: str, headers: Mapping[str, str]
 
 
 def _chosen_range(
-    method: str, headers: Mapping[str, str], size: int, etag: str | None, last_modified: str | None
+    method: str, headers: MultiMapping[str], size: int, etag: str | None, last_modified: str | None
 ) -> Whole | Part | Unsatisfiable:
     """Return the range that a GET asks for; Range is defined for GET alone (RFC 9110, 14.2)."""
-    wanted = headers.get(RANGE)
+    wanted = joined(headers, RANGE)
     if wanted is None or method != "GET":
         return WHOLE
-    if not range_still_holds(headers.get(IF_RANGE), etag, last_modified):
+    if not range_still_holds(joined(headers, IF_RANGE), etag, last_modified):
         return WHOLE
     return select_range(wanted, size)
 
 
 def _precondition(
-    headers: Mapping[str, str], etag: str | None, last_modified: str | None, fields: str
+    headers: MultiMapping[str], etag: str | None, last_modified: str | None, fields: str
 ) -> Reply | None:
     match evaluate(headers, etag, last_modified):
         case Outcome.SEND:

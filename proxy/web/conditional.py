@@ -7,12 +7,13 @@ except that an If-Range which cannot be confirmed gives the whole.
 """
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 
-from multidict import istr
+from multidict import MultiMapping, istr
+
+from proxy.web.fields import joined
 
 IF_MATCH = istr("If-Match")
 IF_NONE_MATCH = istr("If-None-Match")
@@ -31,15 +32,15 @@ class Outcome(Enum):
     FAILED = auto()
 
 
-def evaluate(headers: Mapping[str, str], etag: str | None, last_modified: str | None) -> Outcome:
+def evaluate(headers: MultiMapping[str], etag: str | None, last_modified: str | None) -> Outcome:
     """Return whether to send the representation, to say 304, or to say 412."""
-    if_match = headers.get(IF_MATCH)
+    if_match = joined(headers, IF_MATCH)
     if if_match is not None:
         if not _lists(if_match, etag, weakly=False):
             return Outcome.FAILED
     elif last_modified and _modified_after(last_modified, headers.get(IF_UNMODIFIED_SINCE)) is True:
         return Outcome.FAILED
-    if_none_match = headers.get(IF_NONE_MATCH)
+    if_none_match = joined(headers, IF_NONE_MATCH)
     if if_none_match is not None:
         return Outcome.NOT_MODIFIED if _lists(if_none_match, etag, weakly=True) else Outcome.SEND
     if last_modified and _modified_after(last_modified, headers.get(IF_MODIFIED_SINCE)) is False:

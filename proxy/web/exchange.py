@@ -17,6 +17,7 @@ from multidict import CIMultiDictProxy
 
 from proxy.model.actor import Actor
 from proxy.model.problem import Problem
+from proxy.web.fields import joined
 from proxy.web.routes import Found
 
 if TYPE_CHECKING:
@@ -114,7 +115,10 @@ class Exchange:
         """Return the body; raise Problem for one that is larger, later or not what its framing says."""
         if not self.has_body:
             return b""
-        if self.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and self.connection.wire is not None:
+        if (
+            "100-continue" in (joined(self.headers, hdrs.EXPECT) or "").lower()
+            and self.connection.wire is not None
+        ):
             self.connection.wire.write(CONTINUE)
         try:
             async with asyncio.timeout(self.body_timeout_s):

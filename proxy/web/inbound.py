@@ -11,6 +11,7 @@ import msgspec
 from multidict import MultiMapping
 
 from proxy.model.actor import ANONYMOUS, Actor
+from proxy.web.fields import joined
 from proxy.web.path import query_values
 
 ReadBody = Callable[[int], Awaitable[bytes]]
@@ -34,8 +35,7 @@ class Inbound(msgspec.Struct, frozen=True, gc=False):
 
     def header(self, name: str) -> str | None:
         """Return a header's value, several lines joined by ', ' (RFC 9110, 5.3); None if it is absent."""
-        lines = self.headers.getall(name, ())
-        return ", ".join(lines) if lines else None
+        return joined(self.headers, name)
 
     def query_value(self, name: str) -> str | None:
         """Return the first value of a query field, '' for one without a value, None if it is absent."""

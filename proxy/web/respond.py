@@ -29,6 +29,7 @@ from proxy.web.compose import (
 from proxy.web.conditional import IF_MATCH, IF_NONE_MATCH
 from proxy.web.encoding import MIN_CODED_BYTES, Coding, negotiate
 from proxy.web.exchange import Exchange
+from proxy.web.fields import joined
 from proxy.web.outbound import BlobAnswer, Bytes, Cache, Document, Outbound, Redirect, StreamAnswer
 from proxy.web.sending import send_bytes, send_file, send_stream, write_at_once
 from proxy.web.variants import Variants
@@ -181,4 +182,4 @@ def _is_plain(exchange: Exchange, answer: BlobAnswer) -> bool:
 def _coding(exchange: Exchange, document: Document) -> Coding:
     if document.size < MIN_CODED_BYTES:
         return Coding.IDENTITY
-    return negotiate(exchange.headers.get(ACCEPT_ENCODING))
+    return negotiate(joined(exchange.headers, ACCEPT_ENCODING))

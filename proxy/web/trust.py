@@ -3,7 +3,7 @@
 For anybody else the client's address is the peer's, and the server's own URL is the configured one or the
 address it listens on. From a listed proxy, the client is the last address of X-Forwarded-For (else of
 Forwarded) that is not a listed proxy itself, and the URL is what X-Forwarded-Proto and X-Forwarded-Host
-(else Host) say, if they say it well.
+(else Host) say, if they say it well; of several values the last, which the nearest proxy has added.
 """
 
 import re
@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from multidict import MultiMapping, istr
 
 from proxy.config.settings import Server
+from proxy.web.fields import last_of
 
 X_FORWARDED_FOR = istr("X-Forwarded-For")
 X_FORWARDED_PROTO = istr("X-Forwarded-Proto")
@@ -66,8 +67,9 @@ class Trust:
         return peer
 
     def _told_url(self, base_url: str, headers: MultiMapping[str]) -> str:
-        scheme = headers.get(X_FORWARDED_PROTO, "").strip().lower()
-        host = headers.get(X_FORWARDED_HOST, headers.get(HOST, "")).strip()
+        scheme = (last_of(headers, X_FORWARDED_PROTO) or "").lower()
+        told = last_of(headers, X_FORWARDED_HOST)
+        host = headers.get(HOST, "").strip() if told is None else told
         if scheme not in {"http", "https"} or not _HOST.match(host):
             return base_url
         return f"{scheme}://{host}{self._prefix}"
