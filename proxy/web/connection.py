@@ -4,6 +4,9 @@ aiohttp parses and keeps the requests of a connection in order; this subclass ad
 that the deadlines are judged by, a way to end a connection that works in every state, and refusals as
 problems instead of a page that repeats the input. Only hooks of `RequestHandler` that have a public name
 are overridden.
+
+A client may end its side of the connection once it has asked (RFC 9112, 9.6): what it asked is answered. Whether it
+only half-closed or is gone shows when bytes are sent to it. asyncio ends a TLS connection with its client's side.
 """
 
 import asyncio
@@ -62,6 +65,7 @@ class Connection(web.RequestHandler):
         "head_since",
         "idle_since",
         "is_blocked",
+        "is_half_closed",
         "is_secure",
         "is_trusted",
         "stuck_since",
@@ -78,7 +82,7 @@ class Connection(web.RequestHandler):
         self.exchange: Exchange | None = None
         self.head_since = self.idle_since = self.stuck_since = 0.0
         self.client = self.base_url = ""
-        self.is_secure = self.is_trusted = self.is_blocked = False
+        self.is_secure = self.is_trusted = self.is_blocked = self.is_half_closed = False
         self.has_head = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -98,6 +102,21 @@ class Connection(web.RequestHandler):
         if self.exchange is None:
             self.has_head = True
         web.RequestHandler.data_received(self, data)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # aiohttp leaves asyncio's True out
+        """Keep the connection for the answers that are due; without any, or over TLS, it ends here."""
+        waiting = self._messages[-1][1] if self._messages else self.exchange and self.exchange.payload
+        if not waiting or self.is_secure:
+            return None
+        self.is_half_closed = True
+        if not waiting.is_eof():
+            waiting.set_exception(web.RequestPayloadError("the client ended its side within the body"))
+        return True
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the client asks nothing after the request at hand."""
+        return self.is_half_closed and not self._messages
 
     def begin(self, exchange: Exchange) -> None:
         """Note that a request has been read up to its body."""

@@ -146,8 +146,9 @@ class Responder:
         now = self._clock.monotonic()
         if now >= self._date_until:
             self._tell_date(now)
-        if self.is_draining or (exchange.has_body and not exchange.is_body_read):
-            exchange.stays_open = False
+        connection = exchange.connection
+        if self.is_draining or connection.is_half_closed or (exchange.has_body and not exchange.is_body_read):
+            exchange.stays_open = exchange.stays_open and self._may_stay(exchange)
         framing = ""
         if length is None:
             # Without a length, chunks for those who know them, else the end of the connection.
@@ -161,6 +162,10 @@ class Responder:
             f"{status_line}Date: {self._date}\r\nX-Request-ID: {exchange.request_id}\r\n"
             f"{_FIXED}{fields}{framing}\r\n"
         ).encode("ascii")
+
+    def _may_stay(self, exchange: Exchange) -> bool:
+        is_read = exchange.is_body_read or not exchange.has_body
+        return is_read and not (self.is_draining or exchange.connection.is_last)
 
     def _tell_date(self, now: float) -> None:
         wall = self._clock.now().astimezone(UTC)

@@ -63,8 +63,8 @@ async def test_every_line_counts_on_the_wire() -> None:
         assert (await raw.ask("GET", "/doc", "Range: bytes=0-1")).status == 206
         assert (await raw.ask("GET", "/doc", "Range: bytes=0-1", "Range: bytes=4-5")).status == 200
         assert (await raw.ask("GET", "/doc", "Range: bytes=0-1", f"If-Range: {tag}")).status == 206
-        lines = ("Range: bytes=0-1", f"If-Range: {tag}", 'If-Range: "x"')
-        assert (await raw.ask("GET", "/doc", *lines)).status == 200
+        conditions = ("Range: bytes=0-1", f"If-Range: {tag}", 'If-Range: "x"')
+        assert (await raw.ask("GET", "/doc", *conditions)).status == 200
 
 
 def test_every_line_of_a_list_that_an_origin_sends_counts() -> None:
