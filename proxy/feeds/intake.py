@@ -2,34 +2,40 @@
 
 The page and its companion (the document that adds what a poor page lacks) are asked for at the same time while
 it is not known that the page needs none, so that the first answer is complete. A page that did not change (304,
-or the same bytes from an origin without validators) costs nothing more. Reading happens in a thread, for large
-pages too: the parsers hold the GIL for a few milliseconds a piece.
+or the same bytes from an origin without validators) costs nothing more. Reading happens in a thread (the
+parsers hold the GIL for a few milliseconds a piece); a page of more than 16 MiB goes to a file and is read by a child.
 """
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 
+import aiofiles
 import msgspec
 
 from proxy.artifacts.notes import Notes
 from proxy.artifacts.store import BlobStore
+from proxy.child.folder import temporary_folder
 from proxy.config.settings import Upstream
 from proxy.feeds.facts import Facts
 from proxy.feeds.held import held_bytes
+from proxy.feeds.reading import Reading, ReadingHere, ReadingInChild
 from proxy.feeds.shards import Ask, Ingested, NameIndex, Received
 from proxy.model.digest import Sha256
+from proxy.model.problem import Problem
 from proxy.model.sights import Sights
 from proxy.model.tally import Tally
 from proxy.upstream.answer import Answer, Validators
-from proxy.upstream.errors import BadAnswer, UpstreamError
+from proxy.upstream.errors import BadAnswer, TooLarge, UpstreamError
+from proxy.upstream.stream import OriginStream
 from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.intake")
-#: The largest real page is some 5 MB; whatever is larger than this is none.
-_PAGE_BYTES = 16 * 1024**2
+#: What is larger does not go through memory; the largest page of the public index is some 5 MB.
+_IN_MEMORY_BYTES = 16 * 1024**2
 #: A companion that takes longer than this after its page is left for the next refresh.
 _COMPANION_S = 10.0
 
@@ -101,6 +107,10 @@ class Intake:
         try:
             answer = await self._ask(self._index.page(name), _validators(held))
             return await self._taken(name, held, answer, companion, now_ms)
+        except TooLarge:
+            if self._upstream.max_index_size_bytes <= _IN_MEMORY_BYTES:
+                raise
+            return await self._taken_large(name, held, companion, now_ms)
         finally:
             if companion is not None:
                 companion.cancel()
@@ -123,43 +133,62 @@ class Intake:
                 self._tally.count("index_answers", "unchanged")
                 return held.confirmed(now_ms)
             case 200:
-                return await self._changed(name, held, answer, companion, now_ms)
+                page = Received(answer.url, _type(answer.headers), answer.body, _serial(answer.headers))
+                reading = ReadingHere(self._index, page, answer.headers)
+                return await self._changed(name, held, reading, companion, now_ms)
             case status:
                 raise BadAnswer("origin", f"the origin answered {status} for an index page")
+
+    async def _taken_large(
+        self, name: str, held: Facts | None, companion: "asyncio.Task[bytes | None] | None", now_ms: int
+    ) -> Facts:
+        """Take a page that has turned out to be large."""
+        ask = self._index.page(name)
+        async with temporary_folder("feedgate-page-") as folder:
+            stream = await self._remote.open(
+                ask.url, accept=ask.accept, index=True, max_bytes=self._upstream.max_index_size_bytes
+            )
+            async with stream:
+                if stream.status != 200 or stream.headers.get("content-encoding", "identity") != "identity":
+                    raise BadAnswer("origin", "a large index page did not come as it was asked for")
+                digest = await _save(stream, folder / "page")
+            page = Received(stream.url, _type(stream.headers), b"", _serial(stream.headers))
+            reading = ReadingInChild(self._index, page, stream.headers, folder, digest)
+            return await self._changed(name, held, reading, companion, now_ms)
 
     async def _changed(
         self,
         name: str,
         held: Facts | None,
-        answer: Answer,
+        reading: Reading,
         companion: "asyncio.Task[bytes | None] | None",
         now_ms: int,
     ) -> Facts:
-        body = hashlib.sha256(answer.body).hexdigest()
-        serial = _serial(answer)
-        if held is not None and self._is_older(name, held, serial):
+        page = reading.page
+        if held is not None and self._is_older(name, held, page.serial):
             return held.confirmed(now_ms)
-        if held is not None and held.body == body and held.is_complete:
+        if held is not None and held.body == reading.digest and held.is_complete:
             self._tally.count("index_answers", "unchanged")
             return held.confirmed(now_ms)
-        page = Received(answer.url, answer.headers.get("content-type", ""), answer.body, serial)
         previous = await self._bytes(held.shard) if held is not None and held.shard is not None else None
         self._are_pages_poor = self._index.needs_companion(page)
         extra = await self._companion(name, companion) if self._are_pages_poor else b""
-        ingested = await asyncio.to_thread(self._index.ingest, name, page, extra, previous)
+        ingested = await reading.ingest(name, extra, previous)
         if ingested.is_absent:
             self._tally.count("index_answers", "absent")
             return Facts(now_ms)
         if held is not None and self._is_older(name, held, ingested.serial):
             return held.confirmed(now_ms)
-        shard = await self._keep(name, ingested, previous, now_ms)
+        shard = await self._keep(name, reading, ingested, previous, now_ms)
         self._tally.count("index_answers", "changed")
         return Facts(
-            now_ms, shard, body, answer.headers.get("etag"), answer.headers.get("last-modified"),
+            now_ms, shard, reading.digest, reading.headers.get("etag"), reading.headers.get("last-modified"),
             ingested.serial, ingested.is_complete,
         )  # fmt: skip
 
-    async def _keep(self, name: str, ingested: Ingested, previous: bytes | None, now_ms: int) -> Sha256:
+    async def _keep(
+        self, name: str, reading: Reading, ingested: Ingested, previous: bytes | None, now_ms: int
+    ) -> Sha256:
         for filename, why in ingested.dropped:
             _LOG.warning(
                 "an index entry was left out: upstream %s, project %s, file %s, why %s",
@@ -178,7 +207,7 @@ class Intake:
                 filename,
                 why,
             )
-        packed = await asyncio.to_thread(self._index.pack, ingested, sights, previous)
+        packed = await reading.pack(ingested, sights, previous)
         return (await self._store.put(packed)).digest
 
     def _is_older(self, name: str, held: Facts, serial: int | None) -> bool:
@@ -227,7 +256,7 @@ class Intake:
     # -- parts ---------------------------------------------------------------------------------------------
 
     async def _ask(self, ask: Ask, validators: Validators | None) -> Answer:
-        most = min(self._upstream.max_index_size_bytes, _PAGE_BYTES)
+        most = min(self._upstream.max_index_size_bytes, _IN_MEMORY_BYTES)
         return await self._remote.document(ask.url, accept=ask.accept, validators=validators, max_bytes=most)
 
     async def _bytes(self, digest: Sha256) -> bytes | None:
@@ -240,6 +269,24 @@ def _validators(held: Facts | None) -> Validators | None:
     return Validators(held.etag, held.last_modified)
 
 
-def _serial(answer: Answer) -> int | None:
-    text = answer.headers.get("x-pypi-last-serial", "")
+def _type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "")
+
+
+def _serial(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("x-pypi-last-serial", "")
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+async def _save(stream: OriginStream, path: Path) -> str:
+    """Write the body to a file; return its SHA-256."""
+    digest = hashlib.sha256()
+    try:
+        async with aiofiles.open(path, "wb") as file:
+            async for chunk in stream.chunks():
+                digest.update(chunk)
+                await file.write(chunk)
+    except OSError as error:
+        _LOG.warning("a large index page could not be kept: %s", error)
+        raise Problem("disk-full", "the disk takes no large index page now", retry_after_s=30) from error
+    return digest.hexdigest()

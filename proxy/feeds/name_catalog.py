@@ -24,6 +24,7 @@ from proxy.feeds.shards import BadIndex
 from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
+from proxy.model.problem import Problem
 from proxy.upstream.errors import BadAnswer, UpstreamError
 
 _LOG = logging.getLogger("feedgate.catalog")
@@ -168,7 +169,7 @@ class NameCatalog:
         except BadIndex as bad:
             self._failed(name, facts)
             raise BadAnswer("origin", f"the page of {name} cannot be used: {bad}") from bad
-        except UpstreamError:
+        except (UpstreamError, Problem):
             self._failed(name, facts)
             raise
         fresh = self._with_amendment(name, facts, fresh)

@@ -132,7 +132,8 @@ class OriginDocuments:
 
     async def _fetch(self, key: str, remote: Way, asked: "Asked") -> bytes | None:
         try:
-            answer = await remote.document(asked.url, accept=asked.accept, max_bytes=asked.max_bytes)
+            most = min(asked.max_bytes, remote.settings.max_index_size_bytes)
+            answer = await remote.document(asked.url, accept=asked.accept, max_bytes=most)
             fresh = await asyncio.to_thread(asked.reduce, answer.body) if answer.status == 200 else None
         except (UpstreamError, ValueError, RecursionError) as error:
             _LOG.warning("a document of %s cannot be used: %s", remote.settings.id, error)

@@ -53,6 +53,13 @@ class BadIndex(Exception):
 class NameIndex(Protocol):
     """The contract."""
 
+    #: The module whose `ingest` and `pack` do the same in a child, for pages that are large.
+    job: str
+
+    def settings(self) -> Mapping[str, str | None]:
+        """Return what the job makes this index from."""
+        ...
+
     def page(self, name: str) -> Ask:
         """Return the ask for a name's page."""
         ...

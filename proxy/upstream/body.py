@@ -13,7 +13,7 @@ import aiohttp
 
 from proxy.config.settings import Rate
 from proxy.model.clock import Clock
-from proxy.upstream.errors import BadAnswer, Silent, Truncated, UpstreamError
+from proxy.upstream.errors import BadAnswer, Silent, TooLarge, Truncated, UpstreamError
 from proxy.upstream.pace import Bandwidth, RateGuard
 from proxy.upstream.translate import RAISED, translate_body
 
@@ -95,4 +95,4 @@ class Body:
             raise BadAnswer("origin", "a body longer than was announced", origin=self._origin)
         if self._max_bytes is not None and self.received_bytes > self._max_bytes:
             self._response.close()
-            raise BadAnswer("origin", f"a body of more than {self._max_bytes} bytes", origin=self._origin)
+            raise TooLarge("origin", f"a body of more than {self._max_bytes} bytes", origin=self._origin)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import zstandard
 
-from proxy.upstream.errors import BadAnswer
+from proxy.upstream.errors import BadAnswer, TooLarge
 
 ACCEPTED = "gzip, deflate, zstd"
 RATIO = 250
@@ -56,7 +56,8 @@ def _decoded(raw: bytes, coding: str, max_bytes: int) -> bytes:
     if size < 0:
         raise BadAnswer("origin", f"a body that is not what its Content-Encoding says ({coding[:20]!r})")
     if size > limit:
-        raise BadAnswer("origin", "a compressed body that grows beyond the limits when it is unpacked")
+        error = TooLarge if limit == max_bytes else BadAnswer
+        raise error("origin", "a compressed body that grows beyond the limits when it is unpacked")
     return b"".join(made)
 
 

@@ -126,6 +126,10 @@ class BadAnswer(UpstreamError):
     """An answer that has no meaning here: malformed, unasked for, too large."""
 
 
+class TooLarge(BadAnswer):
+    """A body of more bytes than were asked for at the most; whoever can take more may ask for it as a stream."""
+
+
 def problem_for(error: UpstreamError, feed: str | None) -> Problem:
     """Return what a client is told about the failure."""
     if not error.curable:

@@ -13,7 +13,7 @@ from proxy.config.settings import Upstream
 from proxy.model.clock import Clock
 from proxy.upstream.answer import Answer, Validators
 from proxy.upstream.breaker import Breaker, Gate
-from proxy.upstream.errors import BadAnswer, BreakerOpen, Truncated, UpstreamError
+from proxy.upstream.errors import BreakerOpen, TooLarge, Truncated, UpstreamError
 from proxy.upstream.exchange import Exchange
 from proxy.upstream.file_answer import FileAsk, fields, judge
 from proxy.upstream.file_body import FileBody
@@ -83,6 +83,8 @@ class FileRemote:
         if_range: str | None = None,
         validators: Validators | None = None,
         max_bytes: int | None = None,
+        accept: str = "*/*",
+        index: bool = False,
         background: bool = False,
     ) -> OriginStream:
         """Return the file's bytes `start` to `stop` as a stream, which the caller closes."""
@@ -145,7 +147,7 @@ class FileRemote:
             return OriginStream(status, span, headers, None, exchange, asked=asked)
         if ask.max_bytes is not None and (span.expected or 0) > ask.max_bytes:
             self._threads.let_go(held.close)
-            refused = BadAnswer("origin", f"a body of more than {ask.max_bytes} bytes", origin=ORIGIN)
+            refused = TooLarge("origin", f"a body of more than {ask.max_bytes} bytes", origin=ORIGIN)
             exchange.fail(refused)
             raise refused
         body = FileBody(held, span, self._threads, self._bandwidth)

@@ -13,7 +13,7 @@ from proxy.upstream import status
 from proxy.upstream.answer import Answer
 from proxy.upstream.body import Body
 from proxy.upstream.decode import decode
-from proxy.upstream.errors import BadAnswer, UpstreamError
+from proxy.upstream.errors import BadAnswer, TooLarge, UpstreamError
 from proxy.upstream.exchange import Exchange
 from proxy.upstream.headers import length, passed
 from proxy.upstream.looks import HEAD_BYTES
@@ -44,7 +44,7 @@ class Reader:
         exchange.answered()
         expected = length(headers)
         if expected is not None and expected > limit:
-            raise BadAnswer("origin", f"a document of more than {limit} bytes", origin=landed.target.origin)
+            raise TooLarge("origin", f"a document of more than {limit} bytes", origin=landed.target.origin)
         body = self._body(landed, expected, limit)
         raw = b"".join([chunk async for chunk in body.chunks()])
         exchange.received(len(raw))
@@ -76,7 +76,9 @@ class Reader:
         exchange.answered()
         if response.status in (200, 206):
             body = self._body(landed, span.expected, max_bytes)
-            return OriginStream(response.status, span, headers, body, exchange, asked=asked)
+            return OriginStream(
+                response.status, span, headers, body, exchange, asked=asked, url=place(landed)
+            )
         response.close()
         exchange.succeed()
         return OriginStream(response.status, span, headers, None, exchange, asked=asked)

@@ -129,16 +129,18 @@ class Remote:
         if_range: str | None = None,
         validators: Validators | None = None,
         max_bytes: int | None = None,
+        accept: str = "*/*",
+        index: bool = False,
         background: bool = False,
     ) -> OriginStream:
         """Return the file's bytes `start` to `stop` (not included) as a stream: 200, 206, 404, 410 or 416.
 
-        With `validators`, for an index too large to be a `document`, also 304. A negative `start` asks for
-        that many bytes at the end. `if_range` is a strong ETag. An origin may answer a range with 200 and
-        everything: then the stream's `start` is 0. The caller closes the stream: it holds one of the
-        upstream's slots. Raises UpstreamError.
+        With `validators`, for an index too large to be a `document`, also 304; `index` says that no digest is known
+        of what comes. A negative `start` asks for that many bytes at the end. `if_range` is a strong ETag. An origin
+        may answer a range with 200 and everything: then the stream's `start` is 0. The caller closes the stream: it
+        holds one of the upstream's slots. Raises UpstreamError.
         """
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._said()}
+        headers = {"Accept": accept, "Accept-Encoding": "identity", **self._said()}
         asked_range = range_field(start, stop)
         if asked_range is not None:
             headers["Range"] = asked_range
@@ -148,7 +150,7 @@ class Remote:
         headers |= conditions
 
         async def once(target: Target, exchange: Exchange) -> OriginStream:
-            landed = await self._landed(Ask("GET", target, headers, False), is_conditional=bool(conditions))
+            landed = await self._landed(Ask("GET", target, headers, index), is_conditional=bool(conditions))
             try:
                 return self._reader.stream(landed, exchange, start, stop, max_bytes, asked=target.url)
             except BaseException:

@@ -57,6 +57,7 @@ class OriginStream:
         exchange: Exchange,
         *,
         asked: str,
+        url: str = "",
     ) -> None:
         self.status = status
         #: Where the body begins in the file: 0 for a 200, also for one that answers a Range.
@@ -68,6 +69,8 @@ class OriginStream:
         self.headers = headers
         #: The URL that was asked, at the mirror that answered, without credentials: what `Remote.rest` wants.
         self.asked = asked
+        #: Where the body came from after redirects, without credentials and query.
+        self.url = url or asked.partition("?")[0]
         self._body = body
         self._exchange = exchange
 

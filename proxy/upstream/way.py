@@ -45,6 +45,8 @@ class Way(Protocol):
         if_range: str | None = None,
         validators: Validators | None = None,
         max_bytes: int | None = None,
+        accept: str = "*/*",
+        index: bool = False,
         background: bool = False,
     ) -> OriginStream:
         """Return the file's bytes `start` to `stop` (not included): 200, 206, 304, 404, 410 or 416."""

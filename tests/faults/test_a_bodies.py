@@ -27,6 +27,7 @@ LIES = {
     "broken chunks": Fault(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nxx\r\n"),
     "another protocol": Fault(raw=b"SSH-2.0-nonsense\r\n"),
 }
+MIB = 1024**2
 ENDLESS = {"endless chunks": Fault(endless=True), "endless length": Fault(length="99999999999999999999")}
 
 
@@ -195,9 +196,10 @@ async def test_page_with_a_lying_frame_is_refused_and_the_stored_one_stays(scene
 @pytest.mark.parametrize("fault", ENDLESS.values(), ids=ENDLESS)
 async def test_body_without_end_is_ended(scene: Scene, fault: Fault) -> None:
     """A05: chunks for ever, and a length that no disk has."""
-    await scene.start()
-    scene.origin.script(scene.page_path, fault)
+    await scene.start(max_index_size_bytes=32 * MIB)
+    scene.origin.script(scene.page_path, fault, fault)  # what is large is asked for once more, as a stream
     assert (await scene.get(scene.page)).told == (502, "origin-refused")
+    scene.origin.heal()
     await scene.warm()
     scene.origin.script(scene.file_path, fault, fault)
     async with asyncio.timeout(10):

@@ -191,7 +191,7 @@ async def test_page_of_nothing_but_brackets_is_refused_while_others_are_served(s
 
 
 async def test_page_larger_than_any_is_refused(scene: Scene) -> None:
-    """A15: 16 MiB for a page, and the upstream's own limit where that is lower."""
+    """A15: the upstream's own limit counts, however low."""
     await scene.start(max_index_size_bytes=MIB)
     scene.origin.always(scene.page_path, page(b" " * (MIB + 1)))
     assert (await scene.get(scene.page)).told == (502, "origin-refused")

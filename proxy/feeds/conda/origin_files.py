@@ -85,8 +85,9 @@ class OriginFiles:
 
     async def shard_index(self, validators: Validators | None, into: Path) -> ShardIndexFile | Nothing:
         """Fetch the shard index. Raises UpstreamError; BadAnswer for what is none."""
+        most = min(_SHARD_INDEX_BYTES, self._settings.max_index_size_bytes)
         answer = await self._remote.document(
-            f"{self._base}{_SHARD_INDEX}", accept="*/*", validators=validators, max_bytes=_SHARD_INDEX_BYTES
+            f"{self._base}{_SHARD_INDEX}", accept="*/*", validators=validators, max_bytes=most
         )
         if answer.status == 304:
             return Nothing.UNCHANGED

@@ -34,11 +34,16 @@ def is_flat(upstream: Upstream) -> bool:
 class PypiIndex:
     """One upstream's index (shards.NameIndex)."""
 
+    job = "proxy.feeds.pypi.page_job"
+
     def __init__(self, upstream: Upstream) -> None:
         self._url = upstream.urls[0].reveal()
         self._is_flat = is_flat(upstream)
         self._json_api = upstream.json_api
         self._files_base = upstream.files_base
+
+    def settings(self) -> dict[str, str | None]:
+        return {"url": self._url, "json_api": self._json_api, "files_base": self._files_base}
 
     def page(self, name: str) -> Ask:
         """A flat page of links is one document for every name; an index has a page for each."""

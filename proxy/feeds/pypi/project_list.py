@@ -188,7 +188,10 @@ class ProjectList:
         else:
             url = upstream.urls[0].reveal()
             answer = await self._remotes[upstream.id].document(
-                url, accept=UPSTREAM_ACCEPT, max_bytes=_MOST_BYTES, background=True
+                url,
+                accept=UPSTREAM_ACCEPT,
+                max_bytes=min(_MOST_BYTES, upstream.max_index_size_bytes),
+                background=True,
             )
             if answer.status != 200:
                 origin = origin_of(answer.url)
