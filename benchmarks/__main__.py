@@ -32,6 +32,7 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "herd": cold.herd,
     "swarm": cold.swarm,
     "crowd": crowd.crowd,
+    "arriving": crowd.arriving,
     "start": start.start,
 }
 

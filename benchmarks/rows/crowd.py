@@ -1,4 +1,4 @@
-"""256 readers at 100 KB/s each: all are answered, others do not notice, memory stays."""
+"""256 readers at 100 KB/s each: all are answered, others do not notice, memory stays; twice as many on a cold one."""
 
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
@@ -9,6 +9,8 @@ from benchmarks.servers import Bench, Server, get
 from benchmarks.table import Row, mib
 
 _BYTES_PER_S = 100_000
+#: The large file that nobody has asked for when the readers of an arriving file come; the other rows leave it alone.
+_ARRIVING = -2
 
 
 def crowd(bench: Bench) -> list[Row]:
@@ -51,23 +53,48 @@ def crowd(bench: Bench) -> list[Row]:
     ]
 
 
+def arriving(bench: Bench) -> list[Row]:
+    """Twice the readers on a file of which nothing is held: what others wait meanwhile."""
+    readers = 2 * bench.scale.readers
+    mine, theirs = (
+        _crowd(bench, files("large")[_ARRIVING], files("small")[0], readers)
+        for files in (bench.our_files, bench.peer_files)
+    )
+    return [
+        Row(
+            name=f"{readers} readers at 100 KB/s of an arriving file: a probe's p99 meanwhile",
+            ours=_ms(mine),
+            peer=_ms(theirs),
+            value=mine["probe_p99_s"] / theirs["probe_p99_s"],
+            floor=3,
+            aim=1.5,
+            better="lower",
+            note=f"{mine['answered']:.0f} answered; a new connection and a 10 KB file",
+        )
+    ]
+
+
 def _measured(bench: Bench, server: Server, large: str, small: str) -> tuple[dict[str, float], int]:
-    for url in (large, small):
-        get(url, {})
-    arguments = {
-        "url": large,
-        "probe": small,
-        "readers": bench.scale.readers,
-        "seconds": bench.scale.readers_s,
-        "bytes_per_s": _BYTES_PER_S,
-    }
+    get(large, {})
     highest = 0
     with ThreadPoolExecutor(1) as pool:
-        task = pool.submit(client, "crowd", **arguments)
+        task = pool.submit(_crowd, bench, large, small, bench.scale.readers)
         while not task.done():
             highest = max(highest, rss_bytes(server.process.pid))
             sleep(0.1)  # a sample of memory ten times a second
     return task.result(), highest
+
+
+def _crowd(bench: Bench, large: str, small: str, readers: int) -> dict[str, float]:
+    get(small, {})
+    return client(
+        "crowd",
+        url=large,
+        probe=small,
+        readers=readers,
+        seconds=bench.scale.readers_s,
+        bytes_per_s=_BYTES_PER_S,
+    )
 
 
 def _ms(told: dict[str, float]) -> str:

@@ -7,8 +7,9 @@ ends early is never completed: the connection is aborted, so that nobody takes a
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from io import FileIO
 
 from proxy.model.problem import Problem
@@ -17,6 +18,8 @@ from proxy.web.connection import ClientGoneError
 from proxy.web.exchange import ABORTED, COMPLETE, Exchange
 
 PIECE_BYTES = 64 * 1024
+#: What the kernel keeps of a stream before it can be sent.
+UNSENT_BYTES = 128 * 1024
 #: What is read of a file at once where sendfile cannot be used (TLS).
 READ_BYTES = 256 * 1024
 
@@ -69,7 +72,7 @@ async def send_stream(
     chunks = part.open(part.start, part.stop)
     framing = _Framing(length, is_chunked=length is None and not exchange.is_http_1_0)
     try:
-        async with _delivery(exchange):
+        async with _delivery(exchange), _little_unsent(exchange):
             first = await anext(chunks, b"")
             await _write(exchange, head())
             await _write(exchange, framing.frame(first))
@@ -117,6 +120,30 @@ async def _delivery(exchange: Exchange) -> AsyncIterator[None]:
         if not is_done and exchange.has_answered and exchange.end == COMPLETE:
             exchange.end = ABORTED
             exchange.connection.abort()
+
+
+@asynccontextmanager
+async def _little_unsent(exchange: Exchange) -> AsyncIterator[None]:
+    """Let the kernel keep little of a stream that the client is not ready for, rather than some MiB.
+
+    Else hundreds of slow readers of an arriving file take in a gigabyte as fast as it can be copied, and everybody
+    waits for that. What is on its way to the client is not limited, so no distance makes this slower.
+    """
+    wire = exchange.connection.wire
+    connection = wire.get_extra_info("socket") if wire is not None else None
+    _limit_unsent(connection, UNSENT_BYTES)
+    try:
+        yield
+    finally:
+        _limit_unsent(connection, 0)
+
+
+def _limit_unsent(connection: socket.socket | None, size: int) -> None:
+    """Set the limit, 0 for the system's own; not every system has one, and the client may have gone."""
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if connection is not None and option is not None:
+        with suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, option, size)
 
 
 async def _write(exchange: Exchange, data: bytes) -> None:

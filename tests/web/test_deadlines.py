@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -142,6 +143,35 @@ async def test_client_that_never_reads_keeps_one_piece_in_memory(kind: str, tmp_
         kept = [one.wire.get_write_buffer_size() for one in stand.server.connections if one.wire]
         assert len(kept) >= 16
         assert max(kept) <= PIECE_BYTES + 1024
+
+
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this system does not bound unsent bytes"
+)
+async def test_little_of_a_stream_is_taken_in_for_a_client_that_never_reads() -> None:
+    """Hundreds of them would else keep the server busy with filling the kernel's buffers, some MiB each."""
+    taken = 0
+
+    async def counted(start: int, stop: int | None) -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 64 * 1024
+            yield b"x" * 64 * 1024
+
+    answer = StreamAnswer(open=counted, size=None)
+    async with (
+        standing(get("/f", answer), get("/file", HELLO)) as stand,
+        Raw(stand.port) as other,
+        Raw(stand.port, receive_buffer=4096) as raw,
+    ):
+        raw.stop_reading()
+        await raw.send(b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n")
+        before = -1
+        while not taken or taken != before:
+            before = taken
+            for _ in range(20):
+                assert (await other.ask("GET", "/file")).status == 200
+        assert taken <= 1024 * 1024
 
 
 @KINDS
