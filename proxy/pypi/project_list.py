@@ -20,9 +20,10 @@ from proxy.pypi.names import is_valid, projects_of
 #: (normalised name, the origin's spelling)
 Listed = tuple[str, str]
 
-# No part reaches over a "<", so that a hostile list costs no more than an honest one.
+# No part reaches over a "<", and of a tag the first href is taken and no other tried, so that a hostile list costs no
+# more than an honest one.
 _ANCHOR = re.compile(
-    rb"""<a\s(?:[^<>]*?\s)?href\s*=\s*(?:"([^"<]*)"|'([^'<]*)')[^<>]*>([^<]*)</a""", re.IGNORECASE
+    rb"""<a\s(?>(?:[^<>]*?\s)??href\s*=\s*(?:"([^"<]*)"|'([^'<]*)'))[^<>]*+>([^<]*+)</a""", re.IGNORECASE
 )
 _NORMAL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _RUN = re.compile(r"[-_.]+")

@@ -1,3 +1,4 @@
+import contextlib
 import json
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from proxy.pypi import project_list
 from proxy.pypi.page import BadPage
 from tests.pypi.build import HTML, JSON
+from tests.support.cost import assert_linear
 
 
 def root(*anchors: str) -> bytes:
@@ -141,3 +143,19 @@ def test_a_large_list_goes_through_in_small_pieces() -> None:
 def test_a_hostile_list_costs_no_more_than_an_honest_one(filler: bytes) -> None:
     body = root('<a href="foo/">foo</a>').replace(b"</html>", filler * (300_000 // len(filler)) + b"</html>")
     assert parse_html(body, 65_536)[0] == ("foo", "foo")
+
+
+@pytest.mark.parametrize(
+    "unit", [b' href=""', b" href=''", b' href="', b" href", b" href =", b" ", b' href=""x', b"="]
+)
+def test_cost_of_an_anchor_is_linear(unit: bytes) -> None:
+    def read(body: bytes) -> None:
+        with contextlib.suppress(BadPage):
+            project_list.parse([body], HTML)
+
+    assert_linear(read, lambda n: b"<a " + unit * (n // len(unit)) + b"</html>", 16_000)
+
+
+def test_first_href_of_an_anchor_counts_wherever_it_stands() -> None:
+    body = b"""<a class="x" data-y=' href ' HREF = 'one/' rel=href>one</a><a href="two/" href="no/">two</a></html>"""
+    assert project_list.parse([body], HTML) == [("one", "one"), ("two", "two")]
