@@ -36,6 +36,9 @@ _SERIAL = re.compile(rb"<!--\s*SERIAL\s+(\d{1,18})\s*-->\s*\Z")
 _STRUCTURE = re.compile(rb"<(?!/|[aA]\s|[bB][rR][\s/>])")
 _ANCHOR = re.compile(r"<[aA]\s")
 _TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]*)")
+#: A quoted value that holds a `>`, and one that has not ended at the end of a text.
+_QUOTED_END = re.compile(rb"""=\s*+(?:"[^">]*+|'[^'>]*+)>""")
+_OPEN_QUOTE = re.compile(rb"""=\s*+(?:(")[^"]*+|(')[^']*+)\Z""")
 _FLAT = frozenset(
     {b"a", b"br", b"p", b"li", b"tr", b"td", b"th", b"dt", b"dd", b"meta", b"link", b"hr", b"img", b"input"}
 )
@@ -50,6 +53,7 @@ def parse(body: bytes, place: Place, charset: str | None = None) -> Parsed:
     """Return the project of an HTML page; raise BadPage. A page of 4,400 links takes some 60 ms of CPU."""
     text = _text(body, charset)
     _refuse_cut(text)
+    _refuse_endless(body)
     _refuse_deep(body)
     document = LexborHTMLParser(text)
     metas = {
@@ -146,12 +150,33 @@ def _refuse_cut(text: str) -> None:
         raise BadPage("an HTML document that is cut off")
 
 
-def _refuse_deep(body: bytes) -> None:
-    """Count, for each tag, what is open; a stray end tag closes nothing."""
+def _refuse_endless(body: bytes) -> None:
+    """Count what may be attributes up to each end of a tag; a `>` in a quoted value ends none."""
     parts = body.split(b">")
     long = (part for part in parts if len(part) > 2 * _MAX_WORDS)
-    if max(map(len, parts)) > 2 * _MAX_WORDS and any(len(part.split()) > _MAX_WORDS for part in long):
+    if max(map(len, parts)) > 2 * _MAX_WORDS and any(_most_attributes(part) > _MAX_WORDS for part in long):
         raise BadPage("an HTML document with an endless tag")
+    if _QUOTED_END.search(body) is None:
+        return
+    count, quote = 0, b""
+    for part in parts:
+        count += _most_attributes(part)
+        if count > _MAX_WORDS:
+            raise BadPage("an HTML document with an endless tag")
+        if quote and quote not in part:
+            continue
+        found = _OPEN_QUOTE.search(part.partition(quote)[2] if quote else part)
+        quote = found[1] or found[2] if found else b""
+        count = count if quote else 0
+
+
+def _most_attributes(part: bytes) -> int:
+    """Return how many attributes there are at most: each begins behind white space, a slash or a closing quote."""
+    return len(part.split()) + part.count(b"/") + part.count(b'"') + part.count(b"'")
+
+
+def _refuse_deep(body: bytes) -> None:
+    """Count, for each tag, what is open; a stray end tag closes nothing."""
     if next(islice(_STRUCTURE.finditer(body), _MAX_DEPTH, None), None) is None:
         return
     depth = 0

@@ -233,10 +233,20 @@ def test_absurd_nesting_is_refused_before_the_parser_pays_for_it(filler: bytes) 
         parse_html(html(anchor(WHEEL)).replace(b"<h1>", filler * 60_000 + b"<h1>"))
 
 
-def test_a_tag_of_countless_attributes_is_refused_before_the_parser_pays_for_it() -> None:
-    tag = "<a " + " ".join(f"x{number}=1" for number in range(40_000)) + ">"
+@pytest.mark.parametrize(
+    "attribute",
+    ["x{n}=1 ", "x{n}/", "x{n}='' ", 'x{n}=""', "x{n}='>' ", 'x{n}=">"', 'a{n}/b{n} x=">"/', 'a{n}" b{n} x=">"',
+     "x{n}=\"='>\"", 'x{n}=">=\'"/y{n}=\'>\'', "x{n}\n", "x{n}\t=\t'>'\t", "x{n}\f"],
+)  # fmt: skip
+def test_a_tag_of_countless_attributes_is_refused_before_the_parser_pays_for_it(attribute: str) -> None:
+    tag = "<a " + "".join(attribute.format(n=number) for number in range(20_000)) + ">"
     with pytest.raises(BadPage, match="endless tag"):
         parse_html(html(anchor(WHEEL), tag))
+
+
+def test_signs_of_requires_python_that_are_not_escaped_end_no_tag() -> None:
+    files = [anchor(f"foo-{number}.tar.gz", 'data-requires-python=">=3.6,<4"') for number in range(3000)]
+    assert len(parse_html(html(*files)).project.files) == 3000
 
 
 def test_many_flat_elements_are_no_nesting() -> None:
