@@ -21,8 +21,11 @@ def normalized(globs: Iterable[str], kind: str) -> tuple[str, ...]:
 
 
 def _pypi(glob: str) -> str:
-    parts = _SET.split(glob.lower())
-    return "".join(_set(part) if place % 2 else _RUN.sub("-", part) for place, part in enumerate(parts))
+    # Behind the last `]` no set ends, and looking for the end of one at every `[` would take quadratic time.
+    head, bracket, tail = glob.lower().rpartition("]")
+    parts = _SET.split(head + bracket)
+    found = "".join(_set(part) if place % 2 else _RUN.sub("-", part) for place, part in enumerate(parts))
+    return found + _RUN.sub("-", tail)
 
 
 def _set(text: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from proxy.config.globs import normalized
 from tests.config.loading import loads
+from tests.support.cost import assert_linear
 
 CONDA = '[feeds.conda]\nkind = "conda"\n'
 PYPI = '[feeds.pypi]\nkind = "pypi"\n'
@@ -53,3 +54,16 @@ def test_conda_globs_of_a_feed_and_its_upstreams_are_normal(tmp_path: Path) -> N
     feed = loads(tmp_path, f'{CONDA}reserved = ["Corp*"]\nupstreams = [{entry}]\n').settings.feeds["conda"]
     assert feed.reserved == ("corp*",)
     assert (feed.upstreams[0].only, feed.upstreams[0].except_) == (("corp_*",), ("a.b",))
+
+
+@pytest.mark.parametrize("unit", ["[", "[]", "[!", "[a", "]", "-_.", "[1,"])
+def test_cost_of_a_glob_is_linear(unit: str) -> None:
+    assert_linear(lambda glob: normalized((glob,), "pypi"), lambda n: unit * (n // len(unit)), 8_000)
+
+
+@pytest.mark.parametrize(
+    ("glob", "normal"),
+    [("a[_.]b[", "a[-]b["), ("A__b[c_d", "a-b[c-d"), ("]_", "]-"), ("a]_[_", "a]-[-"), ("[]_]x", "[]-]x")]
+)  # fmt: skip
+def test_bracket_that_is_never_closed_begins_no_set(glob: str, normal: str) -> None:
+    assert normalized((glob,), "pypi") == (normal,)
