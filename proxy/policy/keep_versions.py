@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from proxy.model.verdict import Verdict
 from proxy.policy.conda_version import version_key
@@ -93,7 +93,7 @@ class KeepVersions:
             return version_key(version or "")
         try:
             return Version(Version(version or "").public)
-        except InvalidVersion:
+        except ValueError:  # InvalidVersion, or more digits than Python reads
             return None
 
     def _standing(self, version: str | None) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from proxy.model.verdict import Verdict
 from proxy.policy.facts import Facts
@@ -37,7 +37,7 @@ def is_prerelease(kind: Kind, version: str | None) -> bool:
         return _CONDA.search(version.lower().partition("+")[0]) is not None
     try:
         return Version(version).is_prerelease
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or more digits than Python reads
         return False
 
 

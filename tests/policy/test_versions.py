@@ -6,6 +6,7 @@ import pytest
 
 from proxy.policy.conda_version import version_key
 from proxy.policy.prereleases import is_prerelease
+from tests.policy.made import pypi, shown
 from tests.policy.vectors import vectors
 
 
@@ -66,3 +67,8 @@ def test_conda_version_is_a_release(version: str) -> None:
 )
 def test_pypi_prereleases_are_those_of_pep_440(version: str | None, is_one: bool) -> None:
     assert is_prerelease("pypi", version) is is_one
+
+
+def test_version_of_more_digits_than_python_reads_is_none() -> None:
+    facts = [pypi(f"foo-{version}.tar.gz", version=version) for version in ("1.0", "9" * 5000)]
+    assert shown({"prereleases": False, "keep_versions": 1}, facts, "pypi") == ["foo-1.0.tar.gz"]
