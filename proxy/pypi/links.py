@@ -62,7 +62,7 @@ class Links:
         if not (link.isascii() and link.isprintable() and " " not in link):
             if _CONTROL.search(link):
                 raise BadLink("a control character in the link")
-            link = quote(link, safe="!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~")
+            link = _quoted(link)
         if not link or len(link) > _MAX_LINK:
             raise BadLink("a link that is too long" if link else "an empty link")
         if "\\" in link:
@@ -210,6 +210,13 @@ def _directories(url: str) -> list[str]:
 def _lower_scheme(url: str) -> str:
     scheme, separator, rest = url.partition(":")
     return f"{scheme.lower()}{separator}{rest}"
+
+
+def _quoted(link: str) -> str:
+    try:
+        return quote(link, safe="!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~")
+    except UnicodeEncodeError as err:
+        raise BadLink("half a character in the link") from err
 
 
 def _without_credentials(url: str) -> str:

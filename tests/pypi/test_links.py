@@ -47,6 +47,7 @@ def test_links_resolve_against_the_final_page_url(href: str, url: str) -> None:
             "https://[bad/f.whl",
         ),
         "f" * 5000,
+        "f\ud800.whl",
     ],
 )
 def test_links_that_lead_nowhere_are_refused(href: str) -> None:
