@@ -49,6 +49,9 @@ class Place:
     index: FakeIndex
     channel: FakeChannel
     session: aiohttp.ClientSession
+    #: The origin of the open feeds that stand beside, and what is on it.
+    own: Origin
+    beside: tuple[FakeIndex, FakeChannel]
     #: So many questions at once.
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
 
@@ -116,7 +119,7 @@ async def place(tmp_path: Path, origin: Origin) -> AsyncIterator[Place]:
             await keys.create(Key("manager", "manager", grants), MANAGER, LOCAL)
             reads = tuple(Grant(name, ("read",)) for name in CLOSED.values())
             await keys.create(Key("promoter", "promoter", (*grants, *reads)), PROMOTER, LOCAL)
-            yield Place(gateway, origin, index, channel, session)
+            yield Place(gateway, origin, index, channel, session, own, beside)
 
 
 def questions(place: Place, name: str) -> Iterator[tuple[str, str, object]]:
@@ -324,4 +327,54 @@ async def test_questions_about_a_closed_feed_are_answered_as_about_none(place: P
                     ]
                     assert seen[0] == seen[1], (method, route.pattern, name)
                     assert seen[0][0] in (401, 404), (method, route.pattern, name)
+    assert len(place.origin.requests) == asked_before
+
+
+async def test_no_byte_of_a_closed_feed_comes_through_one_that_lists_its_digests(place: Place) -> None:
+    """The open feeds' origin lists the closed feeds' files and has none; whether they are held changes no answer."""
+    index, channel = place.beside
+    index.add(wheel("later", "1.0"))
+    channel.add(bare("later"))
+    file, package = "later-1.0-py3-none-any.whl", "later-1.0-0.conda"
+    assert (
+        index.projects["later"].files[0].built.sha256 == place.index.projects["later"].files[0].built.sha256
+    )
+    own = index.file_path(file)
+    for path in (own, f"{own}.metadata", channel.path("linux-64", package)):
+        place.own.always(path, Fault(status=404))
+    questions = [
+        (method, path, headers)
+        for path in (f"/pypi/beside/packages{own}", f"/conda/c-beside/linux-64/{package}")
+        for method in ("GET", "HEAD")
+        for headers in ({}, {"Range": "bytes=0-9"}, {"Range": "bytes=-9"}, {"If-None-Match": "*"})
+    ]
+    questions.append(("GET", f"/pypi/beside/packages{own}.metadata", {}))
+
+    async def asked() -> list[tuple[int, str, bytes]]:
+        told = []
+        for method, path, headers in questions:
+            async with place.session.request(method, f"{place.gateway.url}{path}", headers=headers) as answer:
+                told.append((answer.status, answer.headers.get("Cache-Status", ""), await answer.read()))
+        return told
+
+    for page in ("/pypi/beside/simple/later/", "/conda/c-beside/linux-64/repodata.json"):
+        assert (await place.ask("GET", page, None)).status == 200
+    before = await asked()
+    for path in (
+        f"/pypi/zqclosed/{place.file_path(file)}", f"/pypi/zqclosed/{place.file_path(file)}.metadata",
+        f"/conda/zqcclosed/linux-64/{package}",
+    ):  # fmt: skip
+        assert (await place.ask("GET", path, PROMOTER)).status == 200
+    after = await asked()
+    # A HEAD says what the index lists: its size.
+    got = [status for (method, *_), (status, *_) in zip(questions, after, strict=True) if method == "GET"]
+    assert not {200, 206} & set(got)
+    assert after == before
+
+
+async def test_what_is_asked_of_an_open_feed_is_heard_by_no_closed_feeds_origin(place: Place) -> None:
+    await settle(place)
+    asked_before = len(place.origin.requests)
+    told = await walk(place, ("beside", "c-beside"))
+    assert told["/pypi/beside/simple/demo/"] == {200}
     assert len(place.origin.requests) == asked_before
