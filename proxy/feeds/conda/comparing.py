@@ -133,13 +133,13 @@ def _with_approvals(
 
 
 def _with_approval(approval: Approval, other: Approval | None, at_ms: int) -> Drift | None:
-    source = approval.source_feed
+    # Whoever reads this feed reads this, too, and may not know of the other one.
     if other is None:
-        return Drift("withdrawn", f"{source} does not have it any more", at_ms)
+        return Drift("withdrawn", "the feed that it was approved from does not have it any more", at_ms)
     if (other.sha256, other.record) == (approval.sha256, approval.record):
         return None
     what = "other bytes" if other.sha256 != approval.sha256 else "another record"
-    reason = f"{source} has {what} by now"
+    reason = f"the feed that it was approved from has {what} by now"
     return Drift("drifted", reason, at_ms, other.sha256, other.size, other.record, other.origin_url)
 
 
