@@ -37,11 +37,11 @@ def test_honest_text_is_read(reader: str) -> None:
     TARGETS[reader].read(TARGETS[reader].seeds[0])
 
 
-def test_reader_that_takes_quadratic_time_is_found(tmp_path: Path) -> None:
+def test_reader_that_takes_more_than_linear_time_is_found(tmp_path: Path) -> None:
     def read(given: str) -> object:
-        return given.startswith("((") and [given.count("(") for _ in given]
+        return given.startswith("((") and [given.count("(") for _ in range((len(given) // 50) ** 2)]
 
-    trial = Trial(Target(read, ("a",), size=20_000), tmp_path / "text")
+    trial = Trial(Target(read, ("a",), size=6_000), tmp_path / "text")
     trial.grow(1)
     assert any(fault.startswith("run '(' in") for fault in trial.faults)
     assert not any("run 'a'" in fault for fault in trial.faults)
