@@ -1,10 +1,14 @@
 """Running digests of one artifact: always SHA-256, and those others that its index named.
 
-Only algorithms that this machine has are kept; a name nobody knows is no reason to refuse a file.
+An index names an algorithm as `hashlib` does and states its digest in hexadecimal (the simple API's `hashes`). Only
+those of a fixed size count, and blake2 in the size that is stated; a name nobody knows, or a digest of another length
+than its algorithm's, is no reason to refuse a file, and proves nothing.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Protocol, Self
 
 from proxy.model.digest import Sha256
@@ -16,11 +20,37 @@ class _Hash(Protocol):
     def copy(self) -> "_Hash": ...
 
 
-def _maker(name: str) -> Callable[[], _Hash] | None:
+#: What indexes write besides `hashlib`'s own names.
+_ALIASES = {"blake2_256": "blake2b", "blake2b_256": "blake2b"}
+_FIXED = {
+    name: hashlib.new(name, usedforsecurity=False).digest_size
+    for name in hashlib.algorithms_guaranteed
+    if not name.startswith(("shake", "blake2"))
+}
+_SIZED: Mapping[str, tuple[Callable[..., _Hash], int]] = {
+    "blake2b": (hashlib.blake2b, hashlib.blake2b.MAX_DIGEST_SIZE),
+    "blake2s": (hashlib.blake2s, hashlib.blake2s.MAX_DIGEST_SIZE),
+}
+#: A blake2 that is shorter than an MD5 says nothing.
+_LEAST_BYTES = 16
+
+
+def is_checkable(name: str, digest: str) -> bool:
+    """Tell whether the stated digest is one that bytes can be compared with."""
+    return _maker(name, digest) is not None
+
+
+def _maker(name: str, digest: str) -> Callable[[], _Hash] | None:
     plain = name.lower().replace("-", "_")
-    if plain in ("blake2_256", "blake2b_256"):
-        return lambda: hashlib.blake2b(digest_size=32)
-    if plain in hashlib.algorithms_guaranteed and not plain.startswith("shake"):
+    if plain in _ALIASES and len(digest) != 64:
+        return None
+    plain, size = _ALIASES.get(plain, plain), len(digest) // 2
+    if len(digest) % 2:
+        return None
+    if plain in _SIZED:
+        sized, most = _SIZED[plain]
+        return partial(sized, digest_size=size) if _LEAST_BYTES <= size <= most else None
+    if _FIXED.get(plain) == size:
         return lambda: hashlib.new(plain, usedforsecurity=False)
     return None
 
@@ -30,12 +60,13 @@ class Hashes:
 
     __slots__ = ("_others", "_sha256", "size")
 
-    def __init__(self, others: Iterable[str] = ()) -> None:
+    def __init__(self, others: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Begin with nothing; `others` are the digests that are stated, by algorithm."""
         self.size = 0
         self._sha256: _Hash = hashlib.sha256()
         self._others: dict[str, _Hash] = {}
-        for name in others:
-            maker = _maker(name)
+        for name, digest in others.items():
+            maker = _maker(name, digest)
             if maker is not None:
                 self._others[name] = maker()
 

@@ -7,9 +7,10 @@ opening are its own.
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import Protocol
 
-from proxy.artifacts.hashes import Hashes
+from proxy.artifacts.hashes import Hashes, is_checkable
 from proxy.model.digest import Sha256
 
 
@@ -64,7 +65,12 @@ class Expected:
 
     def hashes(self) -> Hashes:
         """Return digests of nothing, of the kinds that are needed."""
-        return Hashes(() if self.sha256 is not None else self.other)
+        return Hashes({} if self.sha256 is not None else self.other)
+
+    @property
+    def is_provable(self) -> bool:
+        """Whether bytes can be told from others: a digest is stated that is known here."""
+        return self.sha256 is not None or any(starmap(is_checkable, self.other.items()))
 
     def complaint(self, found: Hashes, source: str) -> str | None:
         """Return what is wrong with a whole artifact, naming both digests, or None."""

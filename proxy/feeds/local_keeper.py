@@ -211,7 +211,7 @@ class LocalKeeper:
         remote = feed.remotes.get(upstream)
         if remote is None:
             raise _changed(ref)
-        if not (ref.sha256 or ref.other_hashes) and not is_proven(remote.settings):
+        if not expected_of(ref).is_provable and not is_proven(remote.settings):
             raise _unproven(ref)
         return remote
 

@@ -22,6 +22,7 @@ _CONTENT_ADDRESSED = re.compile(r"/packages/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 _MAX_PATH = 1024
 _MAX_LINK = 4096
+#: The algorithms that have one size; a digest of another length is none. blake2 has any size.
 _DIGEST_CHARS = {
     "md5": 32,
     "sha1": 40,
@@ -29,8 +30,13 @@ _DIGEST_CHARS = {
     "sha256": 64,
     "sha384": 96,
     "sha512": 128,
+    "sha3_224": 56,
+    "sha3_256": 64,
+    "sha3_384": 96,
+    "sha3_512": 128,
     "blake2b_256": 64,
 }
+_FRAGMENT_NAMES = frozenset({*_DIGEST_CHARS, "blake2b", "blake2s"})
 _ALGORITHM = re.compile(r"[a-z0-9_-]{1,24}\Z")
 _HEX = re.compile(r"[0-9a-f]{8,256}\Z")
 
@@ -99,7 +105,7 @@ def fragment_hashes(href: str) -> dict[str, str]:
     if (usual := _USUAL_FRAGMENT.match(fragment)) is not None:
         return {"sha256": usual[1]}
     pairs = (part.partition("=") for part in fragment.split("&"))
-    return checked_hashes({key: value for key, _, value in pairs if key.lower() in _DIGEST_CHARS})
+    return checked_hashes({key: value for key, _, value in pairs if key.lower() in _FRAGMENT_NAMES})
 
 
 def checked_hashes(hashes: dict[str, object] | dict[str, str]) -> dict[str, str]:

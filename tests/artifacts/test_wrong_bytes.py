@@ -1,8 +1,11 @@
 """Wrong bytes: never completed, never kept, one more try at once (A05, A07; contract, section 3)."""
 
 import asyncio
+import functools
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +123,22 @@ async def test_a_body_without_a_length_that_is_too_long_is_cut_at_once(flights: 
     assert source.sent <= 2 * (len(data) + 64 * 1024)
 
 
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("shake_128", "00" * 32), ("sha512", "00" * 32), ("sha1", "00"), ("blake2b", "00" * 8), ("blake2s", "00" * 64),
+        ("blake2b_256", "00" * 64), ("md5", "0" * 31), ("tiger", "00" * 24), ("sha256", ""),
+    ],
+)  # fmt: skip
+async def test_a_digest_that_cannot_be_compared_is_no_complaint(
+    flights: Flights, name: str, digest: str
+) -> None:
+    data = data_of(10_000)
+    expected = Expected(None, len(data), {name: digest})
+    assert not expected.is_provable
+    assert await collect(flights.join("k", [honest(data)], expected)) == data
+
+
 class EndlessBody(bytes):
     """Zeros for ever."""
 
@@ -169,10 +188,35 @@ async def test_a_body_without_a_length_that_is_too_short_never_completes(
     await until(lambda: files_below(root) == [])
 
 
-@pytest.mark.parametrize("name", ["md5", "sha1", "sha512", "blake2b_256"])
-async def test_other_digests_count_where_there_is_no_sha256(flights: Flights, name: str) -> None:
+def digest_256(data: bytes) -> Any:
+    return hashlib.blake2b(data, digest_size=32)
+
+
+KNOWN = {
+    **{
+        name: functools.partial(hashlib.new, name)
+        for name in sorted(hashlib.algorithms_guaranteed)
+        if "shake" not in name
+    },
+    "blake2b_256": digest_256,
+    "BLAKE2b-256": digest_256,
+    "SHA3-512": hashlib.sha3_512,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        *KNOWN.items(),
+        ("blake2b", digest_256),
+        ("blake2s", functools.partial(hashlib.blake2s, digest_size=20)),
+    ],
+)
+async def test_other_digests_count_where_there_is_no_sha256(
+    flights: Flights, name: str, of: Callable[[bytes], Any]
+) -> None:
     data = data_of(100_000)
-    plain = hashlib.blake2b(data, digest_size=32) if name == "blake2b_256" else hashlib.new(name, data)
+    plain = of(data)
     expected = Expected(None, len(data), {name: plain.hexdigest().upper(), "nobody-knows": "00"})
     assert await collect(flights.join("right", [honest(data)], expected)) == data
     wrong = honest(flipped(data))
