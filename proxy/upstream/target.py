@@ -22,7 +22,7 @@ _SAFE = "".join(c for c in string.printable if "!" <= c <= "~" and c not in '"<>
 _CONTROL = re.compile(r"[\x00-\x20\x7f\\]")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,62})"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
-_LONGEST = 8000
+_LONGEST = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)

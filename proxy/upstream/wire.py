@@ -30,7 +30,8 @@ from proxy.upstream.tls import Tls
 from proxy.upstream.translate import RAISED, translate
 
 _MAX_HEADERS = 128
-_MAX_FIELD_BYTES = 8190
+#: What pip and uv take, within reason: CDNs send long policies, and long signed addresses.
+_MAX_FIELD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.config.settings import Auth
 from proxy.model.redact import Secret
-from proxy.upstream.errors import AddressRefused, RedirectRefused
+from proxy.upstream.errors import AddressRefused, BadAnswer, RedirectRefused
 from proxy.upstream.redirects import follow
 from proxy.upstream.target import parse_target
 from tests.support.faults import Fault
@@ -54,6 +54,10 @@ async def test_redirect_loop_ends(dial: Dial) -> None:
         "http://0177.0.0.1/",
         "http://127.0.0.1:0/",
         "http://[::1%25lo]/",
+        "http://a b.example/",
+        "http:// a.example/",
+        "http://a.example:8 0/",
+        "/a\\b",
         "",
     ],
 )
@@ -63,6 +67,39 @@ async def test_redirect_to_where_nothing_may_be_asked_is_refused(dial: Dial, loc
         with pytest.raises((RedirectRefused, AddressRefused)):
             await dial(origin.url).document("a", accept="*/*")
         assert origin.hits() == 1
+
+
+@pytest.mark.parametrize(
+    "location", ["/with a space?q=a b", " /with%20a%20space?q=a%20b ", "with a%20space?q=a b"]
+)
+async def test_space_in_a_location_is_quoted(dial: Dial, location: str) -> None:
+    async with Origin() as origin:
+        origin.always("/a", Fault(status=302, headers=[("Location", location)]))
+        origin.add("/with a space", b"x")
+        answer = await dial(origin.url).document("a", accept="*/*")
+        assert (answer.body, answer.url) == (b"x", f"{origin.url}/with%20a%20space")
+        assert origin.requests[-1].target == "/with%20a%20space?q=a%20b"
+
+
+@pytest.mark.parametrize("size", [8_200, 60_000])
+async def test_long_fields_are_taken(dial: Dial, size: int) -> None:
+    async with Origin() as origin:
+        origin.add("/a", b"x", headers={"Content-Security-Policy": "p" * size})
+        assert (await dial(origin.url).document("a", accept="*/*")).body == b"x"
+
+
+async def test_field_without_end_is_refused(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.add("/a", b"x", headers={"X-Long": "p" * 70_000})
+        with pytest.raises(BadAnswer, match="header is too large"):
+            await dial(origin.url).document("a", accept="*/*")
+
+
+def test_long_location_is_followed_within_bounds() -> None:
+    target = f"/b?signature={'s' * 9_000}"
+    assert follow(parse_target("https://a.example/x"), target).path == target
+    with pytest.raises(RedirectRefused, match="too long"):
+        follow(parse_target("https://a.example/x"), f"/{'x' * 66_000}")
 
 
 def test_redirect_from_https_to_http_is_refused() -> None:
