@@ -4,6 +4,7 @@ It holds the catalogs of every feed, resolves a feed that is another feed's upst
 artifact into the one flight that fetches it.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError, problem_for
 from proxy.upstream.way import Way
 
+_LOG = logging.getLogger("feedgate.keeper")
 _WRONG_S = 60.0
 _MOST_WRONG = 4096
 
@@ -127,18 +129,31 @@ class LocalKeeper:
             # What its origin says of an approved file counts for nothing: only its bytes do.
             return (await self.whole(ref)).size
         try:
-            return await self._told_size(ref)
+            return await self.told_size(ref)
         except UpstreamError as error:
-            raise problem_for(error, self.behind(ref)) from error
+            # Some refuse every request but that for the whole file.
+            _LOG.info("an origin tells no size: file %s, why %s", ref.filename, str(error))
+        return (await self.whole(ref)).size
+
+    async def told_size(self, ref: ArtifactRef) -> int | None:
+        """Return the size that the origin tells with the first byte: many refuse a HEAD, or answer it wrongly.
+
+        None where it tells none. Raises UpstreamError, and Problem where the file is gone.
+        """
+        if ref.size is not None:
+            return ref.size
+        remote = await self.remote_of(ref)
+        async with await remote.open(ref.url, start=0, stop=1) as stream:
+            if stream.status in (404, 410):
+                raise gone(ref)
+            if stream.status == 206:
+                async for _ in stream.chunks():
+                    pass
+            return stream.total
 
     async def is_pinned(self, ref: ArtifactRef) -> bool:
         """Return whether somebody approved the artifact, in its feed or in one that this takes it from."""
-        feed, upstream = self._feeds.get(ref.feed), ref.upstream
-        while feed is not None and not feed.curated_from:
-            feed = self._feeds.get(feed.feeds.get(upstream, ""))
-            if feed is not None and not feed.curated_from:
-                upstream = (await feed.owners.find(ref.name, offline=True)).upstream or ""
-        return feed is not None
+        return bool((await self._origin(ref)).curated)
 
     async def arriving(self, ref: ArtifactRef) -> Landing | None:
         key = await self._flight_key(ref)
@@ -177,16 +192,22 @@ class LocalKeeper:
                 async for piece in pieces:
                     yield piece
             return
+        has_begun = False
         try:
-            stream = await (await self.remote_of(ref)).open(ref.url, start=start, stop=stop)
-            async with stream:
+            async with await (await self.remote_of(ref)).open(ref.url, start=start, stop=stop) as stream:
                 if stream.status in (404, 410):
                     raise gone(ref)
                 skip = start - stream.start
                 async for piece in within(stream.chunks(), skip, stop - start):
+                    has_begun = True
                     yield piece
+            return
         except UpstreamError as error:
-            raise problem_for(error, self.behind(ref)) from error
+            if has_begun:
+                raise problem_for(error, self.behind(ref)) from error
+            _LOG.info("an origin passes no part on: file %s, why %s", ref.filename, str(error))
+        async for piece in (await self.fetch(ref)).read(start, stop):
+            yield piece
 
     async def remote_of(self, ref: ArtifactRef) -> Way:
         """Return the way out to the artifact's origin, through the chain of feeds that are upstreams.
@@ -333,17 +354,6 @@ class LocalKeeper:
     def _is_curated(self, feed: str) -> bool:
         kept = self._feeds.get(feed)
         return kept is not None and bool(kept.curated_from)
-
-    async def _told_size(self, ref: ArtifactRef) -> int | None:
-        """Return the size that the origin tells with the first byte: many refuse a HEAD, or answer it wrongly."""
-        remote = await self.remote_of(ref)
-        async with await remote.open(ref.url, start=0, stop=1) as stream:
-            if stream.status in (404, 410):
-                raise gone(ref)
-            if stream.status == 206:
-                async for _ in stream.chunks():
-                    pass
-            return stream.total
 
 
 def _equal_upstreams(feeds: Iterable[KeptFeed]) -> dict[str, tuple[str, ...]]:

@@ -6,8 +6,8 @@ are exactly those of the member, because clients compare their digest. Bytes tha
 covered by the wheel's own digest: compare them (`core_metadata.same_core_metadata`) when the complete wheel
 has been verified.
 
-A wheel is refused (NoMetadata) rather than guessed at: not exactly one `.dist-info`, another name or version,
-a compression other than stored and deflated, an encrypted member, wrong sizes or CRC, more than 10 MB.
+A wheel is refused (NoMetadata) rather than guessed at: not exactly one `.dist-info`, another project's, a
+compression other than stored and deflated, an encrypted member, wrong sizes or CRC, more than 10 MB.
 """
 
 import zlib
@@ -15,8 +15,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import BinaryIO
 
 from proxy.pypi import zip_directory
-from proxy.pypi.names import is_valid, normalize, version_of
-from proxy.pypi.versions import parse_version
+from proxy.pypi.names import is_valid, normalize
 from proxy.pypi.zip_directory import Member, NotAnArchive
 
 Range = tuple[int, int]
@@ -108,13 +107,13 @@ def _read(filename: str, size: int) -> Generator[Range, bytes, bytes]:
 
 
 def _chosen(filename: str, found: list[Member]) -> Member:
-    """Return the one METADATA at depth one; it must be named after the wheel."""
+    """Return the one METADATA at depth one; it must be of the wheel's project."""
     at_top = [member for member in found if member.name.count("/") == 1]
     if len(at_top) != 1:
         raise NoMetadata(f"{len(at_top)} entries named .dist-info/METADATA")
     member = at_top[0]
     if not _is_of(filename, member.name.partition("/")[0].removesuffix(".dist-info")):
-        raise NoMetadata("a .dist-info of another project or version")
+        raise NoMetadata("a .dist-info of another project")
     if member.method not in (0, 8) or member.flags & _ENCRYPTED:
         raise NoMetadata("a METADATA that is packed in an unknown way")
     if max(member.size_bytes, member.compressed_bytes) > _MAX_METADATA:
@@ -123,15 +122,17 @@ def _chosen(filename: str, found: list[Member]) -> Member:
 
 
 def _is_of(filename: str, folder: str) -> bool:
-    """Tell whether `<name>-<version>` of the folder is the wheel's, both normalised."""
+    """Tell whether the folder is the wheel's project's.
+
+    Installers do not compare its version: builds rename wheels ("x-1.0+cu118" holds "x-1.0.dist-info").
+    """
     project = filename.partition("-")[0]
     if not is_valid(project):
         return False
-    wanted = version_of(filename, normalize(project))
-    # An sdist's name has the same shape, and old wheels escaped the version's hyphens too.
-    spelled = (f"{folder}.tar.gz", f"{folder.replace('_', '-')}.tar.gz")
-    named = [version_of(name, normalize(project)) for name in spelled]
-    return wanted is not None and any(name and parse_version(name) == parse_version(wanted) for name in named)
+    # Old wheels escaped no hyphens, neither in the name nor in the version.
+    cuts = (at for at, letter in enumerate(folder) if letter == "-" and folder[at + 1 : at + 2].isdigit())
+    names = (folder[:at] for at in cuts)
+    return any(is_valid(name) and normalize(name) == normalize(project) for name in names)
 
 
 def _inflated(data: bytes, member: Member) -> bytes:

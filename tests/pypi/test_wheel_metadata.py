@@ -152,11 +152,15 @@ def test_a_member_with_64_bit_sizes_is_read() -> None:
         ("Foo_Bar-1.0-py3-none-any.whl", "foo.bar-1.0"),
         ("foo_bar-1.0-py3-none-any.whl", "foo-bar-1.0.0"),
         ("foo-1.0+cu118-py3-none-any.whl", "foo-1.0+cu118"),
+        ("foo-1.0+cu118-py3-none-any.whl", "foo-1.0"),
+        ("foo-1.0-py3-none-any.whl", "foo-1.0+cpu"),
+        ("foo-1.0-py3-none-any.whl", "foo-1.1"),
+        ("foo_bar-1.0-py3-none-any.whl", "foo-bar-1.0-1"),
         ("foo-1.0_1-py3-none-any.whl", "foo-1.0_1"),
         ("foo-1.0-cp313-cp313-linux_x86_64-fast.whl", "foo-1.0"),
     ],
 )
-def test_the_folder_is_compared_by_normalized_name_and_version(filename: str, folder: str) -> None:
+def test_the_folder_is_compared_by_normalized_name(filename: str, folder: str) -> None:
     assert from_file(wheel({f"{folder}.dist-info/METADATA": METADATA}), filename) == METADATA
 
 
@@ -166,7 +170,8 @@ def test_the_folder_is_compared_by_normalized_name_and_version(filename: str, fo
         {},
         {"foo-1.0.dist-info/metadata": METADATA},
         {"bar-1.0.dist-info/METADATA": METADATA},
-        {"foo-1.1.dist-info/METADATA": METADATA},
+        {"foo-bar-1.0.dist-info/METADATA": METADATA},
+        {"foo.dist-info/METADATA": METADATA},
         {"sub/foo-1.0.dist-info/METADATA": METADATA},
         {"/foo-1.0.dist-info/METADATA": METADATA},
         {MEMBER: METADATA, "foo-1.0.0.dist-info/METADATA": METADATA},

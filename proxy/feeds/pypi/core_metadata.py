@@ -34,6 +34,10 @@ _LOG = logging.getLogger("feedgate.metadata")
 _MOST_BYTES = 10 * 1024**2
 
 
+class _NoRanges(Exception):
+    """The origin does not give parts of the wheel; the text says why."""
+
+
 class CoreMetadata:
     """The METADATA of wheels, each made once."""
 
@@ -115,9 +119,10 @@ class CoreMetadata:
         if not is_pinned:
             try:
                 return await self._by_ranges(ref), "ranges", None
-            except (NoMetadata, UpstreamError, Problem) as error:
-                if isinstance(error, Problem) and error.word == "unknown":
-                    raise
+            except NoMetadata as error:
+                await self._amend(ref, told=False)
+                raise _holds_none(ref, error) from error
+            except (_NoRanges, UpstreamError) as error:
                 if not may_fetch and isinstance(error, UpstreamError):
                     raise
                 _LOG.info("no METADATA by ranges: file %s, why %s", ref.filename, str(error))
@@ -159,18 +164,18 @@ class CoreMetadata:
 
     async def _by_ranges(self, ref: ArtifactRef) -> bytes:
         remote = await self._keeper.remote_of(ref)
-        length = await self._keeper.size_of(ref)
+        length = await self._keeper.told_size(ref)
         if length is None:
-            raise NoMetadata("the origin does not tell the wheel's size")
+            raise _NoRanges("the origin does not tell the wheel's size")
 
         async def read(start: int, stop: int) -> bytes:
             async with await remote.open(ref.url, start=start, stop=stop) as stream:
                 if stream.status != 206 or stream.start != start:
-                    raise NoMetadata("the origin does not answer ranges")
+                    raise _NoRanges("the origin does not answer ranges")
                 parts = [piece async for piece in stream.chunks()]
             body = b"".join(parts)
             if len(body) != stop - start:
-                raise NoMetadata("the origin answered another range")
+                raise _NoRanges("the origin answered another range")
             return body
 
         return await metadata_from_ranges(ref.filename, length, read, offload=asyncio.to_thread)
@@ -223,11 +228,15 @@ def _from_file(blob: Blob, ref: ArtifactRef) -> bytes:
         with blob.path.open("rb") as wheel:
             return metadata_from_file(ref.filename, wheel, blob.size)
     except NoMetadata as bad:
-        raise Problem(
-            "unknown", f"{ref.filename} holds no METADATA: {bad}", feed=ref.feed, artifact=ref.filename
-        ) from bad
+        raise _holds_none(ref, bad) from bad
     except FileNotFoundError as evicted:
         raise gone(ref) from evicted
+
+
+def _holds_none(ref: ArtifactRef, why: NoMetadata) -> Problem:
+    return Problem(
+        "unknown", f"{ref.filename} holds no METADATA: {why}", feed=ref.feed, artifact=ref.filename
+    )
 
 
 def _proven_note(wheel: Sha256) -> str:

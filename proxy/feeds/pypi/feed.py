@@ -38,7 +38,7 @@ from proxy.pypi.versions import is_same_version
 _LOG = logging.getLogger("feedgate.pypi")
 
 #: Part of every document's key: raise it when a renderer changes its bytes.
-RENDERERS = 1
+RENDERERS = 2
 _SUFFIX = ".metadata"
 _MOST_VERSIONS = 32
 #: For what the JSON API says of a version no larger wheel is fetched.

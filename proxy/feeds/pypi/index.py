@@ -5,7 +5,7 @@ would win a tie. An HTML page lacks sizes, upload times and yank reasons; the JS
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -14,6 +14,7 @@ from proxy.config.settings import Upstream
 from proxy.feeds.pypi import shard as stored
 from proxy.feeds.shards import Ask, BadIndex, Ingested, Received
 from proxy.model.sights import Sights
+from proxy.pypi.distribution import Distribution
 from proxy.pypi.enrich import carry_over, enrich
 from proxy.pypi.names import FileKind
 from proxy.pypi.negotiate import UPSTREAM_ACCEPT
@@ -70,7 +71,7 @@ class PypiIndex:
         if self._is_flat and not parsed.project.files:
             return Ingested(parsed.project, {}, is_absent=True)
         project, is_complete = _completed(parsed.project, companion, previous)
-        project = _with_metadata_offered(project)
+        project = _with_metadata_offered(project, _without_metadata(previous))
         files = {file.filename: strongest(file.hashes) for file in project.files}
         serial = page.serial if page.serial is not None else project.serial
         # What a flat page lists besides is no fault of anybody's.
@@ -104,15 +105,27 @@ def _completed(project: Project, companion: bytes | None, previous: bytes | None
     return (project if old is None else carry_over(project, old.project)), False
 
 
-def _with_metadata_offered(project: Project) -> Project:
-    """Offer `.metadata` for every wheel: what the origin does not have is made from the wheel (PEP 658)."""
-    files = tuple(
-        msgspec.structs.replace(file, core_metadata=True)
-        if file.kind is FileKind.WHEEL and file.core_metadata is False
-        else file
-        for file in project.files
-    )
-    return msgspec.structs.replace(project, files=files)
+def _with_metadata_offered(project: Project, without: Collection[str]) -> Project:
+    """Offer `.metadata` for every wheel: what the origin does not have is made from the wheel (PEP 658).
+
+    `without` are the digests of wheels that were found to hold none, whatever the origin says of them.
+    """
+
+    def offered(file: Distribution) -> Distribution:
+        if file.kind is not FileKind.WHEEL:
+            return file
+        told = file.sha256 not in without and (file.core_metadata or True)
+        return file if told == file.core_metadata else msgspec.structs.replace(file, core_metadata=told)
+
+    return msgspec.structs.replace(project, files=tuple(map(offered, project.files)))
+
+
+def _without_metadata(previous: bytes | None) -> frozenset[str]:
+    """Return the wheels of the shard before that do not offer `.metadata` any more, because they hold none."""
+    old = stored.unpack(previous) if previous is not None else None
+    files = old.project.files if old is not None else ()
+    silent = (file for file in files if file.kind is FileKind.WHEEL and file.core_metadata is False)
+    return frozenset(file.sha256 for file in silent if file.sha256 is not None)
 
 
 def strongest(hashes: Mapping[str, str]) -> str | None:

@@ -11,6 +11,7 @@ import msgspec
 from proxy.model.sights import Sights
 from proxy.model.verdict import Outcome, Verdict
 from proxy.pypi.distribution import Distribution
+from proxy.pypi.names import FileKind
 from proxy.pypi.project import Project
 
 #: Raised when the stored form changes, so that older shards are refetched and documents rendered again.
@@ -48,6 +49,19 @@ def unpack(data: bytes) -> Shard | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return shard if shard.format == FORMAT else None
+
+
+def served(shard: Shard) -> Shard:
+    """Return the shard without METADATA of what is no wheel: none is served here, whatever the origin announces."""
+    files = shard.project.files
+    if all(file.core_metadata is False or file.kind is FileKind.WHEEL for file in files):
+        return shard
+    served = tuple(
+        file if file.kind is FileKind.WHEEL else msgspec.structs.replace(file, core_metadata=False)
+        for file in files
+    )
+    project = msgspec.structs.replace(shard.project, files=served)
+    return msgspec.structs.replace(shard, project=project)
 
 
 def shard_of(project: Project, sights: Sights, previous: Shard | None, *, is_complete: bool = True) -> Shard:

@@ -265,4 +265,4 @@ def _fingerprint(policy: Policy | None, needed: str) -> str:
 
 def _view_in(data: bytes, place: Place, ruling: Ruling | None) -> PypiView | None:
     shard = stored.unpack(data)
-    return None if shard is None else view_of(place, shard, ruling)
+    return None if shard is None else view_of(place, stored.served(shard), ruling)
