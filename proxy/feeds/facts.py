@@ -22,6 +22,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     is_complete: bool = True
     failures: int = 0
     failed_at_ms: int = 0
+    #: The origin said that no cache for many may answer by itself (`no-store`, `private`): it is asked every time.
+    is_for_one_only: bool = False
 
     @property
     def is_present(self) -> bool:
@@ -31,9 +33,9 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
         """Return the facts after one more failed refresh."""
         return msgspec.structs.replace(self, failures=self.failures + 1, failed_at_ms=now_ms)
 
-    def confirmed(self, now_ms: int) -> "Facts":
-        """Return the facts after the origin confirmed them."""
-        return msgspec.structs.replace(self, checked_at_ms=now_ms, failures=0, failed_at_ms=0)
+    def confirmed(self, at_ms: int) -> "Facts":
+        """Return the facts after the origin confirmed them, by an answer of that time."""
+        return msgspec.structs.replace(self, checked_at_ms=at_ms, failures=0, failed_at_ms=0)
 
 
 _DECODER = msgspec.msgpack.Decoder(Facts)

@@ -14,6 +14,8 @@ PATIENCE_S = 0.04
 #: page on Monday if a second buys today's.
 OLD_PATIENCE_S = 2.0
 OLD_S = 86400.0
+#: A copy that may not be used without its origin's word waits for that word, as long as timeouts let it.
+ORIGINS_WORD_S = 3600.0
 #: After a failed refresh the origin is left alone for this long, doubling up to the second figure.
 BACKOFF_S = (5.0, 300.0)
 
@@ -62,18 +64,24 @@ def age_s(checked_at_ms: int, now_ms: int) -> float | None:
 
 
 def decide(
-    *, is_present: bool, checked_at_ms: int, failures: int, failed_at_ms: int, now_ms: int, limits: Limits
-) -> Freshness:
-    """Return what to do with a stored answer that was last confirmed at `checked_at_ms` (UTC milliseconds)."""
+    *, is_present: bool, checked_at_ms: int, failures: int, failed_at_ms: int, now_ms: int, limits: Limits,
+    is_for_one_only: bool = False,
+) -> Freshness:  # fmt: skip
+    """Return what to do with a stored answer that was last confirmed at `checked_at_ms` (UTC milliseconds).
+
+    One that `is_for_one_only` is never fresh: it is there for a conditional request, and for an origin that fails.
+    """
     age = age_s(checked_at_ms, now_ms)
     ttl = limits.ttl_s if is_present else limits.negative_ttl_s
-    if age is not None and age < ttl:
+    if age is not None and age < ttl and not is_for_one_only:
         return Fresh(ttl - age)
     if not is_present or (age is not None and age > ttl + limits.stale_if_error_s):
         return Expired()
     rest = rest_s(failures, failed_at_ms, now_ms)
     if rest > 0:
         return Resting(rest)
+    if is_for_one_only:
+        return Stale(ORIGINS_WORD_S)
     is_old = age is not None and age > OLD_S and failures == 0
     return Stale(OLD_PATIENCE_S if is_old else PATIENCE_S)
 

@@ -30,6 +30,7 @@ from proxy.model.sights import Sights
 from proxy.model.tally import Tally
 from proxy.upstream.answer import Answer, Validators
 from proxy.upstream.errors import BadAnswer, TooLarge, UpstreamError
+from proxy.upstream.headers import age_s, is_for_one_only
 from proxy.upstream.stream import OriginStream
 from proxy.upstream.way import Way
 
@@ -131,7 +132,7 @@ class Intake:
                 return Facts(now_ms)
             case 304 if held is not None:
                 self._tally.count("index_answers", "unchanged")
-                return held.confirmed(now_ms)
+                return self._confirmed(held, answer.headers, now_ms)
             case 200:
                 page = Received(answer.url, _type(answer.headers), answer.body, _serial(answer.headers))
                 reading = ReadingHere(self._index, page, answer.headers)
@@ -166,10 +167,10 @@ class Intake:
     ) -> Facts:
         page = reading.page
         if held is not None and self._is_older(name, held, page.serial):
-            return held.confirmed(now_ms)
+            return self._confirmed(held, reading.headers, now_ms)
         if held is not None and held.body == reading.digest and held.is_complete:
             self._tally.count("index_answers", "unchanged")
-            return held.confirmed(now_ms)
+            return self._confirmed(held, reading.headers, now_ms)
         previous = await self._bytes(held.shard) if held is not None and held.shard is not None else None
         self._are_pages_poor = self._index.needs_companion(page)
         extra = await self._companion(name, companion) if self._are_pages_poor else b""
@@ -178,13 +179,24 @@ class Intake:
             self._tally.count("index_answers", "absent")
             return Facts(now_ms)
         if held is not None and self._is_older(name, held, ingested.serial):
-            return held.confirmed(now_ms)
+            return self._confirmed(held, reading.headers, now_ms)
         shard = await self._keep(name, reading, ingested, previous, now_ms)
         self._tally.count("index_answers", "changed")
+        headers = reading.headers
         return Facts(
-            now_ms, shard, reading.digest, reading.headers.get("etag"), reading.headers.get("last-modified"),
-            ingested.serial, ingested.is_complete,
+            self._said_at(headers, now_ms), shard, reading.digest, headers.get("etag"), headers.get("last-modified"),
+            ingested.serial, ingested.is_complete, is_for_one_only=is_for_one_only(headers),
         )  # fmt: skip
+
+    def _confirmed(self, held: Facts, headers: Mapping[str, str], now_ms: int) -> Facts:
+        confirmed = held.confirmed(self._said_at(headers, now_ms))
+        if "cache-control" not in headers:
+            return confirmed
+        return msgspec.structs.replace(confirmed, is_for_one_only=is_for_one_only(headers))
+
+    def _said_at(self, headers: Mapping[str, str], now_ms: int) -> int:
+        """Return when the origin said it: what lay in a cache on the way is as much older, up to `ttl`."""
+        return now_ms - int(min(age_s(headers), self._upstream.ttl_s) * 1000)
 
     async def _keep(
         self, name: str, reading: Reading, ingested: Ingested, previous: bytes | None, now_ms: int

@@ -111,6 +111,7 @@ class NameCatalog:
         return decide(
             is_present=facts.is_present, checked_at_ms=facts.checked_at_ms, failures=facts.failures,
             failed_at_ms=facts.failed_at_ms, now_ms=self._now_ms(), limits=self._limits,
+            is_for_one_only=facts.is_for_one_only,
         )  # fmt: skip
 
     def _asked(self, before: Facts, after: Facts) -> Held:

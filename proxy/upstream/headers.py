@@ -59,6 +59,21 @@ def passed(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
+def age_s(headers: Mapping[str, str]) -> int:
+    """Return for how long the answer has lain in caches on its way (RFC 9111, 5.1), 0 where that is not told."""
+    text = headers.get("age", "")
+    return int(text) if _DIGITS.match(text) else 0
+
+
+def is_for_one_only(headers: Mapping[str, str]) -> bool:
+    """Return whether a cache for many must not answer from a copy by itself: `no-store`, `private` (RFC 9111, 5.2.2).
+
+    `private` with names of fields is about these fields only.
+    """
+    directives = {part.strip().lower() for part in headers.get("cache-control", "").split(",")}
+    return not directives.isdisjoint(("no-store", "private"))
+
+
 def strong_etag(headers: Mapping[str, str]) -> str | None:
     """Return the ETag if it is a strong one: the only kind that may join two parts of a file."""
     tag = headers.get("etag", "")
