@@ -23,7 +23,7 @@ from urllib.parse import unquote
 from tests.support.answers import NOT_FOUND, Body, Received, Resource, answer
 from tests.support.faults import HONEST, Fault
 from tests.support.receive import receive
-from tests.support.send import GoneError, send
+from tests.support.send import GoneError, follow, send
 
 #: A handler answers for every path below its prefix; None means "not mine".
 Handler = Callable[[Received], Resource | None]
@@ -232,15 +232,17 @@ class Origin:
         while True:
             request = await receive(reader, connection)
             self.requests.append(request)
+            fault = self._fault(request)
+            # In flight until its answer is whole: what comes behind it, perhaps later, is no part of it.
             with self._counted(request.path):
-                await self._reply(request, reader, writer)
+                await self._reply(request, fault, reader, writer)
+            await follow(fault, writer)
             if request.headers.get("connection", "").lower() == "close":
                 return
 
     async def _reply(
-        self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, request: Received, fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        fault = self._fault(request)
         reply = answer(self.resource(request), request, fault)
         dated = (("Date", formatdate(usegmt=True)), *reply.headers)
         try:

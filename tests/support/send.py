@@ -35,6 +35,10 @@ async def send(
     await _write(writer, head(reply, version="HTTP/1.0" if fault.close_delimited else "HTTP/1.1"))
     if reply.has_body:
         await _send_body(reply.body, fault, reader, writer)
+
+
+async def follow(fault: Fault, writer: asyncio.StreamWriter) -> None:
+    """Send what comes behind a whole answer; raise GoneError when the connection must not be used again."""
     if fault.trailing and fault.trailing_after_s:
         await asyncio.sleep(fault.trailing_after_s)
         await _write(writer, fault.trailing)

@@ -224,3 +224,15 @@ async def test_tls_is_spoken_with_the_given_context() -> None:
     async with Origin(tls=server) as origin, aiohttp.ClientSession() as client:
         answer = await client.get(origin.add("/a", BODY), ssl=trusted)
         assert await answer.read() == BODY
+
+
+async def test_request_is_in_flight_until_its_answer_is_whole(
+    origin: Origin, client: aiohttp.ClientSession
+) -> None:
+    """Who drops the connection for what came behind the answer, and asks again, has one request in flight."""
+    origin.add("/f", b"x", faults=Fault(trailing=b"HTTP/1.1 200 OK", trailing_after_s=0.2))
+    for _ in range(3):
+        async with client.get(f"{origin.url}/f", headers={"Connection": "keep-alive"}) as answer:
+            assert await answer.read() == b"x"
+            answer.close()
+    assert (origin.hits("/f"), origin.peak("/f"), origin.active("/f")) == (3, 1, 0)
