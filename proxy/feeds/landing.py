@@ -48,14 +48,14 @@ class RemoteSource:
     async def open(self, start: int, if_range: str | None) -> OriginStream:
         remote = await self._remote_of(self._ref)
         stream = await remote.open(
-            self._ref.url, start=start, if_range=if_range, background=self._is_background
+            self._ref.url, start=start, if_range=if_range, background=self._is_background, is_listed=True
         )
         if stream.status in (404, 410):
             await stream.close()
+            # Feeds with equal upstreams share a fetch: each puts its own name.
             raise Problem(
-                "unknown", f"{self._ref.filename} is gone at the origin",
-                feed=self._ref.feed, artifact=self._ref.filename,
-            )  # fmt: skip
+                "unknown", f"{self._ref.filename} is gone at the origin", artifact=self._ref.filename
+            )
         self._asked = stream.asked
         self._senders.add(remote.settings.id)
         return stream
@@ -69,7 +69,7 @@ class RemoteSource:
         """Leave the source alone that broke its index's promise; what was approved once is no promise of it."""
         if self._ref.upstream == APPROVED:
             return
-        (await self._remote_of(self._ref)).rest(self._asked, _REST_S)
+        (await self._remote_of(self._ref)).rest(self._asked, _REST_S, detail)
 
 
 class FlightLanding:
@@ -107,7 +107,7 @@ class FlightLanding:
 class PinnedLanding:
     """The landing of an approved file: where the origin has its bytes no more, that is no missing file (A08)."""
 
-    def __init__(self, landing: FlightLanding, ref: ArtifactRef, wrong: Callable[[], None]) -> None:
+    def __init__(self, landing: FlightLanding, ref: ArtifactRef, wrong: Callable[[Problem], None]) -> None:
         self._landing = landing
         self._ref = ref
         #: Called where the origin sent other bytes.
@@ -132,7 +132,7 @@ class PinnedLanding:
 
     def _told(self, problem: Problem) -> Problem:
         if problem.word == "digest-mismatch":
-            self._wrong()
+            self._wrong(problem)
         return pinned_problem(self._ref, problem)
 
 

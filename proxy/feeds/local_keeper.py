@@ -80,8 +80,9 @@ class LocalKeeper:
         self._flights = flights
         self._vault_flights = vault_flights
         self._pins = pins
-        #: Flight of an approved file -> monotonic time until which an origin that had other bytes is not asked again.
-        self._wrong: dict[str, float] = {}
+        #: Flight of an approved file -> monotonic time until which an origin that had other bytes is not asked again,
+        #: and what was wrong.
+        self._wrong: dict[str, tuple[float, Problem]] = {}
 
     def is_keeping(self) -> bool:
         return self._store.health.degraded is None
@@ -143,7 +144,7 @@ class LocalKeeper:
         if ref.size is not None:
             return ref.size
         remote = await self.remote_of(ref)
-        async with await remote.open(ref.url, start=0, stop=1) as stream:
+        async with await remote.open(ref.url, start=0, stop=1, is_listed=True) as stream:
             if stream.status in (404, 410):
                 raise gone(ref)
             if stream.status == 206:
@@ -174,7 +175,7 @@ class LocalKeeper:
         except Problem as failure:
             problem = failure if failure.feed is not None else replace(failure, feed=self.behind(ref))
         if is_pinned and problem.word == "digest-mismatch":
-            self._note_wrong(key)
+            self._note_wrong(key, problem)
         raise pinned_problem(ref, problem) if is_pinned else problem
 
     async def arrived(self, ref: ArtifactRef, *, background: bool = False) -> Blob:
@@ -194,7 +195,8 @@ class LocalKeeper:
             return
         has_begun = False
         try:
-            async with await (await self.remote_of(ref)).open(ref.url, start=start, stop=stop) as stream:
+            remote = await self.remote_of(ref)
+            async with await remote.open(ref.url, start=start, stop=stop, is_listed=True) as stream:
                 if stream.status in (404, 410):
                     raise gone(ref)
                 skip = start - stream.start
@@ -312,7 +314,7 @@ class LocalKeeper:
             return FlightLanding(self._launch(ref, key), self.behind(ref))
         self._refuse_wrong(ref, key)
         landing = FlightLanding(self._launch(ref, key), self.behind(ref))
-        return PinnedLanding(landing, ref, lambda: self._note_wrong(key))
+        return PinnedLanding(landing, ref, partial(self._note_wrong, key))
 
     def _launch(self, ref: ArtifactRef, key: str, *, keep: bool = False, background: bool = False) -> Flight:
         is_new = not self._is_flying(key)
@@ -343,13 +345,14 @@ class LocalKeeper:
 
     def _refuse_wrong(self, ref: ArtifactRef, key: str) -> None:
         """Refuse to ask an origin again that had other bytes than the approved ones a moment ago."""
-        if self._store.clock.monotonic() < self._wrong.get(key, 0.0):
-            raise pinned_problem(ref, gone(ref))
+        until, problem = self._wrong.get(key, (0.0, gone(ref)))
+        if self._store.clock.monotonic() < until:
+            raise pinned_problem(ref, problem)
 
-    def _note_wrong(self, key: str) -> None:
+    def _note_wrong(self, key: str, problem: Problem) -> None:
         if len(self._wrong) >= _MOST_WRONG:
             self._wrong.clear()
-        self._wrong[key] = self._store.clock.monotonic() + _WRONG_S
+        self._wrong[key] = (self._store.clock.monotonic() + _WRONG_S, problem)
 
     def _is_curated(self, feed: str) -> bool:
         kept = self._feeds.get(feed)

@@ -9,6 +9,10 @@ a hidden artifact.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+#: The largest Retry-After of a 503. pip, poetry and others obey it silently and count their own retries: what is
+#: longer looks like a program that hangs, and ends later than the trouble.
+LONGEST_RETRY_AFTER_S = 5
+
 #: word -> (status, title). The title is also the reason phrase, so it is short ASCII.
 TABLE: Mapping[str, tuple[int, str]] = {
     "bad-request": (400, "Bad request"),

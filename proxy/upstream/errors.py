@@ -8,13 +8,12 @@ says whether the same request may work a moment later; it decides between 503 wi
 
 from typing import ClassVar, Literal
 
-from proxy.model.problem import Problem
+from proxy.model.problem import LONGEST_RETRY_AFTER_S, Problem
 
 HopName = Literal["name", "tcp", "proxy", "tls", "origin", "guard"]
 
-#: `Retry-After` when the origin named no time, and the bounds of what is passed on (seconds).
+#: `Retry-After` when the origin named no time (seconds).
 DEFAULT_RETRY_AFTER_S = 5
-LONGEST_RETRY_AFTER_S = 120
 
 
 class UpstreamError(Exception):
@@ -72,6 +71,12 @@ class BreakerOpen(UpstreamError):
 
     curable = True
     word = "origin-unavailable"
+
+
+class Resting(UpstreamError):
+    """The only source sent wrong bytes a moment ago; nothing was asked. `detail` is what was wrong with them."""
+
+    word = "digest-mismatch"
 
 
 class Busy(UpstreamError):
@@ -135,6 +140,5 @@ def problem_for(error: UpstreamError, feed: str | None) -> Problem:
     if not error.curable:
         return Problem(error.word, str(error), feed=feed)
     wanted = DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
-    return Problem(
-        error.word, str(error), feed=feed, retry_after_s=min(max(wanted, 1), LONGEST_RETRY_AFTER_S)
-    )
+    retry_after_s = min(max(wanted, 1), LONGEST_RETRY_AFTER_S)
+    return Problem(error.word, str(error), feed=feed, retry_after_s=retry_after_s)

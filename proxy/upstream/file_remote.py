@@ -86,14 +86,15 @@ class FileRemote:
         accept: str = "*/*",
         index: bool = False,
         background: bool = False,
+        is_listed: bool = False,
     ) -> OriginStream:
-        """Return the file's bytes `start` to `stop` as a stream, which the caller closes."""
+        """Return the file's bytes `start` to `stop` as a stream, which the caller closes. A folder is asked once."""
         ask = FileAsk(start, stop, if_range, validators, max_bytes)
         return await self._stream(url, Rank.BACKGROUND if background else Rank.FILE, ask)
 
-    def rest(self, url: str, seconds: float) -> None:
+    def rest(self, url: str, seconds: float, why: str = "") -> None:
         """Leave a file alone whose bytes were wrong twice."""
-        self._rests.strike(self._absolute(url), seconds)
+        self._rests.strike(self._absolute(url), seconds, why)
 
     async def probe(
         self, url: str | None = None, *, mirror: int = 0, judge: Judge | None = None
@@ -169,7 +170,8 @@ class FileRemote:
         return held, exchange
 
     async def _admitted(self, url: str, rank: Rank) -> Exchange:
-        _refuse(max(self._breaker.wait_s(), self._rests.left_s(url)), self._breaker.reason)
+        self._rests.check(url)
+        _refuse(self._breaker.wait_s(), self._breaker.reason)
         slot = await self._slots.take(rank)
         wait_s = self._breaker.admit()
         if wait_s:

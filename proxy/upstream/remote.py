@@ -40,6 +40,9 @@ __all__ = ["Answer", "OriginStream", "Remote", "Validators"]
 
 T = TypeVar("T")
 
+#: Between a file's first 404 and the second.
+_ASKED_AGAIN_S = 0.3
+
 
 class Remote:
     """One upstream."""
@@ -132,13 +135,16 @@ class Remote:
         accept: str = "*/*",
         index: bool = False,
         background: bool = False,
+        is_listed: bool = False,
     ) -> OriginStream:
         """Return the file's bytes `start` to `stop` (not included) as a stream: 200, 206, 404, 410 or 416.
 
         With `validators`, for an index too large to be a `document`, also 304; `index` says that no digest is known
         of what comes. A negative `start` asks for that many bytes at the end. `if_range` is a strong ETag. An origin
         may answer a range with 200 and everything: then the stream's `start` is 0. The caller closes the stream: it
-        holds one of the upstream's slots. Raises UpstreamError.
+        holds one of the upstream's slots. Of a file that an index lists (`is_listed`) a 404 or 410 is believed when it
+        was said twice, by another mirror if there is one: an index and its files do not appear at the same moment.
+        Raises UpstreamError.
         """
         headers = {"Accept": accept, "Accept-Encoding": "identity", **self._said()}
         asked_range = range_field(start, stop)
@@ -157,15 +163,22 @@ class Remote:
                 landed.response.close()
                 raise
 
-        return await self._tries(url, Rank.BACKGROUND if background else Rank.FILE, once)
+        rank = Rank.BACKGROUND if background else Rank.FILE
+        stream = await self._tries(url, rank, once)
+        if not is_listed or stream.status not in GONE:
+            return stream
+        await stream.close()
+        await asyncio.sleep(_ASKED_AGAIN_S)
+        return await self._tries(url, rank, once, after=stream.asked)
 
-    def rest(self, url: str, seconds: float) -> None:
+    def rest(self, url: str, seconds: float, why: str = "") -> None:
         """Leave a source alone that sent wrong bytes: the mirror if there are others, else this URL.
 
-        A URL without mirrors gets one more try: only a second report within `seconds` closes it.
+        A URL without mirrors gets one more try: only a second report within `seconds` closes it, and whoever asks
+        meanwhile is told `why` (Resting).
         `url` is what was asked (`OriginStream.asked`).
         """
-        self._sources.rest(url, seconds)
+        self._sources.rest(url, seconds, why)
 
     async def probe(
         self, url: str | None = None, *, mirror: int = 0, judge: Judge | None = None
@@ -189,8 +202,11 @@ class Remote:
 
     # -- how it is asked
 
-    async def _tries(self, url: str, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]]) -> T:
-        sources = self._sources.of(url)
+    async def _tries(
+        self, url: str, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]], *, after: str = ""
+    ) -> T:
+        """Ask the sources in order until one answers; that of the URL `after` comes last. Raises UpstreamError."""
+        sources = sorted(self._sources.of(url), key=lambda source: source.target.url == after)
         plan = Plan(len(sources), self.settings.retries)
         failure: UpstreamError = BadAnswer("guard", "nothing was tried")
         while (turn := plan.next()) is not None:
@@ -207,8 +223,9 @@ class Remote:
 
     async def _once(self, source: Source, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]]) -> T:
         gate = self._sources.gate(source)
+        self._sources.check_rest(source)
         # Asked twice: nobody should queue for a source that is left alone, and the queue takes time.
-        _refuse(source, self._wait_s(source), gate.reason)
+        _refuse(source, gate.wait_s(), gate.reason)
         slot = await self._slots.take(rank)
         wait = gate.admit()
         if wait:

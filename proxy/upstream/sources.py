@@ -85,15 +85,15 @@ class Sources:
         """Return the breakers by source, for health."""
         return dict(self._breakers)
 
-    def rest(self, url: str, seconds: float) -> None:
-        """Note that a URL sent wrong bytes; see the module's law for what then rests."""
+    def rest(self, url: str, seconds: float, why: str = "") -> None:
+        """Note that a URL sent wrong bytes, and which; see the module's law for what then rests."""
         sources = self.of(url)
         if len(sources) > 1:
             asked = parse_target(join(self._bases[0].url, url))
             mirror = max((s for s in sources if s.target == asked), key=lambda s: len(s.key))
-            self._rests.rest(mirror.key, seconds)
+            self._rests.rest(mirror.key, seconds, why)
         else:
-            self._rests.strike(sources[0].target.url, seconds)
+            self._rests.strike(sources[0].target.url, seconds, why)
 
     def broke(self, source: Source) -> None:
         """Note that an answer of a mirror broke off: whoever asks for the rest of it asks another one first."""
@@ -107,6 +107,10 @@ class Sources:
     def resting_s(self, source: Source) -> float:
         """Return how long this very URL is still left alone."""
         return self._rests.left_s(source.target.url)
+
+    def check_rest(self, source: Source) -> None:
+        """Raise Resting while this very URL is left alone."""
+        self._rests.check(source.target.url)
 
     def _asked(self, url: str) -> Target:
         if _ABSOLUTE.match(url):

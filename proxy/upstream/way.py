@@ -48,12 +48,16 @@ class Way(Protocol):
         accept: str = "*/*",
         index: bool = False,
         background: bool = False,
+        is_listed: bool = False,
     ) -> OriginStream:
-        """Return the file's bytes `start` to `stop` (not included): 200, 206, 304, 404, 410 or 416."""
+        """Return the file's bytes `start` to `stop` (not included): 200, 206, 304, 404, 410 or 416.
+
+        Of a file that an index lists (`is_listed`) a 404 or 410 is believed when it was said twice.
+        """
         ...
 
-    def rest(self, url: str, seconds: float) -> None:
-        """Leave a source alone that sent wrong bytes."""
+    def rest(self, url: str, seconds: float, why: str = "") -> None:
+        """Leave a source alone that sent wrong bytes; whoever asks meanwhile is told why."""
         ...
 
     async def probe(

@@ -6,7 +6,7 @@ The document repeats the problem's fields, each as one printable line; the media
 
 import orjson
 
-from proxy.model.problem import Problem
+from proxy.model.problem import LONGEST_RETRY_AFTER_S, Problem
 from proxy.web.outbound import NO_STORE, Bytes, Cache, Headers
 from proxy.web.text import escape_line
 
@@ -59,7 +59,8 @@ def _headers(problem: Problem) -> Headers:
     if problem.status == 401:
         headers.setdefault("WWW-Authenticate", CHALLENGE)
     if problem.retry_after_s is not None:
-        headers["Retry-After"] = str(problem.retry_after_s)
+        longest = LONGEST_RETRY_AFTER_S if problem.status == 503 else problem.retry_after_s
+        headers["Retry-After"] = str(min(problem.retry_after_s, longest))
     elif problem.status in _RETRIED:
         headers.setdefault("Retry-After", str(DEFAULT_RETRY_S))
     return tuple(headers.items())

@@ -201,5 +201,5 @@ def _misshapen(answer: Fetched) -> Iterator[str]:
     status, title = TABLE.get(answer.word, (0, ""))
     if (answer.status, answer.reason) != (status, title):
         yield f"{answer.status} {answer.reason!r} with the word {answer.word!r}"
-    if answer.status == 503 and not 1 <= int(headers.get("retry-after", "0")) <= 120:
+    if answer.status == 503 and not 1 <= int(headers.get("retry-after", "0")) <= 5:
         yield f"503 with Retry-After {headers.get('retry-after')}"

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.artifacts.blob import Blob
 from proxy.feeds.keeper import ArtifactRef
-from tests.support.faults import Fault
-from tests.support.gateway import Gateway, feed, upstream
+from tests.support.faults import Fault, failing
+from tests.support.gateway import Gateway, Got, eventually, feed, upstream
 from tests.support.index import FakeIndex
 from tests.support.origin import Origin
 from tests.support.wheels import wheel
@@ -80,3 +81,39 @@ async def test_a_server_may_be_stopped_twice(origin: Origin, tmp_path: Path) -> 
     await gateway.get("/pypi/pypi/simple/demo/")
     await gateway.stop()
     await gateway.stop()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=3-9"}, {"Range": "bytes=-9"}])
+async def test_a_404_for_a_listed_file_goes_out_when_it_was_said_twice(
+    origin: Origin, tmp_path: Path, headers: dict[str, Any]
+) -> None:
+    index = FakeIndex(origin)
+    index.add(wheel("demo", "1.0", payload=2000))
+    path = index.file_path(WHEEL)
+    async with Gateway(tmp_path, feed(upstream(index.url, json_api=None))) as gateway:
+        origin.always(path, Fault(status=404))
+        assert (await gateway.get(f"/pypi/pypi/packages{path}", **headers)).status == 404
+        assert origin.hits(path) == 2
+        origin.heal()
+        origin.script(path, Fault(status=404))
+        got = await gateway.get(f"/pypi/pypi/packages{path}", **headers)
+        assert got.status == (206 if headers else 200)
+        assert origin.hits(path) == 4
+
+
+async def test_many_clients_of_a_file_that_fails_twice_and_then_comes_share_every_request(
+    origin: Origin, tmp_path: Path
+) -> None:
+    index = FakeIndex(origin)
+    index.add(wheel("demo", "1.0", payload=100))
+    path = index.file_path(WHEEL)
+    async with Gateway(tmp_path, feed(upstream(index.url, json_api=None))) as gateway:
+        assert (await gateway.get("/pypi/pypi/simple/demo/")).status == 200
+        origin.script(path, *failing(503, 2, retry_after="1"))
+
+        async def insist() -> Got:
+            return await eventually(lambda: gateway.get(f"/pypi/pypi/packages{path}"))
+
+        answers = await asyncio.gather(*(insist() for _ in range(20)))
+        assert {got.body for got in answers} == {index.file(WHEEL).built.data}
+        assert (origin.hits(path), origin.peak(path)) == (3, 1)

@@ -8,7 +8,7 @@ from proxy.model import via
 from proxy.upstream.errors import BadAnswer, Looped
 from proxy.upstream.headers import retry_after_s
 from proxy.upstream.remote import Validators
-from tests.support.faults import Fault
+from tests.support.faults import HONEST, Fault
 from tests.support.origin import Origin
 from tests.upstream.conftest import Dial
 
@@ -179,3 +179,26 @@ async def test_validators_make_a_stream_a_304_as_well(dial: Dial) -> None:
 )  # fmt: skip
 def test_retry_after_that_means_no_time_is_as_good_as_none(text: str, seconds: int | None) -> None:
     assert retry_after_s({"retry-after": text}, datetime(2024, 1, 1, tzinfo=UTC)) == seconds
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_listed_file_is_missing_when_it_was_said_twice(dial: Dial, status: int) -> None:
+    async with Origin() as origin:
+        origin.add("/f", b"x", faults=[Fault(status=status), HONEST])
+        remote = dial(origin.url)
+        async with await remote.open("f", is_listed=True) as stream:
+            assert (stream.status, [chunk async for chunk in stream.chunks()]) == (200, [b"x"])
+        origin.always("/f", Fault(status=status))
+        origin.forget()
+        for is_listed, hits in ((True, 2), (False, 3)):
+            async with await remote.open("f", is_listed=is_listed) as stream:
+                assert (stream.status, origin.hits()) == (status, hits)
+
+
+async def test_a_file_that_one_mirror_lacks_is_asked_of_the_next(dial: Dial) -> None:
+    async with Origin() as first, Origin() as second:
+        second.add("/f", b"x")
+        remote = dial(first.url, second.url)
+        async with await remote.open("f", is_listed=True) as stream:
+            assert (stream.status, stream.asked) == (200, f"{second.url}/f")
+        assert (first.hits(), second.hits()) == (1, 1)

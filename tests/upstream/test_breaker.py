@@ -10,6 +10,7 @@ from proxy.upstream.errors import (
     BadAnswer,
     BreakerOpen,
     Overloaded,
+    Resting,
     Truncated,
     Unreachable,
     UpstreamError,
@@ -231,10 +232,10 @@ async def test_only_source_gets_one_more_try_and_then_rests_for_that_url(dial: D
         remote = dial(origin.url, clock=clock)
         remote.rest(url, 300)
         assert (await remote.head(url)).status == 200
-        remote.rest(url, 300)
-        with pytest.raises(BreakerOpen) as failed:
+        remote.rest(url, 300, "what was wrong")
+        with pytest.raises(Resting) as failed:
             await remote.open(url)
-        assert failed.value.retry_after_s == 300
+        assert (failed.value.detail, failed.value.curable) == ("what was wrong", False)
         assert (await remote.head(other)).status == 200
         clock.advance(301)
         assert (await remote.head(url)).status == 200

@@ -18,6 +18,7 @@ from proxy.upstream.errors import (
     AuthRefused,
     BadAnswer,
     BreakerOpen,
+    Resting,
     Silent,
     Truncated,
     Unreachable,
@@ -274,7 +275,7 @@ async def test_a_file_whose_bytes_were_wrong_twice_rests(dial: Dial, channel: Pa
     remote.rest(FILE, 300)
     await read(await remote.open(FILE))
     remote.rest(f"{channel.as_uri()}/{FILE}", 300)
-    with pytest.raises(BreakerOpen):
+    with pytest.raises(Resting):
         await remote.open(FILE)
     assert (await remote.head("noarch/repodata.json")).status == 200
 

@@ -62,7 +62,9 @@ async def test_unauthorized_asks_for_basic() -> None:
 @pytest.mark.parametrize(
     ("problem", "seconds"),
     [
-        (Problem("origin-unavailable", "x", retry_after_s=17), "17"),
+        (Problem("origin-unavailable", "x", retry_after_s=17), "5"),
+        (Problem("preparing", "x", retry_after_s=3), "3"),
+        (Problem("too-many-requests", "x", retry_after_s=17), "17"),
         (Problem("origin-unavailable", "x"), "5"),
         (Problem("too-many-requests", "x"), "5"),
         (Problem("tls", "x"), None),

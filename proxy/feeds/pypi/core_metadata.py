@@ -169,7 +169,7 @@ class CoreMetadata:
             raise _NoRanges("the origin does not tell the wheel's size")
 
         async def read(start: int, stop: int) -> bytes:
-            async with await remote.open(ref.url, start=start, stop=stop) as stream:
+            async with await remote.open(ref.url, start=start, stop=stop, is_listed=True) as stream:
                 if stream.status != 206 or stream.start != start:
                     raise _NoRanges("the origin does not answer ranges")
                 parts = [piece async for piece in stream.chunks()]
