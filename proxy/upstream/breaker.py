@@ -1,9 +1,11 @@
 """The breaker: when a source that fails is left alone, and for how long (A09).
 
 After five failures in a row it opens. While it is open nothing is asked; after each step exactly one
-request goes out as a probe, and its failure doubles the step up to two minutes. An origin that names a time
-itself (`Retry-After`) is left alone for that time, within the same bound. Time is the injected clock's. No
-I/O.
+request goes out as a probe, and its failure doubles the step up to two seconds: an origin that is up again is found
+at once, and one request every two seconds harms nobody. An origin that names a time itself (`Retry-After`) is left
+alone for that time, within a bound. Time is the injected clock's. No I/O.
+
+Whoever comes while it is open waits for the next probe (`remote.py`), so that nobody is refused whom it would serve.
 
 A `Gate` puts two of them before a request: the source's own, and the host's, which hears only of connections: what
 lies beside an index on a host that cannot be reached is not tried in its place, and need not fail with it otherwise.
@@ -15,8 +17,10 @@ from proxy.model.clock import Clock
 from proxy.upstream.errors import Silent, Unreachable, UpstreamError
 
 THRESHOLD = 5
-FIRST_STEP_S = 5.0
-LONGEST_STEP_S = 120.0
+FIRST_STEP_S = 0.5
+LONGEST_STEP_S = 2.0
+#: The longest time that an origin can ask for.
+LONGEST_ASKED_S = 120.0
 
 #: Where a connection fails: these hops say that the host cannot be reached at all.
 _CONNECTING = frozenset({"name", "tcp", "proxy", "tls"})
@@ -33,6 +37,8 @@ class Breaker:
         self._steps = 0
         self._open_until: float | None = None
         self._probing = False
+        #: How many probes have failed, ever: whoever waits for one learns from it how it ended.
+        self.failed_probes = 0
         #: Why it is open, in the words of the last failure.
         self.reason = ""
 
@@ -47,12 +53,17 @@ class Breaker:
         """How many requests failed in a row."""
         return self._failures
 
+    @property
+    def is_probed(self) -> bool:
+        """Whether a probe is under way."""
+        return self._probing
+
     def wait_s(self) -> float:
         """Return how long to leave the source alone; 0 when it may be asked now."""
         if self._open_until is None:
             return 0.0
         left = self._open_until - self._clock.monotonic()
-        return max(left, 1.0) if left > 0 or self._probing else 0.0
+        return max(left, FIRST_STEP_S if self._probing else 0.0)
 
     def admit(self) -> float:
         """Return 0 and let one request out (the probe, if the breaker is open), or the seconds to wait."""
@@ -75,6 +86,7 @@ class Breaker:
     def failed(self, reason: str, retry_after_s: int | None = None) -> None:
         """A request failed; open if it was one too many, a probe, or the origin asked to be left alone."""
         was_probe, self._probing = self._probing, False
+        self.failed_probes += was_probe
         was_open = self._open_until is not None
         self._failures += 1
         self.reason = reason
@@ -83,7 +95,7 @@ class Breaker:
         if was_probe or (self._failures >= THRESHOLD and not was_open):
             step = min(LONGEST_STEP_S, FIRST_STEP_S * 2 ** min(self._steps, 10))
             self._steps += 1
-        step = max(step, min(float(retry_after_s or 0), LONGEST_STEP_S))
+        step = max(step, min(float(retry_after_s or 0), LONGEST_ASKED_S))
         if step:
             self._open_until = max(self._clock.monotonic() + step, self._open_until or 0.0)
 
@@ -108,6 +120,16 @@ class Gate:
     def wait_s(self) -> float:
         """Return how long to leave the source alone; 0 when it may be asked now."""
         return max(breaker.wait_s() for breaker in self._all)
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether a probe is under way."""
+        return any(breaker.is_probed for breaker in self._all)
+
+    @property
+    def failed_probes(self) -> int:
+        """How many probes have failed, ever."""
+        return sum(breaker.failed_probes for breaker in self._all)
 
     def admit(self) -> float:
         """Return 0 and let one request out, or the seconds to wait."""

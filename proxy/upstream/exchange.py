@@ -2,8 +2,12 @@
 
 It ends once, as a success, as a failure, or without telling anything about the origin (cancelled, refused by
 ourselves); whatever comes first counts. Slot, breaker and health hear of it here and nowhere else.
+
+An origin that answers "not you", "not this" or "not so" (401, 403, 405, 501 and the like) to one request works: that
+is no failure of the origin. A request that brings next to nothing for some seconds gives its slot up.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from proxy.model.clock import Clock
@@ -11,6 +15,11 @@ from proxy.upstream.breaker import Gate
 from proxy.upstream.errors import UpstreamError
 from proxy.upstream.health import RemoteHealth
 from proxy.upstream.slots import Slot
+from proxy.upstream.status import NOT_DONE
+
+#: How often it is looked at what came, in seconds, and what is slow.
+_LOOK_S = 3.0
+SLOW_BYTES_PER_S = 128 * 1024
 
 
 class Exchange:
@@ -24,6 +33,7 @@ class Exchange:
         clock: Clock,
         *,
         on_broken: Callable[[], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         self._slot = slot
         self._gate = gate
@@ -34,6 +44,9 @@ class Exchange:
         self._is_answered = False
         #: Called when the body fails though its header came.
         self._on_broken = on_broken
+        self._on_end = on_end
+        self._received = 0
+        self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look, 0)
         health.in_flight += 1
 
     def answered(self) -> None:
@@ -41,8 +54,10 @@ class Exchange:
         self._is_answered = True
         self._health.answered(self._clock.monotonic() - self._began)
         self._gate.answered()
+        self._tell()
 
     def received(self, size: int) -> None:
+        self._received += size
         self._health.received_bytes += size
 
     def succeed(self) -> None:
@@ -50,6 +65,7 @@ class Exchange:
         if self._end():
             self._gate.succeeded()
             self._health.succeeded(self._clock.now())
+            self._tell()
 
     def fail(self, error: UpstreamError) -> None:
         """It failed; only what a moment may cure says something about the source's state."""
@@ -58,21 +74,36 @@ class Exchange:
         self._health.failed(error, self._clock.now())
         if self._is_answered and self._on_broken is not None:
             self._on_broken()
-        if error.curable:
+        if error.status is not None and (not error.curable or error.status in NOT_DONE):
+            self._gate.succeeded()
+        elif error.curable:
             self._gate.failed(error)
         else:
             self._gate.abandoned()
+        self._tell()
 
     def abandon(self) -> None:
         """Nobody wants it any more."""
         if self._end():
             self._gate.abandoned()
+            self._tell()
 
     def _end(self) -> bool:
         """Return True the first time."""
         if self._is_over:
             return False
         self._is_over = True
+        self._timer.cancel()
         self._health.in_flight -= 1
         self._slot.release()
         return True
+
+    def _tell(self) -> None:
+        if self._on_end is not None:
+            self._on_end()
+
+    def _look(self, before: int) -> None:
+        """Give the slot up if next to nothing has come since the last look."""
+        if self._received - before < _LOOK_S * SLOW_BYTES_PER_S:
+            self._slot.park()
+        self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look, self._received)

@@ -46,8 +46,11 @@ class Reader:
         if expected is not None and expected > limit:
             raise TooLarge("origin", f"a document of more than {limit} bytes", origin=landed.target.origin)
         body = self._body(landed, expected, limit)
-        raw = b"".join([chunk async for chunk in body.chunks()])
-        exchange.received(len(raw))
+        pieces = []
+        async for chunk in body.chunks():
+            exchange.received(len(chunk))
+            pieces.append(chunk)
+        raw = b"".join(pieces)
         if body.has_surplus:
             raise BadAnswer("origin", "more bytes than were announced", origin=landed.target.origin)
         coding = headers.get("content-encoding", "")

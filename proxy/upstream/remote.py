@@ -9,7 +9,7 @@ or the last word.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from proxy.model import via
 from proxy.model.clock import Clock
 from proxy.upstream.answer import Answer, Validators
 from proxy.upstream.auth import Credentials
+from proxy.upstream.breaker import LONGEST_STEP_S
 from proxy.upstream.decode import ACCEPTED
 from proxy.upstream.errors import BadAnswer, BreakerOpen, UpstreamError
 from proxy.upstream.exchange import Exchange
@@ -29,7 +30,7 @@ from proxy.upstream.probe import Judge, Probe
 from proxy.upstream.reader import GONE, Reader, place
 from proxy.upstream.retry import Plan
 from proxy.upstream.sight import Sight
-from proxy.upstream.slots import Rank, Slots
+from proxy.upstream.slots import LONGEST_PATIENCE_S, Rank, Slots
 from proxy.upstream.sources import Source, Sources
 from proxy.upstream.stream import OriginStream, range_field
 from proxy.upstream.target import Target
@@ -40,6 +41,7 @@ __all__ = ["Answer", "OriginStream", "Remote", "Validators"]
 
 T = TypeVar("T")
 
+_MOMENT_S = 0.01
 #: Between a file's first 404 and the second.
 _ASKED_AGAIN_S = 0.3
 
@@ -73,6 +75,10 @@ class Remote:
         )
         self._probe = Probe(upstream, names, self._wire, clock)
         self._health = RemoteHealth(upstream.id)
+        #: Set, and replaced, whenever a request ends.
+        self._news = asyncio.Event()
+        #: How long a request waits for the probe of a source that failed a moment ago.
+        self.patience_s = LONGEST_PATIENCE_S
 
     # -- what is asked
 
@@ -207,6 +213,51 @@ class Remote:
     ) -> T:
         """Ask the sources in order until one answers; that of the URL `after` comes last. Raises UpstreamError."""
         sources = sorted(self._sources.of(url), key=lambda source: source.target.url == after)
+        until = asyncio.get_running_loop().time() + (0.0 if rank is Rank.BACKGROUND else self.patience_s)
+        while True:
+            try:
+                return await self._round(sources, rank, once)
+            except BreakerOpen:
+                # Nothing was asked.
+                if not await self._reopened(sources, until):
+                    raise
+
+    async def _reopened(self, sources: Sequence[Source], until: float) -> bool:
+        """Wait for the next probe of a source; return whether one may be asked now, False where the probe failed."""
+        gates = [self._sources.gate(source) for source in sources]
+        seen = sum(gate.failed_probes for gate in gates)
+        loop = asyncio.get_running_loop()
+        while (wait_s := min(gate.wait_s() for gate in gates)) > 0:
+            is_probed = any(gate.is_probed for gate in gates)
+            left_s = until - loop.time()
+            # A source that asked to be left alone for longer is not waited for.
+            if left_s <= 0 or (not is_probed and wait_s > LONGEST_STEP_S):
+                return False
+            is_late = await self._nothing_new(left_s if is_probed else min(wait_s + _MOMENT_S, left_s))
+            if sum(gate.failed_probes for gate in gates) != seen or (is_late and is_probed):
+                return False
+            if is_late and not any(gate.is_probed for gate in gates):
+                # Its time is over: who comes first is the probe.
+                return min(gate.wait_s() for gate in gates) == 0
+        return True
+
+    async def _nothing_new(self, seconds: float) -> bool:
+        """Wait until a request has ended; return True if none did in that time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    def _tell(self) -> None:
+        """Wake whoever waits for how a request ends."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def _round(
+        self, sources: Sequence[Source], rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]]
+    ) -> T:
         plan = Plan(len(sources), self.settings.retries)
         failure: UpstreamError = BadAnswer("guard", "nothing was tried")
         while (turn := plan.next()) is not None:
@@ -232,8 +283,9 @@ class Remote:
             slot.release()
         _refuse(source, wait, gate.reason)
         exchange = Exchange(
-            slot, gate, self._health, self._clock, on_broken=partial(self._sources.broke, source)
-        )
+            slot, gate, self._health, self._clock,
+            on_broken=partial(self._sources.broke, source), on_end=self._tell,
+        )  # fmt: skip
         try:
             return await once(source.target, exchange)
         except UpstreamError as error:

@@ -4,7 +4,8 @@ Only GET and HEAD leave this door, so every request may be repeated; whether it 
 curable failure is tried again, at the next source first, with a jittered pause before one that was tried
 already, at most `retries` times (every source gets one try even if there are more). A source that was
 silent until the deadline, asked to be left alone, or answered something meaningless is not tried again for
-this request. A refusal of credentials ends it: one try (A11).
+this request. A refusal of credentials ends it: one try (A11). So does a queue that takes nobody: it is the same for
+all of the upstream's sources, and whoever waits has waited long enough.
 """
 
 import random
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from proxy.upstream.errors import (
     AuthRefused,
     BreakerOpen,
+    Busy,
     Overloaded,
     ProxyAuthRefused,
     Silent,
     UpstreamError,
 )
+from proxy.upstream.status import NOT_DONE
 
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 2.0
@@ -53,7 +56,7 @@ class Plan:
 
     def failed(self, error: UpstreamError) -> None:
         """Note how the last try ended."""
-        if isinstance(error, AuthRefused | ProxyAuthRefused):
+        if isinstance(error, AuthRefused | ProxyAuthRefused | Busy):
             self._left.clear()
         elif not _is_worth_repeating(error) and self._last in self._left:
             self._left.remove(self._last)
@@ -62,7 +65,7 @@ class Plan:
 def _is_worth_repeating(error: UpstreamError) -> bool:
     if isinstance(error, Silent | BreakerOpen) or (isinstance(error, Overloaded) and error.retry_after_s):
         return False
-    return error.curable
+    return error.curable and error.status not in NOT_DONE
 
 
 def _pause_s(tries: int) -> float:

@@ -5,6 +5,9 @@ a file: a page is small and somebody's resolver waits for it, a file may hold it
 may not take the last slot and background work takes at most half of them (with one slot there is nothing to
 divide). The queue is bounded in length and in time (C09); background work that waited for as long as a person would
 then stands in the files' queue, because somebody may wait for it by now, and so that it comes about at all.
+
+A transfer that is slow costs the origin next to nothing and may last for hours, so it gives its slot up and goes on
+without one (`Slot.park`); the number of those is bounded, too.
 """
 
 import asyncio
@@ -14,6 +17,10 @@ from enum import IntEnum
 from proxy.upstream.errors import Busy
 
 _MOST_WAITING = 1024
+#: So many slow transfers for each slot go on without one.
+_PARKED_PER_SLOT = 8
+#: Nobody waits longer than this for a slot: pip gives an answer up after 15 s.
+LONGEST_PATIENCE_S = 10.0
 
 
 class Rank(IntEnum):
@@ -25,15 +32,28 @@ class Rank(IntEnum):
 
 
 class Slot:
-    """A permission to make one request; `release` may be called more than once."""
+    """A permission to make one request; `release` and `park` may be called more than once."""
 
     def __init__(self, slots: "Slots", rank: Rank) -> None:
         self._slots: Slots | None = slots
         self._rank = rank
+        self._is_parked = False
 
     def release(self) -> None:
         slots, self._slots = self._slots, None
-        if slots is not None:
+        if slots is None:
+            return
+        if self._is_parked:
+            slots._parked -= 1
+        else:
+            slots._released(self._rank)
+
+    def park(self) -> None:
+        """Let somebody else have the slot while this request goes on slowly."""
+        slots = self._slots
+        if slots is not None and not self._is_parked and slots._may_park:
+            self._is_parked = True
+            slots._parked += 1
             slots._released(self._rank)
 
 
@@ -42,7 +62,8 @@ class Slots:
 
     def __init__(self, limit: int, patience_s: float) -> None:
         self._limit = max(1, limit)
-        self._patience_s = patience_s
+        self._patience_s = min(patience_s, LONGEST_PATIENCE_S)
+        self._parked = 0
         self._used: Counter[Rank] = Counter()
         #: Who waits, by rank and in order; leaving costs the same from anywhere in the queue.
         self._queues: dict[Rank, OrderedDict[int, asyncio.Future[None]]] = {r: OrderedDict() for r in Rank}
@@ -51,6 +72,10 @@ class Slots:
     @property
     def used(self) -> int:
         return self._used.total()
+
+    @property
+    def _may_park(self) -> bool:
+        return self._parked < self._limit * _PARKED_PER_SLOT
 
     @property
     def waiting(self) -> int:

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 
 from proxy.model.clock import Clock
 from proxy.model.redact import SecretUrl
-from proxy.upstream.breaker import FIRST_STEP_S, Breaker, Gate
+from proxy.upstream.breaker import Breaker, Gate
 from proxy.upstream.errors import BadAnswer
 from proxy.upstream.rests import Rests
 from proxy.upstream.target import Target, folder, join, parse_target
 
 _MOST = 512
+#: A mirror whose answer broke off comes after the others for so long.
+_BROKEN_S = 5.0
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -99,7 +101,7 @@ class Sources:
         """Note that an answer of a mirror broke off: whoever asks for the rest of it asks another one first."""
         if all(source.key != base.url for base in self._bases):
             return
-        self._broken_until[source.key] = self._clock.monotonic() + FIRST_STEP_S
+        self._broken_until[source.key] = self._clock.monotonic() + _BROKEN_S
 
     def _has_broken(self, source: Source) -> bool:
         return self._broken_until.get(source.key, 0.0) > self._clock.monotonic()

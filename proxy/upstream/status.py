@@ -11,6 +11,9 @@ from datetime import datetime
 from proxy.upstream.errors import AuthRefused, BadAnswer, Looped, Overloaded, ProxyAuthRefused, UpstreamError
 from proxy.upstream.headers import retry_after_s
 
+#: Statuses above 500 by which an origin that works says that it does not do such a thing.
+NOT_DONE = frozenset({501, 505})
+
 
 def refused(
     status: int, headers: Mapping[str, str], *, origin: str, is_proxied_plainly: bool, now: datetime

@@ -11,6 +11,7 @@ from proxy.model.redact import SecretUrl
 from proxy.upstream.door import Door
 from proxy.upstream.names import Names
 from proxy.upstream.remote import Remote
+from tests.support.clock import FakeClock
 
 #: Makes a remote for URLs; keywords are fields of `Upstream`, or clock, environ, resolver of the door.
 Dial = Callable[..., Remote]
@@ -40,6 +41,9 @@ async def dial() -> AsyncIterator[Dial]:
         settings = {"id": f"up-{len(doors)}", **SHORT, **fields}
         remote = door.remote(Upstream(urls=tuple(SecretUrl(url) for url in urls), **settings))
         assert isinstance(remote, Remote)
+        if isinstance(clock, FakeClock):
+            # Its time does not pass while somebody waits.
+            remote.patience_s = 0.0
         return remote
 
     yield made

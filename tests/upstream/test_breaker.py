@@ -1,10 +1,11 @@
 """A09: how often a failing source is asked, and who is asked instead."""
 
 import asyncio
+import contextlib
 
 import pytest
 
-from proxy.upstream.breaker import FIRST_STEP_S, LONGEST_STEP_S, THRESHOLD, Breaker
+from proxy.upstream.breaker import FIRST_STEP_S, LONGEST_ASKED_S, LONGEST_STEP_S, THRESHOLD, Breaker
 from proxy.upstream.errors import (
     AuthRefused,
     BadAnswer,
@@ -64,10 +65,10 @@ async def test_one_probe_goes_out_per_step_and_the_steps_grow(dial: Dial) -> Non
         assert asked == THRESHOLD
         step = FIRST_STEP_S
         for _ in range(8):
-            clock.advance(step - 0.1)
+            clock.advance(step * 0.9)
             await fail(remote, 2)
             assert origin.hits() == asked
-            clock.advance(0.2)
+            clock.advance(step * 0.2)
             await fail(remote, 3)
             asked += 1
             assert origin.hits() == asked
@@ -129,7 +130,7 @@ async def test_origin_cannot_close_itself_for_long() -> None:
     clock = FakeClock()
     breaker = Breaker(clock)
     breaker.failed("x", 86400)
-    assert breaker.wait_s() == LONGEST_STEP_S
+    assert breaker.wait_s() == LONGEST_ASKED_S
 
 
 async def test_failures_under_way_when_it_opened_do_not_lengthen_the_step() -> None:
@@ -149,6 +150,7 @@ async def test_body_that_breaks_counts_although_the_header_came(dial: Dial) -> N
                 async with await remote.open("f") as stream:
                     async for _chunk in stream.chunks():
                         pass
+        remote.patience_s = 0.0
         with pytest.raises(BreakerOpen):
             await remote.open("f")
         assert origin.hits() == THRESHOLD
@@ -188,7 +190,7 @@ async def test_dead_mirror_is_not_asked_for_ever(dial: Dial) -> None:
     async with Origin() as first, Origin() as second:
         second.add("/f", b"x")
         first.always("*", Fault(status=500))
-        remote = dial(first.url, second.url, retries=2)
+        remote = dial(first.url, second.url, retries=2, clock=FakeClock())
         for _ in range(THRESHOLD * 2):
             await remote.document("f", accept="*/*")
         assert first.hits() == THRESHOLD
@@ -269,7 +271,7 @@ async def test_json_that_always_fails_does_not_close_the_index_beside_it(dial: D
     async with Origin() as origin:
         origin.always("/pypi/f/json", Fault(status=500))
         origin.add("/simple/f/", b"x")
-        remote = dial(f"{origin.url}/simple/")
+        remote = dial(f"{origin.url}/simple/", clock=FakeClock())
         for _ in range(3 * THRESHOLD):
             with pytest.raises((Overloaded, BreakerOpen)):
                 await remote.document(f"{origin.url}/pypi/f/json", accept="*/*")
@@ -287,3 +289,74 @@ def test_tables_of_sources_are_bounded() -> None:
         sources.breaker(sources.of(url)[0].key).failed("x")
     assert len(sources.states()) <= 512
     assert sources.resting_s(sources.of("http://host-1999.example/f")[0]) > 0
+
+
+# -- who comes while it is open
+
+
+async def test_whoever_comes_while_it_is_open_is_served_by_an_origin_that_is_up_again(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.add("/f", b"x", faults=[Fault(status=500)] * THRESHOLD)
+        remote = dial(origin.url)
+        await fail(remote, THRESHOLD)
+        origin.forget()
+        answers = await asyncio.gather(*(remote.document("f", accept="*/*") for _ in range(20)))
+        assert {answer.body for answer in answers} == {b"x"}
+        assert remote.health.breakers == {}
+
+
+async def test_whoever_waits_for_a_probe_that_fails_is_refused_with_what_it_met(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.always("*", Fault(status=500))
+        remote = dial(origin.url)
+        await fail(remote, THRESHOLD)
+        origin.forget()
+        asks = [remote.document("f", accept="*/*") for _ in range(20)]
+        failures = await asyncio.gather(*asks, return_exceptions=True)
+        assert origin.hits() == 1
+        assert sum(isinstance(failure, Overloaded) for failure in failures) == 1
+        assert sum(isinstance(failure, BreakerOpen) for failure in failures) == 19
+        assert all("500" in str(failure) for failure in failures)
+
+
+async def test_what_is_fetched_for_nobody_does_not_wait_for_a_probe(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.always("*", Fault(status=500))
+        remote = dial(origin.url)
+        await fail(remote, THRESHOLD)
+        with pytest.raises(BreakerOpen):
+            await remote.document("f", accept="*/*", background=True)
+        assert origin.hits() == THRESHOLD
+
+
+async def test_a_mirror_that_is_up_is_asked_at_once_whoever_else_is_left_alone(dial: Dial) -> None:
+    async with Origin() as first, Origin() as second:
+        first.always("*", Fault(status=429, retry_after="60"))
+        second.add("/f", b"x")
+        remote = dial(first.url, second.url)
+        for _ in range(3):
+            assert (await remote.document("f", accept="*/*")).body == b"x"
+        assert first.hits() == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 410, 418, 501, 505])
+async def test_an_answer_to_one_request_is_no_failure_of_the_origin(dial: Dial, status: int) -> None:
+    clock = FakeClock()
+    async with Origin() as origin:
+        origin.always("/form", Fault(status=status))
+        origin.always("/bad", Fault(status=500))
+        origin.add("/f", b"x")
+        remote = dial(origin.url, clock=clock, retries=2)
+        for _ in range(THRESHOLD * 2):
+            with contextlib.suppress(UpstreamError):
+                await remote.document("form", accept="*/*")
+        assert (origin.hits("/form"), remote.health.breakers) == (THRESHOLD * 2, {})
+        # Whoever answers so is up, too, for a probe.
+        for _ in range(THRESHOLD):
+            with pytest.raises(UpstreamError):
+                await remote.document("bad", accept="*/*")
+        assert remote.health.breakers
+        clock.advance(LONGEST_STEP_S)
+        with contextlib.suppress(UpstreamError):
+            await remote.document("form", accept="*/*")
+        assert (await remote.document("f", accept="*/*")).body == b"x"
