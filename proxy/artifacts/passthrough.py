@@ -70,6 +70,7 @@ class PassThrough:
         if complaint is not None:
             await self._inflow.source.wrong_bytes(complaint)
             raise WrongBytesError(complaint)
+        await self._inflow.source.right_bytes(self._hashes.sha256())
         yield begin, self._held
 
     async def _taken(self) -> AsyncGenerator[bytes, None]:

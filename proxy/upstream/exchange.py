@@ -4,7 +4,7 @@ It ends once, as a success, as a failure, or without telling anything about the 
 ourselves); whatever comes first counts. Slot, breaker and health hear of it here and nowhere else.
 
 An origin that answers "not you", "not this" or "not so" (401, 403, 405, 501 and the like) to one request works: that
-is no failure of the origin. A request that brings next to nothing for some seconds gives its slot up.
+is no failure of the origin. An answer of which next to nothing comes for some seconds gives its slot up.
 """
 
 import asyncio
@@ -103,7 +103,10 @@ class Exchange:
             self._on_end()
 
     def _look(self, before: int) -> None:
-        """Give the slot up if next to nothing has come since the last look."""
-        if self._received - before < _LOOK_S * SLOW_BYTES_PER_S:
+        """Give the slot up if an answer has begun and next to nothing of it has come since the last look.
+
+        An origin that has not answered yet may be at work: it gets no more than its number of requests.
+        """
+        if self._is_answered and self._received - before < _LOOK_S * SLOW_BYTES_PER_S:
             self._slot.park()
         self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look, self._received)

@@ -3,8 +3,11 @@
 import asyncio
 from collections import Counter
 
+import pytest
+
 from proxy.feeds.keeper import ArtifactRef
 from proxy.model.digest import Sha256
+from proxy.upstream import slots
 from tests.faults.scene import Scene
 from tests.support.faults import Fault
 from tests.support.wheels import wheel
@@ -69,8 +72,12 @@ async def test_people_come_before_what_is_fetched_for_nobody_yet(scene: Scene) -
     assert all(scene.origin.peak(path) == 1 for path in paths)
 
 
-async def test_more_than_can_wait_are_told_to_come_again_and_the_others_are_served(scene: Scene) -> None:
+async def test_more_than_can_wait_are_told_to_come_again_and_the_others_are_served(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """C09: the queue is bounded: 503 with Retry-After for who finds it full; whoever stands in it gets an answer."""
+    # This machine may need longer for all of them than a client waits.
+    monkeypatch.setattr(slots, "LONGEST_PATIENCE_S", 60.0)
     await scene.start(concurrency=2, read_timeout_s=60.0)
     scene.origin.always("*", Fault(silent=True))
     asks = []

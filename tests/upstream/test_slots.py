@@ -11,7 +11,7 @@ from tests.support.faults import Fault
 from tests.support.origin import Origin
 from tests.upstream.conftest import Dial
 
-SLOW = (Fault(drip=(64, 0.05)), Fault(silent=True), Fault(stall_at=100))
+SLOW = (Fault(drip=(64, 0.05)), Fault(stall_at=100))
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots, "LONGEST_PATIENCE_S", 1.0)
 
 
-@pytest.mark.parametrize("fault", SLOW, ids=["drip", "silent", "stall"])
+@pytest.mark.parametrize("fault", SLOW, ids=["drip", "stall"])
 async def test_slow_transfers_starve_nobody(dial: Dial, fault: Fault) -> None:
     async with Origin() as origin:
         origin.add("/slow", b"x" * 100_000, faults=fault)
@@ -41,6 +41,18 @@ async def test_slow_transfers_starve_nobody(dial: Dial, fault: Fault) -> None:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
         assert (remote._slots.used, remote._slots._parked) == (0, 0)
+
+
+async def test_an_origin_that_has_not_answered_yet_gets_no_more_requests(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.always("*", Fault(silent=True))
+        remote = dial(origin.url, concurrency=2, read_timeout_s=20.0)
+        asks = [asyncio.create_task(remote.document(f"f{n}", accept="*/*")) for n in range(6)]
+        await asyncio.sleep(0.5)
+        assert (origin.peak(), remote._slots.used, remote._slots._parked) == (2, 2, 0)
+        for ask in asks:
+            ask.cancel()
+        await asyncio.gather(*asks, return_exceptions=True)
 
 
 async def test_a_fast_transfer_keeps_its_slot(dial: Dial) -> None:
