@@ -17,6 +17,7 @@ from pathlib import Path
 #: These say that the disk takes no more for now; the others say that one call failed (EMFILE, a lost folder).
 LASTING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
 _PROBE_BYTES = 64 * 1024
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NOT_A_FILE = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 
 
@@ -85,17 +86,21 @@ class Files:
             try:
                 return OpenFile(self.open_fd(path, flags, 0o600))
             except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                self.make_folder(path.parent)
                 return OpenFile(self.open_fd(path, flags, 0o600))
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder of the store's own, in place of whatever else lies there."""
+        """Make a folder of the store's own, durable, in place of whatever else lies there."""
         with _translated("mkdir"):
+            missing = [each for each in (path, *path.parents) if not each.is_dir()]
             try:
                 path.mkdir(parents=True, exist_ok=True)
             except FileExistsError:
                 self.unlink(path)
                 path.mkdir()
+        with _translated("fsync"):
+            for each in reversed(missing):
+                self._sync_folder(each.parent)
 
     def open(self, path: Path) -> tuple[OpenFile, os.stat_result] | None:
         """Open a regular file for reading; None if there is none. Raises NotRegularError, DiskError."""
@@ -206,16 +211,19 @@ class Files:
 
     def _folder(self, path: Path) -> int:
         """Open a folder for its fsync, made if need be and then durable itself."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            return self.open_fd(path, flags)
+            return self.open_fd(path, _FOLDER)
         self.make_folder(path)
-        parent = self.open_fd(path.parent, flags)
-        try:
-            self.fsync(parent)
-        finally:
-            os.close(parent)
-        return self.open_fd(path, flags)
+        return self.open_fd(path, _FOLDER)
+
+    def _sync_folder(self, path: Path) -> None:
+        # A folder above the store's own may be closed to reading, and then cannot be synced.
+        with contextlib.suppress(PermissionError):
+            folder = self.open_fd(path, _FOLDER)
+            try:
+                self.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 @contextlib.contextmanager

@@ -58,7 +58,7 @@ class StateFile:
     def prepare(self) -> str:
         """Make sure that a sound database is there; return its revision. Blocks; raises StateError."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.make_folder(self.path.parent)
             if not os.path.lexists(self.path):
                 self._refuse_if_lost()
                 fresh.make(self.path)

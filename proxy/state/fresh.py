@@ -7,6 +7,7 @@ database with them and compares.
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from proxy.state.schema_0002 import SCHEMA_0002
@@ -58,6 +59,18 @@ def make(path: Path) -> None:
     temporary.with_name(f"{temporary.name}-journal").unlink(missing_ok=True)
     temporary.rename(path)
     sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, each on disk under its name. Blocks; raises OSError."""
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    # A folder that may be written to and not read cannot be synced; that is no reason not to start.
+    with suppress(PermissionError):
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

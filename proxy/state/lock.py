@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from proxy.state.errors import AlreadyRunningError, StateError
+from proxy.state.fresh import make_folder
 from proxy.state.modes import keep_private
 
 _LOG = logging.getLogger("feedgate.state")
@@ -28,7 +29,7 @@ class StateLock:
         """Take the lock or raise AlreadyRunningError at once; the folder is made if it is missing."""
         keep_private()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as err:
             raise StateError(

@@ -21,7 +21,7 @@ from proxy.state.archive import (
     nothing_told,
     report,
 )
-from proxy.state.fresh import sync_folder
+from proxy.state.fresh import make_folder, sync_folder
 from proxy.state.unpack import examine
 
 _STAGING = ".restoring"
@@ -49,6 +49,7 @@ def restore(archive: Path, places: Places, *, progress: Progress = nothing_told)
         raise ArchiveError(f"there is no file {archive}")
     try:
         shutil.rmtree(staging, ignore_errors=True)
+        make_folder(staging.parent)
         (staging / "state").mkdir(parents=True)
         (staging / "vault").mkdir()
         head, manifest = examine(archive, _Unpacking(staging, progress).take)
@@ -93,17 +94,17 @@ def _settle(staging: Path, manifest: Manifest, places: Places) -> bool:
     config, elsewhere = places.config, places.database.parent != places.state
     written = config is not None and CONFIG in manifest.files and not config.exists()
     if config is not None and written:
-        config.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(config.parent)
         shutil.move(staging / CONFIG, config)
         sync_folder(config.absolute().parent)
     if elsewhere:
-        places.database.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(places.database.parent)
         shutil.move(staging / DATABASE, places.database)
         sync_folder(places.database.parent)
     else:
         (staging / DATABASE).rename(staging / "state" / places.database.name)
     for source, place in ((staging / "vault", places.vault), (staging / "state", places.state)):
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         with suppress(FileNotFoundError):
             place.rmdir()
         shutil.move(source, place)

@@ -45,6 +45,8 @@ def copy_of(path: Path, revision: str, now: datetime) -> Path:
     temporary = target.with_name(f"{target.name}.new")
     temporary.unlink(missing_ok=True)
     source, copy = sqlite3.connect(path), sqlite3.connect(temporary)
+    # It is put on the disk at the end, once.
+    copy.execute("PRAGMA synchronous=OFF")
     try:
         source.backup(copy)
     finally:

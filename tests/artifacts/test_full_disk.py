@@ -157,6 +157,7 @@ async def test_a_file_that_cannot_be_made_durable_is_discarded(root: Path, call:
     files = FailingFiles()
     async with open_store(root, files=files, retry_s=60) as store, open_flights(store) as flights:
         files.break_call(call, errno.EIO)
+        before = files.calls["fsync"]  # those of the folders that the start made
         flight = flights.join("k", [honest(DATA)], expected_of(DATA))
         assert await collect(flight) == DATA
         with pytest.raises(Problem):
@@ -164,7 +165,7 @@ async def test_a_file_that_cannot_be_made_durable_is_discarded(root: Path, call:
         assert await store.get(sha256_of(DATA)) is None
         assert files_below(root) == []
         # After a failed fsync the same file is never synced again.
-        assert files.calls["fsync"] == 1 if call == "fsync" else True
+        assert files.calls["fsync"] - before == 1 if call == "fsync" else True
 
 
 async def test_after_a_failed_fsync_of_the_folder_the_file_is_discarded_too(root: Path) -> None:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from proxy.model.audit_entry import AuditEntry, as_kept
 from proxy.model.problem import Problem
 from proxy.model.redact import Secret, SecretUrl
-from proxy.state.audit import read
+from proxy.state.audit import hash_of, read
 from proxy.state.audit_trail import GENESIS, AuditTrail, Chain, Wanted
 from proxy.state.database import Database
 from proxy.state.tables import audit, declared
@@ -149,6 +149,21 @@ async def test_every_field_of_an_entry_is_held_by_the_chain(database: Database, 
     altered(database, f"UPDATE audit SET {column} = '7' WHERE number = 2")
     fault = (await chain_of(database)).fault
     assert fault is not None and "2" in fault
+
+
+async def test_entry_written_anew_with_a_hash_that_fits_is_not_what_the_next_one_follows(
+    database: Database,
+) -> None:
+    await changed(database, "one", "two", "three")
+    async with (await database.rows()).read() as connection:
+        second = (await read(connection, Wanted(limit=10)))[1]
+    forged = replace(second, subject="another")
+    altered(
+        database,
+        f"UPDATE audit SET subject = 'another', hash = '{hash_of(forged)}' WHERE number = {second.number}",
+    )
+    chain = await chain_of(database)
+    assert chain.fault == f"entry {second.number + 1} does not follow the entry before it"
 
 
 async def test_entry_taken_out_is_missed(database: Database) -> None:

@@ -84,6 +84,26 @@ def test_damaged_pages_are_refused(made: StateFile) -> None:
     assert "damaged" in refused(made).what
 
 
+def test_damage_where_a_start_reads_nothing_is_found_by_looking_at_every_page(made: StateFile) -> None:
+    rows = [("up", "", f"name-{number:05}", bytes(200)) for number in range(2000)]
+    with closing(sqlite3.connect(made.path)) as connection:
+        connection.executemany("INSERT INTO sightings VALUES (?, ?, ?, ?)", rows)
+        connection.commit()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'sightings'").fetchone()
+    data = bytearray(made.path.read_bytes())
+    pages = range(size, len(data), size)
+    # The last leaf that holds only such rows: the schema, its version and all other tables stay sound.
+    at = max(
+        page for page in pages if page != (root - 1) * size and data[page : page + size].count(b"name-") > 3
+    )
+    data[at + 8 : at + size // 2] = b"\xff" * (size // 2 - 8)
+    made.path.write_bytes(data)
+    with closing(sqlite3.connect(made.path)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+    assert "is damaged" in refused(made).what
+
+
 def test_a_cut_off_file_is_refused(made: StateFile) -> None:
     made.path.write_bytes(made.path.read_bytes()[:5000])
     assert "damaged" in refused(made).what
