@@ -88,10 +88,13 @@ def _settle(staging: Path, manifest: Manifest, places: Places) -> bool:
         raise ArchiveError("the backup holds no state database")
     for digest in manifest.left_out:
         (staging / "vault" / digest[:2] / digest).unlink(missing_ok=True)
+    elsewhere = places.database.parent != places.state
+    if not elsewhere:
+        (staging / DATABASE).rename(staging / "state" / places.database.name)
     for folder in (*(staging / "vault").iterdir(), staging / "vault", staging / "state", staging):
         if folder.is_dir():
             sync_folder(folder)
-    config, elsewhere = places.config, places.database.parent != places.state
+    config = places.config
     written = config is not None and CONFIG in manifest.files and not config.exists()
     if config is not None and written:
         make_folder(config.parent)
@@ -101,8 +104,6 @@ def _settle(staging: Path, manifest: Manifest, places: Places) -> bool:
         make_folder(places.database.parent)
         shutil.move(staging / DATABASE, places.database)
         sync_folder(places.database.parent)
-    else:
-        (staging / DATABASE).rename(staging / "state" / places.database.name)
     for source, place in ((staging / "vault", places.vault), (staging / "state", places.state)):
         make_folder(place.parent)
         with suppress(FileNotFoundError):

@@ -77,6 +77,9 @@ def test_what_a_start_makes_and_a_change_acknowledges_is_on_the_disk(tmp_path: P
     assert {mark: lost(log, mark) for mark in marks} == {mark: set() for mark in marks}
     assert log.early == []
     assert {"data/state/state.sqlite", "data/state/state.sqlite-journal"} <= set(log.before_first_write)
+    # A marker without its database would stop every start.
+    at_marker = log.before_first_write["data/state/state.sqlite.exists"]
+    assert {each for each in at_marker if each.endswith("state/state.sqlite")} == set()
 
 
 UPGRADE = """
@@ -97,7 +100,8 @@ def test_the_copy_is_on_the_disk_before_an_upgrade_changes_anything(tmp_path: Pa
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(RELEASED.read_text())
     log = logged(root, UPGRADE, str(path))
-    assert {each for each in log.before_first_write["state/state.sqlite"] if ".before-" in each} == set()
+    for first in ("state/state.sqlite", "state/state.sqlite-journal"):
+        assert {each for each in log.before_first_write[first] if ".before-" in each} == set()
     assert any(".before-" in name for name in log.before_first_write)
     assert lost(log, "upgraded") == set()
     assert log.early == []
@@ -113,7 +117,8 @@ from proxy.state.restore import restore
 
 def places(root):
     state = root / "state"
-    return Places(state, state / "state.sqlite", root / "vault", root / "config.toml")
+    name = "state.sqlite" if root == source else "renamed.sqlite"
+    return Places(state, state / name, root / "vault", root / "config.toml")
 
 source, target, archive = map(Path, sys.argv[1:])
 backup(archive, places(source), now=datetime(2026, 1, 1, tzinfo=UTC))

@@ -93,10 +93,11 @@ class DiskLog:
             self._appeared(paths[0])
         elif call.startswith("link"):
             self._published(*paths)
-        elif call.startswith("rename"):
+        elif call.startswith("rename") and paths[0] != paths[1]:
             self._published(*paths)
             self._vanished(paths[0])
-        else:
+            self._moved(*paths)
+        elif call.startswith(("unlink", "rmdir")):
             self._vanished(paths[0])
 
     def _published(self, source: str, target: str) -> None:
@@ -104,6 +105,13 @@ class DiskLog:
             self.early.append(target.removeprefix(self._root))
             self._bytes.add(target)
         self._appeared(target)
+
+    def _moved(self, source: str, target: str) -> None:
+        """Carry along what is at risk in a folder that moves."""
+        for at_risk in (self._bytes, self._names):
+            for path in [each for each in at_risk if each.startswith(f"{source}/")]:
+                at_risk.discard(path)
+                at_risk.add(target + path.removeprefix(source))
 
     def _appeared(self, path: str) -> None:
         self._there.add(path)
