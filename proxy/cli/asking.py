@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -19,7 +19,9 @@ import typer
 
 from proxy.cli import running
 from proxy.cli.options import asked_folder, is_of_environment
+from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded
+from proxy.config.load import load as load_settings
 from proxy.state.admin_key import read as read_admin_key
 from proxy.state.errors import StateError
 
@@ -189,8 +191,11 @@ def _own_key(loaded: Loaded) -> str | None:
 
 
 @contextmanager
-def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Api]:
-    """Give the way to ask. The settings are loaded only where they are needed. Raises AskFailed."""
+def asking(whom: Whom, load: Callable[[], Loaded], *, asks_origins: bool = True) -> Iterator[Api]:
+    """Give the way to ask. The settings are loaded only where they are needed. Raises AskFailed.
+
+    `asks_origins` False is for what has to do with the state alone, and so needs no secret of an upstream.
+    """
     from proxy.cli import over_http
 
     if whom.url is not None:
@@ -211,9 +216,14 @@ def asking(whom: Whom, load: Callable[[], Loaded]) -> Iterator[Api]:
         running.require_state(server, loaded.settings.state)
     except StateError as err:
         raise AskFailed("; ".join((err.what, *err.steps))) from err
+    if asks_origins:
+        try:
+            loaded = load_settings(replace(loaded.request, with_secrets=True))
+        except ConfigError as err:
+            raise AskFailed("; ".join(map(str, err.faults))) from err
     from proxy.cli import in_process
 
-    with in_process.way_to(loaded) as (send, pause):
+    with in_process.way_to(loaded, asks_origins=asks_origins) as (send, pause):
         yield Api(send, pause)
 
 

@@ -32,7 +32,9 @@ def audit(
     given = {"since": since, "feed": feed, "actor": actor, "action": action}
     query = {name: value for name, value in given.items() if value is not None}
     try:
-        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+        with asking(
+            Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json), asks_origins=False
+        ) as api:
             document = api("/audit/chain") if verify else api.listed("/audit", query, limit)
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err

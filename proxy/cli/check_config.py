@@ -13,7 +13,7 @@ from proxy.upstream.chain import chains_of
 
 def check_config(context: typer.Context, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the settings and show each with where it came from; secrets are masked."""
-    loaded = load_or_exit(context, config, as_json=as_json, with_notes=True)
+    loaded = load_or_exit(context, config, as_json=as_json, with_notes=True, with_secrets=True)
     chains = chains_of(loaded.settings, loaded.request.environ)
     if as_json:
         document = {

@@ -38,7 +38,8 @@ def doctor(
             with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
                 findings = list(_told(api, feed))
         else:
-            findings = _here(load_or_exit(context, config, as_json=as_json), feed, as_json=as_json)
+            loaded = load_or_exit(context, config, as_json=as_json, with_secrets=True)
+            findings = _here(loaded, feed, as_json=as_json)
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:

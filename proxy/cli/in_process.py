@@ -25,12 +25,12 @@ from proxy.web.routes import Found, Routes
 
 
 @contextmanager
-def way_to(loaded: Loaded) -> Iterator[tuple[Send, Callable[[float], None]]]:
+def way_to(loaded: Loaded, *, asks_origins: bool = True) -> Iterator[tuple[Send, Callable[[float], None]]]:
     """Give the way to ask, and the way to wait while work goes on. Raises AskFailed."""
     # What goes wrong is told in the answer; the log is for servers.
     logging.getLogger("feedgate").addHandler(logging.NullHandler())
     with asyncio.Runner() as runner:
-        app = runner.run(_opened(loaded))
+        app = runner.run(_opened(loaded, asks_origins))
         try:
             yield (
                 lambda asked: runner.run(_answer(app, asked)),
@@ -40,14 +40,15 @@ def way_to(loaded: Loaded) -> Iterator[tuple[Send, Callable[[float], None]]]:
             runner.run(app.stop())
 
 
-async def _opened(loaded: Loaded) -> App:
+async def _opened(loaded: Loaded, asks_origins: bool) -> App:
     try:
         app = App(loaded.settings, loaded.request.environ, out=sys.stdout, loaded=loaded)
     except UpstreamError as err:
         raise AskFailed(f"an upstream cannot be used: {err}") from err
     try:
         await app.base.start()
-        app.curating.start()
+        if asks_origins:
+            app.curating.start()
     except (StateError, OSError) as err:
         await app.stop()
         raise AskFailed("; ".join(line.strip() for line in str(err).splitlines())) from err

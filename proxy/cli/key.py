@@ -64,7 +64,9 @@ def create(
         fail(str(err), as_json=as_json)
         raise typer.Exit(USAGE) from err
     try:
-        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+        with asking(
+            Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json), asks_origins=False
+        ) as api:
             made = api.send("POST", "/keys", body).document
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
@@ -84,7 +86,9 @@ def list_keys(
 ) -> None:  # fmt: skip
     """List the keys, oldest first; the first admin's is in state/admin.key and not among them."""
     try:
-        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+        with asking(
+            Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json), asks_origins=False
+        ) as api:
             items = api.listed("/keys")["items"]
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
@@ -103,7 +107,9 @@ def delete(
 ) -> None:  # fmt: skip
     """Take a key away: from the next request on it opens nothing."""
     try:
-        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+        with asking(
+            Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json), asks_origins=False
+        ) as api:
             found = [item for item in api.listed("/keys")["items"] if which in (item["id"], item["name"])]
             if not found:
                 raise AskFailed("there is no key with this id or name; `feedgate key list` lists them")

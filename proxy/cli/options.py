@@ -80,14 +80,20 @@ def load_or_exit(
     *,
     as_json: bool = False,
     with_notes: bool = False,
+    with_secrets: bool = False,
 ) -> Loaded:
-    """Return the settings; print every fault and leave with status 2 if there are any."""
+    """Return the settings; print every fault and leave with status 2 if there are any.
+
+    Secrets that only the service has are looked up where they are needed and nowhere else.
+    """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     folder = asked_folder(context, given.get("server.data_dir"))
     if folder is not None:
         given["server.data_dir"] = folder
     try:
-        loaded = load(Request.here(asked_file(context, config), given, stored=read_stored))
+        loaded = load(
+            Request.here(asked_file(context, config), given, stored=read_stored, with_secrets=with_secrets)
+        )
     except ConfigError as err:
         raise typer.Exit(refuse(err, as_json=as_json)) from err
     except StateError as err:

@@ -21,6 +21,7 @@ from proxy.config.pip import follow
 from proxy.config.policies import read_policies
 from proxy.config.routes import read_routes
 from proxy.config.schema import Key, Reader
+from proxy.config.secrets import WithoutSecrets
 from proxy.config.settings import Cache, Log, Server, Settings, State, Upstream
 from proxy.config.stored import NOTHING, Stored, StoredAt, lay_stored, nothing_stored
 
@@ -42,14 +43,21 @@ class Request:
     overrides: Mapping[str, str] = field(default_factory=dict)
     #: Tells what was made through the API; may raise errors of its own.
     stored: StoredAt = field(default=nothing_stored, repr=False)
+    #: False: secrets by reference are not looked up; for what asks nobody and only shows.
+    with_secrets: bool = True
 
     @classmethod
     def here(
         cls, path: str | None = None, overrides: Mapping[str, str] | None = None, *,
-        stored: StoredAt = nothing_stored,
+        stored: StoredAt = nothing_stored, with_secrets: bool = True,
     ) -> "Request":  # fmt: skip
         """Return a request in this process's environment and folder."""
-        return cls(path, dict(os.environ), Path.cwd(), dict(overrides or {}), stored)
+        return cls(path, dict(os.environ), Path.cwd(), dict(overrides or {}), stored, with_secrets)
+
+    @property
+    def reader(self) -> Reader:
+        """A reader of the settings' tables, for once."""
+        return Reader(self.environ if self.with_secrets else WithoutSecrets(self.environ))
 
     @property
     def named(self) -> str | None:
@@ -84,7 +92,7 @@ class Loaded:
 
     def with_stored(self, stored: Stored) -> "Loaded":
         """Return the settings with other things of the API, and the file as it was read; raise ConfigError."""
-        return _settled(self.request, Reader(self.request.environ), self.layers, stored)
+        return _settled(self.request, self.request.reader, self.layers, stored)
 
     def again(self) -> "Loaded":
         """Load anew from the same file, environment and command line; raise ConfigError.
@@ -102,7 +110,7 @@ class Loaded:
 
 def load(request: Request) -> Loaded:
     """Return the effective settings; raise ConfigError with every fault there is."""
-    reader = Reader(request.environ)
+    reader = request.reader
     tree = _layers(request, reader)
     # Only where the state lies is asked here; what is wrong with these tables is told below.
     scratch = Reader(request.environ)

@@ -67,7 +67,8 @@ def _public_url(given: Given, environ: Mapping[str, str]) -> str:
 
 
 def _state_url(given: Given, environ: Mapping[str, str]) -> SecretUrl | None:
-    text = read_secret_text(given, environ)
+    # Every command needs to know where the state lies, so it is looked up where other secrets are not.
+    text = read_secret_text(given, dict(environ))
     if text == "sqlite":
         return None
     scheme, _, rest = text.partition("://")

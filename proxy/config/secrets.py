@@ -4,6 +4,7 @@ A secret becomes a `Secret` or a `SecretUrl` the moment it is read, and no error
 only the name of the variable or file that should have had it.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,12 +19,23 @@ _LONGEST_URL = 4000
 _FORMS = 'a string, { env = "NAME" } or { file = "path" }'
 
 
-def read_secret_text(given: Given, environ: Mapping[str, str]) -> str:
-    """Return the bare text of a secret for the caller to wrap at once; raise RefusedError."""
+class WithoutSecrets(dict[str, str]):
+    """An environment in which no secret is looked up: each reads as a text that only says where it would come from.
+
+    For commands that show settings or look for the server: they have neither the service's variables nor the right to
+    read its files, and no business with either. What is read so is never asked anything.
+    """
+
+
+def read_secret_text(given: Given, environ: Mapping[str, str], scheme: str = "") -> str:
+    """Return the bare text of a secret for the caller to wrap at once; raise RefusedError.
+
+    `scheme` is that of a URL which stands for one that is not looked up.
+    """
     if isinstance(given.value, dict) and given.source == API:
         raise RefusedError.because("must be a string: only config.toml may refer to variables and files")
     if isinstance(given.value, dict):
-        text = _read_reference(given, given.value, environ)
+        text = _read_reference(given, given.value, environ, scheme)
     elif isinstance(given.value, str):
         text = given.value
     else:
@@ -35,7 +47,9 @@ def read_secret_text(given: Given, environ: Mapping[str, str]) -> str:
     return text
 
 
-def _read_reference(given: Given, table: Mapping[str, object], environ: Mapping[str, str]) -> str:
+def _read_reference(
+    given: Given, table: Mapping[str, object], environ: Mapping[str, str], scheme: str
+) -> str:
     unknown = [name for name in table if name not in ("env", "file")]
     if unknown:
         hints = ((f".{name}", "is not known" + nearest(name, ("env", "file"))) for name in unknown)
@@ -45,6 +59,9 @@ def _read_reference(given: Given, table: Mapping[str, object], environ: Mapping[
     ((form, name),) = table.items()
     if not isinstance(name, str) or not name or "\0" in name:
         raise RefusedError((f".{form}", f"must be a name, not {describe(name)}"))
+    if isinstance(environ, WithoutSecrets):
+        told = "-".join((form, *re.findall(r"[a-z0-9]+", name.lower())))[:60].rstrip("-")
+        return f"{scheme}://{told}.not-looked-up.invalid" if scheme else told
     if form == "file":
         return text_of(Path(given.base, name))
     if name not in environ:
@@ -58,7 +75,7 @@ def read_secret(given: Given, environ: Mapping[str, str]) -> Secret:
 
 def read_secret_url(given: Given, environ: Mapping[str, str], schemes: tuple[str, ...]) -> SecretUrl:
     """Return an absolute URL of one of the schemes, which may hold credentials and may be a reference."""
-    text = read_secret_text(given, environ)
+    text = read_secret_text(given, environ, schemes[0])
     check_url(text, schemes)
     return SecretUrl(text)
 

@@ -46,14 +46,14 @@ def is_folder(url: SecretUrl) -> bool:
 
 
 def _index(given: Given, environ: Mapping[str, str]) -> Place:
-    text = read_secret_text(given, environ)
+    text = read_secret_text(given, environ, "https")
     check_url(text, _HTTP)
     url, auth = take_userinfo(SecretUrl(text))
     return Place(as_base(url), auth)
 
 
 def _channel(given: Given, environ: Mapping[str, str]) -> Place:
-    text = read_secret_text(given, environ)
+    text = read_secret_text(given, environ, "https")
     if text[:5].lower() == "file:":
         return Place(_folder(text, given), None)
     check_url(text, _HTTP)
