@@ -104,7 +104,10 @@ def _host(host: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe=_SAFE, errors="surrogateescape")
+    try:
+        return quote(text, safe=_SAFE, errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise AddressRefused("guard", "a URL with half a character in it") from None
 
 
 def _named(scheme: str) -> str:
