@@ -52,6 +52,8 @@ def backup(
             report = write(file, places, now=SystemClock().now(), progress=progress)
     except ArchiveError as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
+    except OSError as err:
+        raise typer.Exit(fail(_closed(err), as_json=as_json)) from err
     if as_json:
         print_json({"ok": True, "file": str(file), **msgspec.structs.asdict(report)})
         return
@@ -79,6 +81,8 @@ def restore(
             report, is_config_written = read(file, places, progress=progress)
     except ArchiveError as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
+    except OSError as err:
+        raise typer.Exit(fail(_closed(err), as_json=as_json)) from err
     told = {"config": str(places.config) if is_config_written else None}
     if as_json:
         print_json({"ok": True, **msgspec.structs.asdict(report), **told})
@@ -88,6 +92,11 @@ def restore(
         print(f"{places.config} restored too")
     else:
         print_notes([f"{places.config} is as it was; compare it with the one of the other host"])
+
+
+def _closed(err: OSError) -> str:
+    """Return why the data folder cannot be looked into, and what to do."""
+    return f"{err.filename} cannot be read: {err.strerror}; run the command as the user that the data folder belongs to"
 
 
 def _told(report: Report) -> str:

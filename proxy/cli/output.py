@@ -45,7 +45,8 @@ def refuse(err: ConfigError, *, as_json: bool = False) -> int:
 
 
 def fail(message: str, *, as_json: bool = False) -> int:
-    """Print why a command failed and return its status."""
+    """Print why a command failed, in one line, and return its status."""
+    message = "; ".join(line.strip() for line in message.splitlines())
     if as_json:
         print_json({"ok": False, "error": message})
     else:
