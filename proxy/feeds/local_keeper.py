@@ -208,8 +208,9 @@ class LocalKeeper:
             if has_begun:
                 raise problem_for(error, self.behind(ref)) from error
             _LOG.info("an origin passes no part on: file %s, why %s", ref.filename, str(error))
-        async for piece in (await self.fetch(ref)).read(start, stop):
-            yield piece
+        async with aclosing((await self.fetch(ref)).read(start, stop)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def remote_of(self, ref: ArtifactRef) -> Way:
         """Return the way out to the artifact's origin, through the chain of feeds that are upstreams.
