@@ -34,6 +34,8 @@ MAX_HEADER_FIELDS = 100
 BACKLOG = 1024
 #: How long handlers may take to unwind once they are cancelled.
 UNWIND_S = 2.0
+#: How long a stop waits for answers to clients that have closed their sending side: most of these are gone.
+HALF_CLOSED_S = 2.0
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 
@@ -196,13 +198,23 @@ class WebServer:
                 connection.force_close()
             elif connection.phase is Phase.HANDLER:
                 connection.close()
+        patience = asyncio.get_running_loop().call_later(HALF_CLOSED_S, self._end_half_closed)
         try:
             async with asyncio.timeout(self._settings.stop_timeout_s):
                 await self._watch.is_empty.wait()
         except TimeoutError:
             await self._end_the_rest()
+        finally:
+            patience.cancel()
         await self._watch.stop()
         self._listening = None
+
+    def _end_half_closed(self) -> None:
+        """Give up the answers that have not begun, of clients that have closed their sending side."""
+        for connection in tuple(self._watch.connections):
+            exchange = connection.exchange
+            if connection.is_half_closed and exchange is not None and not exchange.has_answered:
+                exchange.cancel()
 
     async def _end_the_rest(self) -> None:
         for connection in tuple(self._watch.connections):
