@@ -182,6 +182,12 @@ def wanted_shards(previous: Snapshot | None, index: ShardIndex) -> list[str]:
     return sorted(name for name, digest in index.digests.items() if known.get(name) != digest)
 
 
+def lost_names(previous: Snapshot, index: ShardIndex) -> list[str]:
+    """Return the names that the snapshot has records of and the index lacks."""
+    entries = previous.pack.entries.items()
+    return sorted(name for name, each in entries if any(each.lengths[:2]) and name not in index.digests)
+
+
 def ingest_shards(ingest: Ingest, index: ShardIndex, shard_of: Callable[[str], bytes | None]) -> Report:
     """Make the snapshot of an origin's shards; `shard_of` returns the bytes of one that was fetched.
 

@@ -148,6 +148,11 @@ class Upstream:
     contact: str | None = None
     max_index_size_bytes: int = GIB
 
+    @property
+    def has_credentials(self) -> bool:
+        """Whether an origin that refuses us has something to refuse."""
+        return self.auth is not None or self.client_cert is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:

@@ -104,6 +104,11 @@ class Breaker:
         self._probing = False
 
 
+def is_of_host(error: UpstreamError, origin: str) -> bool:
+    """Tell whether the origin's host cannot be reached at all; where a redirect leads may be another."""
+    return isinstance(error, Unreachable) and error.hop in _CONNECTING and error.origin == origin
+
+
 class Gate:
     """The breakers before one request: `own` of the source, and `host` where others share the source's host."""
 
@@ -152,7 +157,7 @@ class Gate:
         self._own.failed(error.detail, error.retry_after_s)
         if self._host is None:
             return
-        if isinstance(error, Unreachable) and error.hop in _CONNECTING:
+        if is_of_host(error, error.origin):
             self._host.failed(error.detail)
         elif isinstance(error, Silent):
             self._host.abandoned()

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from proxy.model.clock import Clock
-from proxy.upstream.breaker import Gate
+from proxy.upstream.breaker import Gate, is_of_host
 from proxy.upstream.errors import UpstreamError
 from proxy.upstream.health import RemoteHealth
 from proxy.upstream.slots import Slot
@@ -34,6 +34,7 @@ class Exchange:
         *,
         on_broken: Callable[[], None] | None = None,
         on_end: Callable[[], None] | None = None,
+        substitute_at: str | None = None,
     ) -> None:
         self._slot = slot
         self._gate = gate
@@ -47,6 +48,9 @@ class Exchange:
         self._on_end = on_end
         self._received = 0
         self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look, 0)
+        #: The source's origin, where another document is asked for in this one's place: of its failures only one counts
+        #: against the source, that the host cannot be reached.
+        self._substitute_at = substitute_at
         health.in_flight += 1
 
     def answered(self) -> None:
@@ -76,7 +80,7 @@ class Exchange:
             self._on_broken()
         if error.status is not None and (not error.curable or error.status in NOT_DONE):
             self._gate.succeeded()
-        elif error.curable:
+        elif error.curable and (self._substitute_at is None or is_of_host(error, self._substitute_at)):
             self._gate.failed(error)
         else:
             self._gate.abandoned()

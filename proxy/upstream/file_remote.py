@@ -54,6 +54,7 @@ class FileRemote:
         max_bytes: int | None = None,
         index: bool = True,
         background: bool = False,
+        has_substitute: bool = False,
     ) -> Answer:
         """Return the whole document; a file that changes while it is read is read once more."""
         limit = self.settings.max_index_size_bytes if max_bytes is None else max_bytes
@@ -87,6 +88,7 @@ class FileRemote:
         index: bool = False,
         background: bool = False,
         is_listed: bool = False,
+        has_substitute: bool = False,
     ) -> OriginStream:
         """Return the file's bytes `start` to `stop` as a stream, which the caller closes. A folder is asked once."""
         ask = FileAsk(start, stop, if_range, validators, max_bytes)

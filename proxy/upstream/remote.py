@@ -91,11 +91,13 @@ class Remote:
         max_bytes: int | None = None,
         index: bool = True,
         background: bool = False,
+        has_substitute: bool = False,
     ) -> Answer:
         """Return the whole document: 200, 304 (if validators were given), 404 or 410. Raises UpstreamError.
 
         `max_bytes` bounds the body before and after decoding (default: the upstream's `max_index_size`).
-        `index` is False for documents whose digest the caller knows.
+        `index` is False for documents whose digest the caller knows. `has_substitute`: another document does as well,
+        so that no breaker hears of a failure of this one, unless its host cannot be reached.
         """
         conditions = {} if validators is None else validators.fields()
         headers = {"Accept": accept, "Accept-Encoding": ACCEPTED, **conditions, **self._said()}
@@ -111,7 +113,9 @@ class Remote:
             exchange.succeed()
             return answer
 
-        return await self._tries(url, Rank.BACKGROUND if background else Rank.PAGE, once)
+        return await self._tries(
+            url, Rank.BACKGROUND if background else Rank.PAGE, once, has_substitute=has_substitute
+        )
 
     async def head(self, url: str, *, background: bool = False) -> Answer:
         """Return the header fields of the file as it is stored: 200, 404 or 410. Raises UpstreamError."""
@@ -142,6 +146,7 @@ class Remote:
         index: bool = False,
         background: bool = False,
         is_listed: bool = False,
+        has_substitute: bool = False,
     ) -> OriginStream:
         """Return the file's bytes `start` to `stop` (not included) as a stream: 200, 206, 404, 410 or 416.
 
@@ -170,12 +175,12 @@ class Remote:
                 raise
 
         rank = Rank.BACKGROUND if background else Rank.FILE
-        stream = await self._tries(url, rank, once)
+        stream = await self._tries(url, rank, once, has_substitute=has_substitute)
         if not is_listed or stream.status not in GONE:
             return stream
         await stream.close()
         await asyncio.sleep(_ASKED_AGAIN_S)
-        return await self._tries(url, rank, once, after=stream.asked)
+        return await self._tries(url, rank, once, after=stream.asked, has_substitute=has_substitute)
 
     def rest(self, url: str, seconds: float, why: str = "") -> None:
         """Leave a source alone that sent wrong bytes: the mirror if there are others, else this URL.
@@ -209,14 +214,15 @@ class Remote:
     # -- how it is asked
 
     async def _tries(
-        self, url: str, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]], *, after: str = ""
-    ) -> T:
+        self, url: str, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]], *, after: str = "",
+        has_substitute: bool = False,
+    ) -> T:  # fmt: skip
         """Ask the sources in order until one answers; that of the URL `after` comes last. Raises UpstreamError."""
         sources = sorted(self._sources.of(url), key=lambda source: source.target.url == after)
         until = asyncio.get_running_loop().time() + (0.0 if rank is Rank.BACKGROUND else self.patience_s)
         while True:
             try:
-                return await self._round(sources, rank, once)
+                return await self._round(sources, rank, once, has_substitute=has_substitute)
             except BreakerOpen:
                 # Nothing was asked.
                 if not await self._reopened(sources, until):
@@ -256,8 +262,9 @@ class Remote:
         news.set()
 
     async def _round(
-        self, sources: Sequence[Source], rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]]
-    ) -> T:
+        self, sources: Sequence[Source], rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]], *,
+        has_substitute: bool,
+    ) -> T:  # fmt: skip
         plan = Plan(len(sources), self.settings.retries)
         failure: UpstreamError = BadAnswer("guard", "nothing was tried")
         while (turn := plan.next()) is not None:
@@ -265,14 +272,21 @@ class Remote:
             if turn.pause_s and not self._wait_s(source):
                 await asyncio.sleep(turn.pause_s)
             try:
-                return await self._once(source, rank, once)
+                return await self._once(source, rank, once, has_substitute=has_substitute)
             except UpstreamError as error:
                 # "Left alone" hides what happened a moment ago; the first cause is the better story.
                 failure = failure if isinstance(error, BreakerOpen) and failure.curable else error
                 plan.failed(error)
         raise failure
 
-    async def _once(self, source: Source, rank: Rank, once: Callable[[Target, Exchange], Awaitable[T]]) -> T:
+    async def _once(
+        self,
+        source: Source,
+        rank: Rank,
+        once: Callable[[Target, Exchange], Awaitable[T]],
+        *,
+        has_substitute: bool,
+    ) -> T:
         gate = self._sources.gate(source)
         self._sources.check_rest(source)
         # Asked twice: nobody should queue for a source that is left alone, and the queue takes time.
@@ -285,6 +299,7 @@ class Remote:
         exchange = Exchange(
             slot, gate, self._health, self._clock,
             on_broken=partial(self._sources.broke, source), on_end=self._tell,
+            substitute_at=source.target.origin if has_substitute else None,
         )  # fmt: skip
         try:
             return await once(source.target, exchange)

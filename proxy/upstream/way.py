@@ -28,8 +28,12 @@ class Way(Protocol):
         max_bytes: int | None = None,
         index: bool = True,
         background: bool = False,
+        has_substitute: bool = False,
     ) -> Answer:
-        """Return the whole document: 200, 304 (if validators were given), 404 or 410."""
+        """Return the whole document: 200, 304 (if validators were given), 404 or 410.
+
+        `has_substitute`: another document does as well, so that a failure of this one says nothing about its source.
+        """
         ...
 
     async def head(self, url: str, *, background: bool = False) -> Answer:
@@ -49,6 +53,7 @@ class Way(Protocol):
         index: bool = False,
         background: bool = False,
         is_listed: bool = False,
+        has_substitute: bool = False,
     ) -> OriginStream:
         """Return the file's bytes `start` to `stop` (not included): 200, 206, 304, 404, 410 or 416.
 

@@ -83,7 +83,8 @@ async def test_an_origin_in_trouble_is_left_alone_for_a_while(stand: Stand) -> N
     for _ in range(10):
         await stand.get(f"linux-64/{SHARD_INDEX}")
         await stand.settled()
-    assert len(stand.channel.asked()) == 1
+    # Each form once, and then nothing.
+    assert len(stand.channel.asked()) == len(set(stand.channel.asked())) <= 4
 
 
 async def test_after_seven_days_what_is_stale_is_not_served_any_more(stand: Stand) -> None:

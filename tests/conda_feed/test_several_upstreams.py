@@ -155,14 +155,15 @@ async def test_an_earlier_upstream_has_a_name_as_soon_as_its_subdir_is_known(two
     assert await two.stand.gateway.app.base.owners.all("chan") == {"a": "one", "mine": "one"}
 
 
-async def test_the_subdirs_of_the_settings_are_all_asked_before_anything_is_shown(two: Two) -> None:
+async def test_the_subdirs_of_the_settings_are_all_asked_before_a_name_is_shown(two: Two) -> None:
     two.first.add(bare("a", subdir="osx-64"))
     two.second.add(bare("a", "9.0"), bare("b"))
-    two.stand.origin.always(two.first.path("osx-64", SHARD_INDEX), UNAVAILABLE)
-    two.stand.origin.always(two.first.path("osx-64", "repodata.json.zst"), UNAVAILABLE)
+    for file in (SHARD_INDEX, "repodata.json.zst", "repodata.json", "repodata.json.bz2"):
+        two.stand.origin.always(two.first.path("osx-64", file), UNAVAILABLE)
     await two.start(subdirs=("linux-64", "osx-64"))
-    for path in ("linux-64/repodata.json", f"linux-64/{SHARD_INDEX}", "linux-64/a-9.0-0.conda"):
-        assert (await two.stand.get(path)).status == 503
+    assert await two.stand.files() == set()
+    got = await two.stand.get("linux-64/a-9.0-0.conda")
+    assert (got.status, got.json()["rule"]) == (403, "owner")
     assert await two.stand.gateway.app.base.owners.all("chan") == {}
     two.stand.origin.heal()
     two.stand.clock.advance(1000)

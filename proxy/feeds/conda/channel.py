@@ -5,8 +5,9 @@ Otherwise a child composes one from the upstreams' generations, again only when 
 of the policy. A subdir that nobody has is absent; `noarch` always is there, if only empty.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ _LOG = logging.getLogger("feedgate.conda")
 #: What several upstreams' answers are together: the worst of them.
 _STALENESS = {how: number for number, how in enumerate(How)} | {How.STALE: len(How)}
 NOARCH = "noarch"
+#: So long are an upstream's other subdirs waited for, and left alone after they could not be asked.
+_ELSEWHERE_S, _ELSEWHERE_AGAIN_S = 20.0, 60.0
 #: A child may be told to read a generation that is swept away meanwhile, where approvals follow each other closely.
 _MOST_TRIES = 10
 
@@ -60,6 +63,8 @@ class Channel:
         self.tally = tally
         self._catalogs = Catalogs(catalog_of, feed.subdirs)
         self._editions: dict[str, Edition] = {}
+        #: (upstream, subdir) that could not be asked about names -> when it is asked again (monotonic seconds).
+        self._unasked_until: dict[tuple[str, str], float] = {}
         #: The composed generations that were made anew because they were damaged.
         self._cured: dict[str, str] = {}
         self._empty = EmptySubdir(folder)
@@ -123,6 +128,28 @@ class Channel:
         if found is not None:
             self._editions[subdir] = found
         return found
+
+    async def editions(self, subdirs: Iterable[str], needed: Collection[str] = ()) -> dict[str, Edition]:
+        """Return what the feed has in these subdirs; trouble of one costs no other, unless it is needed.
+
+        Raises Problem for a subdir that is needed, or where all that there may be are in trouble.
+        """
+        wanted = tuple(dict.fromkeys(subdirs))
+        answers = await asyncio.gather(*map(self._edition_or_problem, wanted))
+        found = dict(zip(wanted, answers, strict=True))
+        problems = {subdir: each for subdir, each in found.items() if isinstance(each, Problem)}
+        editions = {subdir: each for subdir, each in found.items() if isinstance(each, Edition)}
+        for subdir, problem in problems.items():
+            if subdir in needed or not editions:
+                raise problem
+            _LOG.warning("%s of %s is left out: %s", subdir, self.feed.name, problem)
+        return editions
+
+    async def _edition_or_problem(self, subdir: str) -> Edition | Problem | None:
+        try:
+            return self.peek(subdir) or await self.edition(subdir)
+        except Problem as problem:
+            return problem
 
     async def _nothing(self, subdir: str) -> Edition:
         """A channel without noarch has an empty one: a 404 there would end every client's command."""
@@ -283,17 +310,42 @@ class Channel:
         """
         if self._is_one and not self._needs_all:
             return Part(upstream.id, _place(held), lineage=held.lineage)
-        elsewhere = []
+        elsewhere, is_unsure = [], False
         held_of = {each for (_, each), _ in self._catalogs.stems()}
         shown = {each for each in await self._notes.ever_shown() if self.serves(each)}
         for other in sorted({NOARCH, *self.feed.subdirs, *shown, *held_of} - {subdir}):
-            catalog = self._catalogs.of(upstream, other)
-            elsewhere.append(_place(catalog.last() or await catalog.find(offline=offline)))
+            known = await self._elsewhere(upstream, other, offline)
+            is_unsure = is_unsure or known is None
+            elsewhere.append(_place(known) if known is not None else None)
         withheld = () if upstream.private else self.feed.reserved
-        known = tuple(place for place in elsewhere if place is not None)
+        places = tuple(place for place in elsewhere if place is not None)
         return Part(
-            upstream.id, _place(held), known, upstream.only, (*upstream.except_, *withheld), held.lineage
+            upstream.id,
+            _place(held),
+            places,
+            upstream.only,
+            (*upstream.except_, *withheld),
+            held.lineage,
+            is_unsure,
         )
+
+    async def _elsewhere(self, upstream: Upstream, subdir: str, offline: bool) -> HeldSubdir | None:
+        """Return what an upstream has in a subdir that is not the one asked for, None where it cannot be asked now.
+
+        Its trouble stays there: it is not waited for long, nor asked again at once.
+        """
+        catalog, now = self._catalogs.of(upstream, subdir), self._composer.clock.monotonic()
+        known = catalog.last()
+        if known is not None or now < self._unasked_until.get((upstream.id, subdir), 0.0):
+            return known
+        try:
+            async with asyncio.timeout(_ELSEWHERE_S if upstream.feed is None else None):
+                return await catalog.find(offline=offline)
+        except (UpstreamError, Problem, TimeoutError) as trouble:
+            why = str(trouble) or "it does not answer in time"
+            _LOG.warning("%s of %s cannot be asked about names: %s", subdir, upstream.id, why)
+            self._unasked_until[upstream.id, subdir] = now + _ELSEWHERE_AGAIN_S
+            return None
 
 
 def _left_out(subdir: str, top: Top) -> str:

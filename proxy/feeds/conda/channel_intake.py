@@ -7,8 +7,9 @@ files of a generation.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,29 +18,40 @@ import msgspec
 
 from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, NoRoom, busy, run_in_child
-from proxy.conda.ingest import wanted_shards
+from proxy.conda.ingest import lost_names, wanted_shards
+from proxy.conda.names import printable
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
 from proxy.feeds.conda.draft import unfinished_removed
 from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.ingest_job import Order
-from proxy.feeds.conda.origin_files import PACKINGS, FullFile, Nothing, OriginFiles, ShardIndexFile
-from proxy.feeds.conda.packs import Generation
+from proxy.feeds.conda.origin_files import PACKINGS, SHARDS, FullFile, Nothing, OriginFiles, ShardIndexFile
+from proxy.feeds.conda.packs import Generation, open_generation
 from proxy.model.problem import Problem
 from proxy.model.tally import Tally
 from proxy.state.sightings import Sightings
-from proxy.upstream.errors import AuthRefused, BadAnswer, Overloaded, UpstreamError
+from proxy.upstream.errors import BadAnswer, Overloaded, UpstreamError
 from proxy.upstream.remote import Validators
 from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.conda")
 #: A channel that has no shards is asked again after this long.
 _SHARDS_AGAIN_MS = 24 * 3600 * 1000
+#: A form that was in trouble is asked for again after this long; until then the others do.
+_FORM_AGAIN_MS = 3600 * 1000
 #: More changed shards than this, and the full file is cheaper.
 _MOST_SHARDS = 3000
 _CHILD_BYTES = 8 * 1024**3
 #: What half a million records may take at the most.
 _CHILD_S = 300.0
+
+
+class FormTrouble(msgspec.Struct, frozen=True, array_like=True):
+    """Why one form of an index is not asked for until a time. UTC milliseconds."""
+
+    since_ms: int
+    until_ms: int
+    why: str
 
 
 class Taken(msgspec.Struct, frozen=True, array_like=True):
@@ -56,6 +68,8 @@ class Taken(msgspec.Struct, frozen=True, array_like=True):
     shards_asked_ms: int = 0
     shards_etag: str | None = None
     shards_last_modified: str | None = None
+    #: What is wrong with single forms of the index, by their file names.
+    troubles: dict[str, FormTrouble] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,27 @@ class Held:
     is_background: bool = False
 
 
+class _Troubles:
+    """The troubles of the forms during one intake: those of before, until a form is found to be well."""
+
+    def __init__(self, before: Mapping[str, FormTrouble], now_ms: int) -> None:
+        self.noted = dict(before)
+        self._now_ms = now_ms
+
+    def rests(self, form: str) -> bool:
+        """Tell whether the form is not to be asked for yet."""
+        found = self.noted.get(form)
+        return found is not None and found.since_ms <= self._now_ms < found.until_ms
+
+    def note(self, form: str, error: UpstreamError) -> None:
+        before = self.noted.get(form)
+        since_ms = before.since_ms if before is not None else self._now_ms
+        self.noted[form] = FormTrouble(since_ms, self._now_ms + _FORM_AGAIN_MS, printable(str(error)))
+
+    def forget(self, form: str) -> None:
+        self.noted.pop(form, None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """One intake."""
@@ -76,6 +111,7 @@ class _Work:
     held: Held
     now_ms: int
     incoming: Path
+    troubles: _Troubles
 
 
 class ChannelIntake:
@@ -117,67 +153,105 @@ class ChannelIntake:
     async def _taken(self, last: Taken, held: Held, now_ms: int, incoming: Path) -> Taken:
         # The shard index is asked for first: the full file is then as new as it or newer, and a name that is
         # newer there is only fetched once more.
-        work = _Work(held, now_ms, incoming)
+        work = _Work(held, now_ms, incoming, _Troubles(last.troubles, now_ms))
         known, sharded = await self._asked_for_shards(last, work)
         if sharded is Nothing.UNCHANGED:
-            return self._unchanged(last)
-        if isinstance(sharded, ShardIndexFile) and held.generation is not None:
-            wanted = await asyncio.to_thread(wanted_shards, held.generation.snapshot, sharded.index)
-            if len(wanted) <= _MOST_SHARDS:
-                return await self._by_shards(known, sharded, wanted, work)
+            return self._unchanged(last, work)
         index = sharded if isinstance(sharded, ShardIndexFile) else None
-        taken = await self._by_any_file(known, index, work)
-        if taken is Nothing.UNCHANGED:
+        if index is not None and held.generation is not None:
+            taken = await self._by_known_shards(known, index, held.generation, work)
+            if taken is not None:
+                return taken
+        found: Taken | Nothing = Nothing.ABSENT
+        try:
+            found = await self._by_any_file(known, index, work)
+        except UpstreamError:
+            if index is None or held.generation is not None:
+                raise
+        if found is Nothing.UNCHANGED:
             # A shard index that tells of more than the file is asked for again.
-            return self._unchanged(last if index is not None else known)
-        if isinstance(taken, Taken):
-            return taken
+            return self._unchanged(last if index is not None else known, work)
+        if isinstance(found, Taken):
+            return found
         if index is not None:
             wanted = await asyncio.to_thread(wanted_shards, None, index.index)
             return await self._by_shards(known, index, wanted, work)
-        if not held.may_vanish:
-            raise BadAnswer("origin", f"{self._subdir} is not there any more; the former index stays")
+        await self._check_absence(found is Nothing.FORBIDDEN, held)
         self._tally.count("index_answers", "absent")
         return Taken(has_shards=False, shards_asked_ms=now_ms)
 
-    def _unchanged(self, last: Taken) -> Taken:
+    def _unchanged(self, last: Taken, work: _Work) -> Taken:
         self._tally.count("index_answers", "unchanged")
-        return last
+        return msgspec.structs.replace(last, troubles=work.troubles.noted)
+
+    async def _check_absence(self, is_forbidden: bool, held: Held) -> None:
+        """Raise UpstreamError unless it may be believed that the origin has no such subdir (contract, section 3)."""
+        if is_forbidden:
+            why = ""
+            if held.generation is not None:
+                why = f"refuses {self._subdir} (403), which it had"
+            elif not await self._files.is_answering(await asyncio.to_thread(self._siblings)):
+                why = "refuses everything (403): it may block this server, or limit its requests"
+            if why:
+                raise Overloaded("origin", f"the origin {why}", status=403)
+        if not held.may_vanish:
+            raise BadAnswer("origin", f"{self._subdir} is not there any more; the former index stays")
+
+    def _siblings(self) -> list[str]:
+        """Return other subdirs of which the origin may have an index: noarch, and one that was taken in. Blocks."""
+        known = sorted(path.parent.name for path in self._folder.parent.glob("*/*.records"))
+        return [subdir for subdir in dict.fromkeys(("noarch", *known[:1])) if subdir != self._subdir]
 
     # -- the full file -------------------------------------------------------------------------------------
 
     async def _by_any_file(self, known: Taken, index: ShardIndexFile | None, work: _Work) -> Taken | Nothing:
-        """Take the first packing that is an index, that of last time before the others.
+        """Take the first packing that is an index; whatever is wrong with one, the next is asked for.
 
-        A page with status 200 is as good as a refusal: clients go on to the next packing, too (fact sheet 3.1).
+        A page with status 200 is as good as a refusal: clients go on to the next packing, too (fact sheet 3.1). Raises
+        UpstreamError where one is in trouble and none is an index.
         """
-        refused: UpstreamError | None = None
-        for packing in sorted(PACKINGS, key=lambda each: each != known.packing) if known.stem else PACKINGS:
-            has_it = known.stem is not None and packing == known.packing and work.held.generation is not None
-            validators = Validators(known.etag, known.last_modified) if has_it else None
+        nothing, trouble = Nothing.ABSENT, None
+        for packing in _order(known, work):
             try:
-                file = await self._files.full(packing, validators, work.incoming)
-                if isinstance(file, FullFile):
-                    return await self._by_file(known, file, index, work)
-            except (BadAnswer, AuthRefused) as error:
-                refused = refused or error
+                found = await self._by_packing(packing, known, index, work)
+            except UpstreamError as error:
+                if not self._files.is_of_form(error):
+                    raise
+                work.troubles.note(f"repodata.json{packing}", error)
+                trouble = trouble or error
                 continue
-            if file is Nothing.UNCHANGED:
-                return file
-        if refused is not None:
-            raise refused
-        return Nothing.ABSENT
+            if isinstance(found, Taken) or found is Nothing.UNCHANGED:
+                return found
+            if found is Nothing.FORBIDDEN:
+                nothing = found
+        if trouble is not None:
+            raise trouble
+        return nothing
+
+    async def _by_packing(
+        self, packing: str, known: Taken, index: ShardIndexFile | None, work: _Work
+    ) -> Taken | Nothing:
+        is_known = known.stem is not None and packing == known.packing and work.held.generation is not None
+        validators = Validators(known.etag, known.last_modified) if is_known else None
+        file = await self._files.full(packing, validators, work.incoming)
+        if not isinstance(file, FullFile):
+            return file
+        if not is_known and work.held.generation is not None and _is_older(file, known):
+            # Servers go on to offer what their indexer has stopped to write, bz2 above all.
+            raise BadAnswer("origin", f"repodata.json{packing} is older than what is held")
+        return await self._by_file(known, file, index, work)
 
     async def _by_file(
         self, known: Taken, file: FullFile, index: ShardIndexFile | None, work: _Work
     ) -> Taken:
         made = await self._ingest(
             work, source=str(file.path), packing=file.packing, max_output=self._upstream.max_index_size_bytes,
-            shard_index=str(index.path) if index is not None else None,
+            shard_index=str(index.path) if index is not None else None, coding=file.coding,
         )  # fmt: skip
+        work.troubles.forget(f"repodata.json{file.packing}")
         return msgspec.structs.replace(
             known, stem=made["stem"], names=made["names"], packing=file.packing, etag=file.etag,
-            last_modified=file.last_modified,
+            last_modified=file.last_modified, troubles=work.troubles.noted,
         )  # fmt: skip
 
     # -- shards --------------------------------------------------------------------------------------------
@@ -185,37 +259,106 @@ class ChannelIntake:
     async def _asked_for_shards(self, last: Taken, work: _Work) -> tuple[Taken, ShardIndexFile | Nothing]:
         """Return what is known of the origin's shards now, and their index if it came.
 
-        An origin that refuses it, or answers with something else, has no shards today (fact sheet 4). One that is
-        in trouble has none for the moment, if nothing is held; otherwise what is held is good enough.
+        An origin that refuses it, or answers with something else, has no shards today (fact sheet 4). One that is in
+        trouble with it is asked for the full file in its place, and for shards again a while later.
         """
         none_today = msgspec.structs.replace(last, has_shards=False, shards_asked_ms=work.now_ms)
         if last.has_shards is False and abs(work.now_ms - last.shards_asked_ms) < _SHARDS_AGAIN_MS:
+            return last, Nothing.ABSENT
+        if work.troubles.rests(SHARDS):
             return last, Nothing.ABSENT
         is_known = work.held.generation is not None and last.has_shards
         validators = Validators(last.shards_etag, last.shards_last_modified) if is_known else None
         try:
             found = await self._files.shard_index(validators, work.incoming)
-        except (BadAnswer, AuthRefused) as error:
-            _LOG.warning("the shard index of %s cannot be used: %s", self._files, error)
-            return none_today, Nothing.ABSENT
-        except Overloaded:
-            if work.held.generation is not None:
+        except UpstreamError as error:
+            if not self._files.is_of_form(error):
                 raise
-            return last, Nothing.ABSENT
+            work.troubles.note(SHARDS, error)
+            _LOG.warning("the shard index of %s cannot be used: %s", self._files, error)
+            return (none_today if isinstance(error, BadAnswer) else last), Nothing.ABSENT
+        work.troubles.forget(SHARDS)
         if not isinstance(found, ShardIndexFile):
-            return (none_today if found is Nothing.ABSENT else last), found
+            return (last if found is Nothing.UNCHANGED else none_today), found
         return msgspec.structs.replace(
             last, has_shards=True, shards_asked_ms=work.now_ms, shards_etag=found.etag,
             shards_last_modified=found.last_modified,
         ), found  # fmt: skip
 
+    async def _by_known_shards(
+        self, known: Taken, index: ShardIndexFile, held: Generation, work: _Work
+    ) -> Taken | None:
+        """Take what changed by its shards; None where there is too much of it, or the full file has to decide.
+
+        It has where a shard does not come, and where the index lacks a name that is held: the origin may have taken it
+        away, or its indexer left it out.
+        """
+        wanted = await asyncio.to_thread(wanted_shards, held.snapshot, index.index)
+        lost = await asyncio.to_thread(lost_names, held.snapshot, index.index)
+        if len(wanted) > _MOST_SHARDS:
+            return None
+        doubt = f"the shard index lacks {len(lost)} names, such as {lost[0]}" if lost else ""
+        taken = await self._decided_by_file(known, index, work, doubt, lost) if doubt else None
+        if taken is not None:
+            return taken
+        trouble, missing = None, list[str]()
+        try:
+            missing = await self._files.shards(index.index, wanted, work.incoming)
+        except UpstreamError as error:
+            if not self._files.is_of_form(error):
+                raise
+            trouble = error
+        if trouble is not None or missing:
+            doubt = str(trouble) if trouble is not None else f"{len(missing)} shards did not come"
+            taken = await self._decided_by_file(known, index, work, doubt)
+        if taken is None and trouble is not None:
+            raise trouble
+        return taken or await self._with_shards(known, index, missing, work)
+
+    async def _decided_by_file(
+        self, known: Taken, index: ShardIndexFile, work: _Work, why: str, lost: Sequence[str] = ()
+    ) -> Taken | None:
+        """Take the full file where the shards are in doubt; None where it is of no use either.
+
+        `lost` are the names that the shard index lacks; where the full file lacks them as well, nothing was wrong.
+        """
+        doubtful = msgspec.structs.replace(known, shards_etag=None, shards_last_modified=None)
+        try:
+            taken = await self._by_any_file(doubtful, index, work)
+        except UpstreamError:
+            return None
+        if isinstance(taken, Taken) and lost and not await asyncio.to_thread(self._has_any, taken, lost):
+            return msgspec.structs.replace(
+                taken, shards_etag=known.shards_etag, shards_last_modified=known.shards_last_modified
+            )
+        if not isinstance(taken, Taken) and taken is not Nothing.UNCHANGED:
+            return None
+        _LOG.warning("the full index of %s decides: %s", self._files, why)
+        work.troubles.note(SHARDS, BadAnswer("origin", why))
+        if isinstance(taken, Taken):
+            return msgspec.structs.replace(taken, troubles=work.troubles.noted)
+        return self._unchanged(doubtful, work)
+
+    def _has_any(self, taken: Taken, names: Sequence[str]) -> bool:
+        """Tell whether a generation that was made just now has any of these names. Blocks."""
+        assert taken.stem is not None
+        entries = open_generation(self._folder, taken.stem).snapshot.pack.entries
+        return any(name in entries and any(entries[name].lengths[:2]) for name in names)
+
     async def _by_shards(
         self, known: Taken, index: ShardIndexFile, wanted: Sequence[str], work: _Work
     ) -> Taken:
-        """Fetch what changed; a shard that does not come leaves its name as it was, and is wanted again."""
         missing = await self._files.shards(index.index, wanted, work.incoming)
+        return await self._with_shards(known, index, missing, work)
+
+    async def _with_shards(
+        self, known: Taken, index: ShardIndexFile, missing: Sequence[str], work: _Work
+    ) -> Taken:
+        """Take the shards that came; one that did not leaves its name as it was, and is wanted again."""
         made = await self._ingest(work, shard_index=str(index.path), shards=str(work.incoming))
-        taken = msgspec.structs.replace(known, stem=made["stem"], names=made["names"])
+        taken = msgspec.structs.replace(
+            known, stem=made["stem"], names=made["names"], troubles=work.troubles.noted
+        )
         if missing:
             taken = msgspec.structs.replace(taken, shards_etag=None, shards_last_modified=None)
         return taken
@@ -266,3 +409,24 @@ class ChannelIntake:
             await self._sightings.learn(self._upstream.id, self._subdir, learned)
             if is_first:
                 await self._sightings.complete(self._upstream.id, self._subdir, now_ms)
+
+
+def _order(known: Taken, work: _Work) -> list[str]:
+    """Return the packings in the order in which they are asked for: that of last time first, unless it is bz2.
+
+    bz2 is for channels that have nothing else. One in trouble is left alone, unless all of them are.
+    """
+    first = known.packing if known.stem and known.packing != PACKINGS[-1] else PACKINGS[0]
+    order = sorted(PACKINGS, key=lambda each: each != first)
+    well = [packing for packing in order if not work.troubles.rests(f"repodata.json{packing}")]
+    return well or order
+
+
+def _is_older(file: FullFile, known: Taken) -> bool:
+    """Tell whether a file in another packing than that of last time is older than what is held, or may be (bz2)."""
+    if file.last_modified is None or known.last_modified is None:
+        return file.packing == PACKINGS[-1]
+    try:
+        return parsedate_to_datetime(file.last_modified) < parsedate_to_datetime(known.last_modified)
+    except (TypeError, ValueError):
+        return file.packing == PACKINGS[-1]

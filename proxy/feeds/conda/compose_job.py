@@ -36,6 +36,8 @@ OWNER_GONE = (
     "`only` or `except` who may have the name"
 )
 
+OWNER_UNKNOWN = "owner: an upstream of this feed that comes first cannot be asked now whether it has {name}"
+
 
 class Part(msgspec.Struct, frozen=True):
     """One upstream: its generation in the subdir that is made (None: it has none), and in the other subdirs."""
@@ -46,6 +48,8 @@ class Part(msgspec.Struct, frozen=True):
     only: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     lineage: Lineage = Lineage()
+    #: Whether some of its other subdirs could not be asked, so that it may have names that nobody knows of.
+    is_unsure: bool = False
 
     @property
     def stem(self) -> str:
@@ -163,6 +167,8 @@ class _Decided:
     learned: dict[str, str] = field(default_factory=dict)
     #: Names that their owner has no more, and another upstream has.
     held: list[str] = field(default_factory=list)
+    #: Names without a remembered owner, of which an upstream that comes first cannot say whether it has them.
+    unsure: list[str] = field(default_factory=list)
     #: Names that an upstream before their owner has by now.
     rivals: list[str] = field(default_factory=list)
 
@@ -178,6 +184,10 @@ def _decided(upstreams: Sequence[_Upstream], remembered: Mapping[str, str], *, i
             continue
         if owner is None or owner not in able:
             owner = having[0]
+            if any(upstreams[place].part.is_unsure for place in able if place < owner):
+                # An upstream that does not answer is not one that lacks the name.
+                decided.unsure.append(name)
+                continue
             if is_complete or owner == able[0]:
                 decided.learned[name] = upstreams[owner].part.upstream
         if owner not in having:
@@ -199,6 +209,9 @@ def _held(upstreams: Sequence[_Upstream], decided: _Decided) -> dict[str, str]:
             parsed = parse_file(file)
             if parsed is not None and decided.chosen.get(parsed.name, place) == place:
                 held[file] = why
+        for name in decided.unsure:
+            if upstream.may_have(name):
+                held |= dict.fromkeys(upstream.files_of(name), OWNER_UNKNOWN.format(name=name))
         for name in decided.held:
             if upstream.may_have(name):
                 held |= dict.fromkeys(upstream.files_of(name), OWNER_GONE.format(name=name))

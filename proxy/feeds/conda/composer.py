@@ -134,7 +134,7 @@ class Composer:
         self._folder = folder
         self._register = register
         self._notes = notes
-        self._clock = clock
+        self.clock = clock
         self._tally = tally
         self._ruling = ruling
         self._composed: dict[str, Composed] = {}
@@ -178,7 +178,7 @@ class Composer:
 
     async def retire(self, subdir: str) -> None:
         """Give up what was composed: the feed shows its upstream's generation as it is. Its shards are kept."""
-        folder, now_ms = self._folder / subdir, int(self._clock.now().timestamp() * 1000)
+        folder, now_ms = self._folder / subdir, int(self.clock.now().timestamp() * 1000)
         async with self._locks.of(folder):
             known = self._composed.get(subdir) or await self._recall(subdir)
             await asyncio.to_thread(_retired, folder, known.generation if known is not None else None, now_ms)
@@ -213,11 +213,11 @@ class Composer:
             return current
         sources = _sources_key(inputs.parts, self._rules_key)
         failure = self._failures.get(subdir)
-        if failure is not None and failure.key == key and self._clock.monotonic() < failure.rest_until:
+        if failure is not None and failure.key == key and self.clock.monotonic() < failure.rest_until:
             return self._standing_in(subdir, known, inputs, sources, failure.problem)
         order = Order(
             folder=str(self._folder / subdir), subdir=subdir, parts=inputs.parts, remembered="",
-            is_complete=inputs.is_complete, now_ms=int(self._clock.now().timestamp() * 1000),
+            is_complete=inputs.is_complete, now_ms=int(self.clock.now().timestamp() * 1000),
             previous=known.note.stem if known is not None else None,
             shown_before=inputs.shown_before if known is None else (),
             rules=self._rules(known, sources, tick_ms),
@@ -242,8 +242,8 @@ class Composer:
         times = before.times + 1 if before is not None and before.key == key else 1
         # A host without room may have some in a moment.
         rest_s = 0.0 if isinstance(failed, NoRoom) else min(_FIRST_REST_S * 2 ** (times - 1), _LONGEST_REST_S)
-        since = before.since if before is not None else self._clock.now()
-        until = self._clock.monotonic() + rest_s
+        since = before.since if before is not None else self.clock.now()
+        until = self.clock.monotonic() + rest_s
         self._failures[subdir] = _Failure(key, since, until, times, busy(failed))
         self._tally.count("compositions_failed", self._feed)
         if times == 1:

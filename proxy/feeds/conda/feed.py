@@ -189,8 +189,7 @@ class CondaFeed:
         return self._side.notices(known, ask, self._clock.now())
 
     async def _editions(self) -> dict[str, Edition]:
-        found = {subdir: await self.channel.edition(subdir) for subdir in self.subdirs()}
-        return {subdir: edition for subdir, edition in found.items() if edition is not None}
+        return await self.channel.editions(self.subdirs())
 
     # -- packages ------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ database is only read. What is to be remembered of first sights goes out in a fi
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from proxy.feeds.conda.publishing import publish
 from proxy.state.learned import write_learned
 from proxy.state.remembered import Remembered
 from proxy.state.sighting import Sighting, pack
+from proxy.upstream.decode import decode
+from proxy.upstream.errors import UpstreamError
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +44,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     #: The origin's shard index, and the folder with those of its shards that were fetched.
     shard_index: str | None = None
     shards: str | None = None
+    #: The Content-Encoding in which it came, if any.
+    coding: str = ""
     max_output: int = 1024**3
     previous: str | None = None
     #: Whether an index that has become empty may take the place of one that was not.
@@ -128,10 +133,19 @@ def _read_in(order: Order) -> _ReadIn:
         reader = _shard_reader(index, Path(order.shards))
         return _ReadIn(index.relations, index.base_url, lambda ingest: ingest_shards(ingest, index, reader))
     with Path(order.source).open("rb") as file:
-        document = read(file, Packing(order.packing), max_output=order.max_output)
+        source = file if not order.coding else BytesIO(_uncoded(file.read(), order))
+        document = read(source, Packing(order.packing), max_output=order.max_output)
     cut = split(document)
     digests = index.digests if index is not None else {}
     return _ReadIn(cut.relations, cut.base_url, lambda ingest: ingest_repodata(ingest, cut, digests))
+
+
+def _uncoded(data: bytes, order: Order) -> bytes:
+    """Take off a coding that nobody asked for: some servers code whatever is JSON."""
+    try:
+        return decode(data, order.coding, max_bytes=order.max_output)
+    except UpstreamError as error:
+        raise BadStream(error.detail) from error
 
 
 def _shard_reader(index: ShardIndex, folder: Path) -> Callable[[str], bytes | None]:

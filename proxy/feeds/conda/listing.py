@@ -146,12 +146,8 @@ class CondaListing:
         settings, channel = self._feed.settings, self._feed.channel
         known = self._feed.subdirs()
         held = () if settings.subdirs else await asyncio.to_thread(_held, self._folders)
-        found = []
-        for subdir in dict.fromkeys((NOARCH, *settings.subdirs, *sorted({*known, *held}))):
-            edition = channel.peek(subdir) or await channel.edition(subdir)
-            if edition is not None:
-                found.append(edition)
-        return found
+        found = await channel.editions((NOARCH, *settings.subdirs, *sorted({*known, *held})))
+        return tuple(found.values())
 
     async def _names(self, editions: Sequence[Edition]) -> tuple[str, ...]:
         stems = _stems(editions)

@@ -6,7 +6,7 @@ none is left without; `noarch` belongs to every platform.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -164,16 +164,17 @@ class CondaSelecting:
             raise Problem("unknown", f"there is no conda feed {name}", feed=name)
         return feed
 
-    async def _editions(self, feed: CondaFeed, platforms: Iterable[str]) -> list[Edition]:
+    async def _editions(self, feed: CondaFeed, platforms: Collection[str]) -> list[Edition]:
         """Return what the feed shows on the platforms and in noarch.
 
         Without platforms that is every subdir that it is known to have; where its settings name none, those that
-        most machines have, too: what is newest must not hang on which clients have asked for what by then.
+        most machines have, too: what is newest must not hang on which clients have asked for what by then. Trouble of
+        one that nobody named costs no other.
         """
         wanted = tuple(platforms) or (*feed.subdirs(), *(() if feed.settings.subdirs else _COMMON))
         subdirs = [subdir for subdir in dict.fromkeys((NOARCH, *wanted)) if is_subdir(subdir)]
-        editions = await asyncio.gather(*(feed.channel.edition(subdir) for subdir in subdirs))
-        return [edition for edition in editions if edition is not None]
+        needed = (NOARCH, *platforms)
+        return list((await feed.channel.editions(subdirs, needed)).values())
 
     async def _places(self, feed: CondaFeed, place: Place) -> tuple[tuple[str, str, str], ...]:
         editions = await self._editions(feed, (place.platform,))

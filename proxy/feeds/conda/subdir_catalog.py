@@ -7,7 +7,7 @@ is no index, or has shrunk to nothing, leaves the generation before in force, ma
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -124,7 +124,17 @@ class SubdirCatalog:
 
     def notes(self) -> Sequence[str]:
         facts = self._facts
-        if facts is None or facts.stem is None or not facts.failures:
+        if facts is None or facts.stem is None:
+            return ()
+        return (*self._frozen(facts), *self._of_forms(facts.taken))
+
+    def _of_forms(self, taken: Taken) -> Iterator[str]:
+        for form, trouble in sorted(taken.troubles.items()):
+            since = datetime.fromtimestamp(trouble.since_ms / 1000, UTC)
+            yield f"{self._subdir}/{form} is of no use since {since:%Y-%m-%d %H:%M} UTC: {trouble.why}"
+
+    def _frozen(self, facts: SubdirFacts) -> Sequence[str]:
+        if not facts.failures:
             return ()
         since = datetime.fromtimestamp(facts.checked_at_ms / 1000, UTC)
         why = self._failure or "the log has the reason"
