@@ -103,6 +103,9 @@ class LocalKeeper:
         if ref.sha256 is None:
             # What it has been found to be when it came from there.
             return await self._arrivals.digest_of(ref)
+        direct = self._same.get(ref.upstream)
+        if direct is not None and self._arrivals.proofs.peek(direct, ref.sha256):
+            return ref.sha256
         return ref.sha256 if await self.counts(ref, ref.sha256) else None
 
     async def counts(self, ref: ArtifactRef, digest: Sha256) -> bool:
@@ -113,7 +116,7 @@ class LocalKeeper:
         proofs = self._arrivals.proofs
         direct = self._same.get(ref.upstream)
         if direct is not None:
-            return proofs.peek(direct, digest) or await proofs.has(direct, digest)
+            return await proofs.has(direct, digest)
         origin = await self._origin(ref)
         return any(self._pins.has_bytes(feed, digest) for feed in origin.curated) or (
             await proofs.has(origin.upstreams, digest)
@@ -157,6 +160,8 @@ class LocalKeeper:
         return bool((await self._origin(ref)).curated)
 
     async def arriving(self, ref: ArtifactRef) -> Landing | None:
+        if not (self._flights.current() or self._vault_flights.current()):
+            return None
         key = await self._flight_key(ref)
         return self._landing(ref, key) if self._is_flying(key) else None
 
