@@ -1,9 +1,10 @@
 """What holds for all tests: those marked `long` run only where the environment asks for them (support/length.py),
 and the collector does not walk what pytest itself holds: some 170,000 objects, 100 ms each time, in every test's loop.
-Nothing is unpickled in this process (E17).
+Nothing is unpickled in this process (E17). A server that ran in this process leaves its umask to no other test (S13).
 """
 
 import gc
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -34,3 +35,11 @@ def _nothing_unpickled() -> Iterator[None]:
     yield
     found, unpickling.seen[:] = [*unpickling.seen], []
     assert not found, f"unpickled: {found}"
+
+
+@pytest.fixture(autouse=True)
+def _own_umask() -> Iterator[None]:
+    before = os.umask(0o077)
+    os.umask(before)
+    yield
+    os.umask(before)
