@@ -74,7 +74,6 @@ _KEPT: dict[str, dict[str, Any]] = {
     "mended-run-exports-a-number": {"run_exports": 5},
     "mended-purls-a-string": {"purls": "pkg:a"},
     "mended-timestamp-out-of-range": {"timestamp": 2**62},
-    "mended-number-of-70-bits": {"later": 2**70},
     "mended-depends-with-a-blank": {"depends": [" python >=3", ""]},
 }
 _DROPPED: dict[str, dict[str, Any]] = {

@@ -56,9 +56,8 @@ async def test_trouble_of_a_subdir_stays_there(stand: Stand, kind: str) -> None:
     other.add(bare("late"))
     await stand.refresh("linux-64")
     assert await stand.files() == {"a-1.0-0.conda", "b-1.0-0.conda", "late-1.0-0.conda"}
-    listing = await stand.gateway.get("/api/v1/feeds/chan/packages")
-    assert listing.status == 200
-    assert {item["name"] for item in listing.json()["items"]} == {"a", "b", "c", "late"}
+    package = await stand.gateway.get("/api/v1/feeds/chan/packages/a")
+    assert [item["artifact"] for item in package.json()["items"]] == ["linux-64/a-1.0-0.conda"]
 
 
 async def test_a_name_waits_for_an_upstream_that_comes_first_and_cannot_be_asked(stand: Stand) -> None:

@@ -225,7 +225,7 @@ class Composer:
         try:
             made = await self._made(order, has_owners=inputs.has_owners)
         except ChildFailed as failed:
-            self._note_failure(subdir, key, failed)
+            self._note_failure(subdir, key, failed, has_former=known is not None)
             return self._standing_in(subdir, known, inputs, sources, busy(failed), cause=failed)
         self._failures.pop(subdir, None)
         stems = tuple(part.stem for part in inputs.parts)
@@ -236,12 +236,13 @@ class Composer:
         await self._notes.set(self._note(subdir), msgspec.msgpack.encode(note))
         return composed
 
-    def _note_failure(self, subdir: str, key: str, failed: ChildFailed) -> None:
+    def _note_failure(self, subdir: str, key: str, failed: ChildFailed, *, has_former: bool) -> None:
         """Remember that a child failed, and log it once for the same inputs."""
         before = self._failures.get(subdir)
         times = before.times + 1 if before is not None and before.key == key else 1
-        # A host without room may have some in a moment.
-        rest_s = 0.0 if isinstance(failed, NoRoom) else min(_FIRST_REST_S * 2 ** (times - 1), _LONGEST_REST_S)
+        # A host without room may have some in a moment, and a child may have been killed by mistake.
+        is_tried_again = isinstance(failed, NoRoom) or (times == 1 and not has_former)
+        rest_s = 0.0 if is_tried_again else min(_FIRST_REST_S * 2 ** (times - 1), _LONGEST_REST_S)
         since = before.since if before is not None else self.clock.now()
         until = self.clock.monotonic() + rest_s
         self._failures[subdir] = _Failure(key, since, until, times, busy(failed))

@@ -54,7 +54,8 @@ class CondaListing:
         self._counting: asyncio.Task[None] | None = None
 
     async def names(self, ask: Ask) -> NamePage:
-        editions = await self._editions()
+        # All of them: a list that lacks some names without a word would mislead.
+        editions = await self._editions(is_whole=True)
         if ask.state is State.HIDDEN:
             names = await asyncio.to_thread(lambda: tuple(sorted(_hiding(editions))))
         elif ask.state is State.APPROVED:
@@ -142,11 +143,12 @@ class CondaListing:
         detail = f"this feed lists nothing named {name}; looked at: {known}"
         return Problem("unknown", detail, feed=self._feed.settings.name, artifact=name)
 
-    async def _editions(self) -> Sequence[Edition]:
+    async def _editions(self, *, is_whole: bool = False) -> Sequence[Edition]:
         settings, channel = self._feed.settings, self._feed.channel
         known = self._feed.subdirs()
         held = () if settings.subdirs else await asyncio.to_thread(_held, self._folders)
-        found = await channel.editions((NOARCH, *settings.subdirs, *sorted({*known, *held})))
+        subdirs = (NOARCH, *settings.subdirs, *sorted({*known, *held}))
+        found = await channel.editions(subdirs, subdirs if is_whole else ())
         return tuple(found.values())
 
     async def _names(self, editions: Sequence[Edition]) -> tuple[str, ...]:
