@@ -18,7 +18,7 @@ from proxy.policy.conda_version import BadVersion, parse_build_matcher, spec_par
 from proxy.policy.facts import Facts
 from proxy.policy.judge import Judge
 from proxy.policy.settings import Kind, Policy
-from proxy.policy.spec import SpecList, first_match, parse_specs
+from proxy.policy.spec import Spec, SpecList, first_match, parse_specs
 
 #: Who needs what the list names.
 LISTED = "the package list"
@@ -97,7 +97,7 @@ class _Walk:
         if not specs:
             return
         for facts in self._eligible(name):
-            if first_match(specs, facts) is not None:
+            if _is_meant(specs, facts):
                 self._enter(facts, LISTED)
 
     def run(self) -> Mapping[str, Mapping[str, str]]:
@@ -135,6 +135,14 @@ class _Walk:
         for facts in candidates:
             if _matches(rest, facts):
                 self._enter(facts, needed_by)
+
+
+def _is_meant(specs: Sequence[Spec], facts: Facts) -> bool:
+    """Tell whether one of the specs means a record; one whose version cannot be compared is meant by none."""
+    try:
+        return first_match(specs, facts) is not None
+    except BadVersion:
+        return False
 
 
 def _matches(rest: str, facts: Facts) -> bool:

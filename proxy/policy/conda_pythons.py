@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from proxy.model.bounds import is_readable
-from proxy.policy.conda_version import BadVersion, spec_parts, version_test
+from proxy.policy.conda_version import BadVersion, spec_parts, version_key, version_test
 from proxy.policy.facts import Facts
 from proxy.policy.wording import quoted
 
@@ -21,7 +21,7 @@ _TYING = frozenset({"python", "cpython", "python-gil", "python_abi"})
 _MAY_TIE = ("python", "cpython")
 _TAG = re.compile(r"(?<![A-Za-z])(?:np\d+)?(py\d\.?\d{1,2})(?!\d)")
 #: Looked for from the start of a run of digits only, which keeps the cost linear.
-_NUMBERS = re.compile(r"(?<!\d)\d++\.\d+(?:\.\w+)*")
+_NUMBERS = re.compile(r"(?<!\d)\d++\.\d+(?:\.\w+)*", re.ASCII)
 #: Above the last patch level of any Python that there has been.
 _PATCHES = 40
 #: More than any record has: dependencies on Python, and versions that they name.
@@ -94,7 +94,9 @@ def _by_dependencies(depends: tuple[str, ...], wanted: tuple[str, ...]) -> tuple
         return None
     if not all(is_readable(tie.spec) for tie in ties):
         return False, _UNKNOWN
-    mentioned = {number for tie in ties[:_MOST_TIES] for number in _NUMBERS.findall(tie.spec)}
+    # In their order: the same answer in every process.
+    numbers = (number for tie in ties[:_MOST_TIES] for number in _NUMBERS.findall(tie.spec))
+    mentioned = dict.fromkeys(numbers)
     if len(ties) > _MOST_TIES or len(mentioned) > _MOST_NAMED:
         return False, "a Python that nobody knows: it depends on too many versions"
     is_guess = any(tie.test is None for tie in ties)
@@ -129,5 +131,14 @@ def _tie_of(spec: str) -> _Tie | None:
 
 
 def _patches(version: str, mentioned: Iterable[str]) -> list[str]:
-    named = [each for each in mentioned if each.startswith(f"{version}.")]
+    named = [each for each in mentioned if each.startswith(f"{version}.") and _is_version(each)]
     return [*(f"{version}.{patch}" for patch in range(_PATCHES)), *named]
+
+
+def _is_version(text: str) -> bool:
+    """Tell whether what looks like a version in a dependency is one: nothing can be compared with `3.11._8`."""
+    try:
+        version_key(text)
+    except BadVersion:
+        return False
+    return True

@@ -55,5 +55,13 @@ def for_name(liftings: Iterable[Lifting], name: str, tick_ms: int) -> tuple[Lift
 
 def lifting(liftings: Sequence[Lifting], rule: str, facts: Facts) -> Lifting | None:
     """Return the exemption that lifts the rule for a file, the one that lasts longest."""
-    found = [each for each in liftings if rule in each.rules and each.spec.matches(facts)]
+    found = [each for each in liftings if rule in each.rules and _is_meant(each.spec, facts)]
     return max(found, key=lambda each: each.ends_ms, default=None)
+
+
+def _is_meant(spec: Spec, facts: Facts) -> bool:
+    """Tell whether a spec means a file; one whose version cannot be compared is exempt by its name only."""
+    try:
+        return spec.matches(facts)
+    except ValueError:
+        return False

@@ -67,7 +67,10 @@ class Judge:
 
     def is_eligible(self, facts: Facts) -> bool:
         """Tell whether platforms and Pythons let a file in: what a closure of dependencies walks over."""
-        return all(rule.judge(facts, 0) is None for rule in self._rules.eligibility)
+        try:
+            return all(rule.judge(facts, 0) is None for rule in self._rules.eligibility)
+        except Exception:  # noqa: BLE001 - as in stage one: any failure whatever hides, this file alone
+            return False
 
     def enforced(self, verdict: Verdict) -> Verdict:
         """Return the verdict as the policy's mode has it."""

@@ -3,7 +3,8 @@
 Counted per name, for conda per name and subdir, so that a platform whose newest build is older than another's is not
 left without any. A version counts while a file of it is shown, unless all of them are yanked. Final releases come
 first: pre-releases are kept only where there is no final one, development versions only where there is nothing else.
-Versions that are equal are one; for PyPI a local version is a build of the version that it extends.
+Versions that are equal are one; for PyPI a local version is a build of the version that it extends. One that cannot be
+compared is never among the newest.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,10 +42,7 @@ class KeepVersions:
         return blocked(self.name, f"only {which} shown")
 
     def older(self, candidates: Sequence[Facts]) -> frozenset[tuple[str, str | None]]:
-        """Return subdir and version of what is not among the newest of the candidates: all that other rules show.
-
-        Raises ValueError for a version that cannot be compared.
-        """
+        """Return subdir and version of what is not among the newest of the candidates: all that other rules show."""
         texts = set(map(_VERSION_OF, candidates))
         if len(texts) <= self.count and self._are_plain(texts, candidates):
             return frozenset()
@@ -88,12 +86,12 @@ class KeepVersions:
         return versions.keys() - kept
 
     def _key(self, version: str | None) -> _Key:
-        """Return what versions are sorted by; None for one that PEP 440 does not know, which is never the newest."""
-        if self.kind == "conda":
-            return version_key(version or "")
+        """Return what versions are sorted by; None for one that cannot be read, which is never the newest."""
         try:
-            return Version(Version(version or "").public)
-        except ValueError:  # InvalidVersion, or more digits than Python reads
+            return (
+                version_key(version or "") if self.kind == "conda" else Version(Version(version or "").public)
+            )
+        except ValueError:  # BadVersion, InvalidVersion, or more digits than Python reads
             return None
 
     def _standing(self, version: str | None) -> int:

@@ -1,5 +1,6 @@
 """Records that say more than may be read: hidden by the rule that needs it, at no other's cost (S2, S3, S8)."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -82,3 +83,28 @@ async def test_closure_goes_on_beside_what_cannot_be_read(ruled: Ruled) -> None:
     await ruled.start(only=["app"], include_dependencies=True)
     shown = await ruled.shown("linux-64")
     assert shown == {f"linux-64/{file}-0.conda" for file in ("app-1.0", "app-2.0", "lib-1.0")}
+
+
+async def test_closure_goes_on_beside_versions_that_are_none(ruled: Ruled) -> None:
+    sound: dict[str, Any] = {"depends": ["python 3.11.*", "lib"]}
+    ruled.channel.add(
+        bare("app", **sound),
+        bare("app", "1..2", **sound),
+        bare("app", "1.__", **sound),
+        bare("lib"),
+        bare("lib", "2.0", depends=["python >3.11.99", "python 3.11.é"]),
+        bare("lib", "3.0", depends=["python >3.11.99,3.11._13"]),
+        bare("python", "3.11.9"),
+        bare("python", "1!!2"),
+    )
+    await ruled.start(only=["app >=1"], include_dependencies=True, python_versions=["3.11"])
+    shown = await ruled.shown("linux-64")
+    assert shown == {f"linux-64/{file}-0.conda" for file in ("app-1.0", "lib-1.0", "python-3.11.9")}
+
+
+async def test_version_that_is_none_costs_no_other_its_place_among_the_newest(ruled: Ruled) -> None:
+    ruled.channel.add(*(bare("app", version) for version in ("1.0", "1..2", "2.0")), bare("other"))
+    exempt = {"spec": "app <2", "rules": ["keep_versions"], "expires": date(2099, 1, 1), "reason": "x"}
+    await ruled.start(keep_versions=1, exemptions=[exempt])
+    shown = await ruled.shown("linux-64")
+    assert shown == {f"linux-64/{file}-0.conda" for file in ("app-1.0", "app-2.0", "other-1.0")}

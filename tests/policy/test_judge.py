@@ -12,7 +12,7 @@ from proxy.policy import rules as rules_module
 from proxy.policy.facts import Facts, told
 from proxy.policy.judge import Judge
 from proxy.policy.rule import Rule
-from proxy.policy.settings import Policy
+from proxy.policy.settings import Kind, Policy
 from tests.policy.made import DAY_MS, NOW, OLD_MS, conda, judged, ms, policy, pypi, verdict
 
 EXEMPTION = {
@@ -119,8 +119,26 @@ def test_twins_get_the_more_closed_of_their_verdicts() -> None:
 def test_version_that_cannot_be_compared_hides() -> None:
     found = verdict({"block": ["foo <2"]}, conda("foo 1..2"))
     assert (found.outcome, found.rule, found.word) == (Outcome.BLOCK, "error", "blocked")
-    result = judged({"keep_versions": 1}, [conda("foo 1..2"), conda("foo 2")])
-    assert {each.rule for each in result.verdicts} == {"error"}
+
+
+@pytest.mark.parametrize("kind", ["conda", "pypi"])
+def test_version_that_cannot_be_compared_costs_no_other(kind: Kind) -> None:
+    bad = conda("foo 1..2") if kind == "conda" else pypi("foo-x.tar.gz", version=None)
+    sound = (
+        [conda("foo 1"), conda("foo 2")] if kind == "conda" else [pypi("foo-1.tar.gz"), pypi("foo-2.tar.gz")]
+    )
+    files = [bad, *sound]
+    exempt = {**EXEMPTION, "spec": "foo >=1", "rules": ["keep_versions"]}
+    for more, visible in (
+        ({"keep_versions": 1}, [False, False, True]),
+        ({"keep_versions": 3}, [False, True, True]),
+        ({"keep_versions": 1, "exemptions": [exempt]}, [False, True, True]),
+    ):
+        result = judged(more, files, kind)
+        assert [found.is_visible for found in result.verdicts] == visible
+        assert result.verdicts[0].rule == "keep_versions"
+    judge = Judge(policy(block=["foo"], exemptions=[{**exempt, "rules": ["block"]}]), kind)
+    assert [each.rule for each in judge.findings(bad, 0)] == ["block"]
 
 
 @dataclass(frozen=True, slots=True)

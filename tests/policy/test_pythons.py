@@ -95,6 +95,14 @@ def test_dependency_that_cannot_be_read_and_no_tag_hide() -> None:
     assert runs(["python-dateutil >=x.y.*z"], "3.12")
 
 
+@pytest.mark.parametrize(
+    "spec", ["python 3.11.é", "python ~3.11.é", "python >3.11.99,3.11._13", "python ((3.11.9_.4"]
+)
+def test_what_looks_like_a_version_in_a_dependency_and_is_none_is_passed_over(spec: str) -> None:
+    assert not runs(["python >3.11.99", spec], "3.11")
+    assert runs(["python >=3.11", spec], "3.11", build="py311_0")
+
+
 def test_numbers_of_a_dependency_are_found_in_linear_time() -> None:
     assert_linear(_NUMBERS.findall, lambda n: "1" * n, 5_000)
     assert _NUMBERS.findall("3.11.4 11 2.7.x1 v3.6 1.2a") == ["3.11.4", "2.7.x1", "3.6", "1.2"]
