@@ -6,8 +6,11 @@ repository's names, are left out; other keys of a file that this program does no
 is lost that a client may use.
 """
 
+import json
+import math
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,6 +40,8 @@ _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\Z", re.ASCII)
 #: A quote inside of a JSON text is escaped, so this is a key, and no page has it twice.
 _LIST = re.compile(rb'"files"\s*:')
 _MISSING: dict[str, object] = {}
+#: Longer numbers are not read: Python refuses those of more than 4,300 digits.
+_MOST_DIGITS = 1000
 
 
 class _Page(msgspec.Struct):
@@ -45,6 +50,12 @@ class _Page(msgspec.Struct):
     name: object = None
     versions: object = None
     project_status: object = msgspec.field(default=None, name="project-status")
+
+
+class _Unreadable(NamedTuple):
+    """An entry that cannot be written down again."""
+
+    filename: str
 
 
 _DECODER = msgspec.json.Decoder(_Page)
@@ -84,9 +95,53 @@ def _page(body: bytes) -> _Page:
     try:
         return _DECODER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as err:
-        raise BadPage(f"not a JSON page: {err}") from err
+        page = _page_of_readable(body)
+        if page is None:
+            raise BadPage(f"not a JSON page: {err}") from err
+        return page
     except RecursionError as err:
         raise BadPage("a JSON document that is nested too deep") from err
+
+
+def _page_of_readable(body: bytes) -> _Page | None:
+    """Return a page in which some entries say what no other JSON could: lone surrogates, numbers out of range.
+
+    Those are marked, so that none costs another. None for what is no page in any reading.
+    """
+    try:
+        told = json.loads(body.decode("utf-8"), parse_int=_number, parse_constant=_no_number)
+        if not isinstance(told, dict) or not isinstance(entries := told.pop("files", None), list):
+            return None
+        if not _is_sayable(told):
+            return None
+        files = [entry if _is_sayable(entry) else _Unreadable(_name_in(entry)) for entry in entries]
+        return _Page(
+            files, told.get("meta"), told.get("name"), told.get("versions"), told.get("project-status")
+        )
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(digits: str) -> int | float:
+    return int(digits) if len(digits) < _MOST_DIGITS else math.inf
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _is_sayable(value: object) -> bool:
+    """Tell whether the value can be written down as JSON again."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        return False
+    return True
+
+
+def _name_in(entry: object) -> str:
+    name = entry.get("filename") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else "?"
 
 
 def _api_version(value: object) -> str:
@@ -112,7 +167,9 @@ def _versions(value: object) -> tuple[str, ...]:
 
 def _files(entries: list[object], intake: Intake) -> Iterator[Distribution]:
     for entry in entries:
-        if not isinstance(entry, dict):
+        if isinstance(entry, _Unreadable):
+            intake.drop(entry.filename, "it holds text that is no Unicode, or a number out of range")
+        elif not isinstance(entry, dict):
             intake.drop("?", "an entry that is no object")
         elif (file := _file(entry, intake)) is not None:
             yield file

@@ -217,6 +217,22 @@ def test_a_body_that_is_no_page_is_never_an_empty_project(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        b'"yanked": "\\ud800"', b'"requires-python": "\\udc00\\ud800"', b'"x-\\ud800": 1', b'"provenance": "\\uDFFF"',
+        b'"hashes": {"sha256": "\\ud800"}', b'"size": ' + b"9" * 5000, b'"size": 1e999', b'"x": [[-1e999]]',
+    ],
+)  # fmt: skip
+def test_an_entry_that_no_other_json_could_say_costs_no_other(said: bytes) -> None:
+    bad = b'{"filename": "foo-2.0.tar.gz", "url": "foo-2.0.tar.gz", %b}' % said
+    body = b'{"name": "foo", "files": [%b, {"filename": "%b", "url": "%b"}], "versions": ["1.0"]}'
+    parsed = parse_json(body % (bad, WHEEL.encode(), WHEEL.encode()))
+    assert [file.filename for file in parsed.project.files] == [WHEEL]
+    assert parsed.project.versions == ("1.0",)
+    assert [name for name, _ in parsed.dropped] == ["foo-2.0.tar.gz"]
+
+
+@pytest.mark.parametrize(
     ("version", "ok"), [("1.0", True), ("1.99", True), (1.4, True), ("2.0", False), ("x", False), (2, False)]
 )
 def test_another_major_version_is_refused(version: object, ok: bool) -> None:
