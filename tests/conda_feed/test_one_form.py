@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
+from proxy.feeds.conda import channel_intake
 from tests.conda_feed.stand import Stand
 from tests.support.channel import SHARD_INDEX
 from tests.support.conda_index import zst
@@ -112,6 +113,39 @@ async def test_the_trouble_of_a_form_is_told_and_the_form_tried_again_later(stan
     assert (await stand.gateway.get("/api/v1/feeds/chan")).json()["notes"] == []
 
 
+async def test_a_better_packing_is_tried_again_after_its_trouble(stand: Stand) -> None:
+    stand.channel.reshape(shards=False)
+    listed(stand, "linux-64")
+    path = stand.channel.path("linux-64", "repodata.json.zst")
+    stand.origin.always(path, Fault(status=500))
+    await stand.start()
+    assert len(await stand.files()) == 3
+    stand.origin.heal()
+    stand.origin.forget()
+    await stand.refresh()
+    assert stand.origin.hits(path) == 0
+    stand.clock.advance(3600)
+    stand.channel.add(bare("late"))
+    await stand.refresh()
+    assert stand.origin.hits(path) == 1
+    assert len(await stand.files()) == 4
+    assert (await stand.gateway.get("/api/v1/feeds/chan")).json()["notes"] == []
+
+
+async def test_a_packing_that_was_taken_away_after_its_trouble_is_in_none(stand: Stand) -> None:
+    stand.channel.reshape(shards=False)
+    listed(stand, "linux-64")
+    stand.origin.always(stand.channel.path("linux-64", "repodata.json.zst"), Fault(status=500))
+    await stand.start()
+    assert len(await stand.files()) == 3
+    stand.origin.heal()
+    stand.channel.reshape(zst=False)
+    stand.clock.advance(3600)
+    await stand.refresh()
+    assert len(await stand.files()) == 3
+    assert (await stand.gateway.get("/api/v1/feeds/chan")).json()["notes"] == []
+
+
 # -- shards in doubt: the full file decides -------------------------------------------------------------------
 
 
@@ -135,6 +169,20 @@ async def test_a_shards_base_url_that_is_dead_is_followed_by_the_full_file(stand
     stand.channel.add(bare("late"))
     await stand.refresh()
     assert len(await stand.files()) == 4
+
+
+async def test_many_changed_shards_are_fetched_where_the_full_file_fails(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_intake, "_MOST_SHARDS", 1)
+    listed(stand, "linux-64")
+    await stand.start()
+    assert len(await stand.files()) == 3
+    for form in ("repodata.json.zst", "repodata.json"):
+        damaged(stand, form, "500")
+    stand.channel.add(bare("late"), bare("later"))
+    await stand.refresh()
+    assert len(await stand.files()) == 5
 
 
 async def test_a_name_that_the_shard_index_lacks_stays_while_the_full_file_has_it(stand: Stand) -> None:
@@ -195,6 +243,23 @@ async def test_a_bz2_does_not_follow_what_is_newer(stand: Stand, changed: str | 
     assert len(await stand.files()) == 4
 
 
+async def test_a_bz2_does_not_follow_shards_that_are_newer(stand: Stand) -> None:
+    """The first index was older than it, but not what came shard by shard since."""
+    stand.channel.reshape(last_modified=True)
+    listed(stand, "linux-64")
+    await stand.start()
+    assert len(await stand.files()) == 3
+    first = stand.channel.subdirs["linux-64"].version
+    stand.channel.add(bare("late"), bare("later"))
+    await stand.refresh()
+    assert len(await stand.files()) == 5
+    old_bz2(stand, changed=f"Mon, 02 Nov 2026 09:00:{first + 1:02d} GMT")
+    for form in FORMS_OF_ORIGIN:
+        damaged(stand, form, "500")
+    await stand.refresh()
+    assert len(await stand.files()) == 5
+
+
 async def test_a_bz2_is_taken_where_nothing_else_is_and_left_when_more_comes(stand: Stand) -> None:
     stand.channel.reshape(shards=False, zst=False, json=False, bz2=True)
     listed(stand, "linux-64")
@@ -215,5 +280,27 @@ async def test_an_index_in_a_coding_that_nobody_asked_for_is_read(
     stand.channel.reshape(shards=False, zst=form.endswith(".zst"), json=form.endswith(".json"))
     listed(stand, "linux-64")
     stand.origin.always(stand.channel.path("linux-64", form), Fault(encoding=coding))
+    await stand.start()
+    assert len(await stand.files()) == 3
+
+
+@pytest.mark.parametrize(
+    ("form", "coding"),
+    [
+        ("repodata.json.zst", "zstd"),
+        ("repodata.json.bz2", "x-bzip2"),
+        ("repodata.json", "gzip"),
+        ("repodata.json", "br"),
+        ("repodata.json", "utf-8"),
+    ],
+)
+async def test_an_index_that_is_only_said_to_be_in_a_coding_is_read(
+    stand: Stand, form: str, coding: str
+) -> None:
+    """Apache's AddEncoding names the packing; others name what they did not do."""
+    suffix = form.rpartition(".")[2]
+    stand.channel.reshape(shards=False, **{each: each == suffix for each in ("zst", "bz2", "json")})
+    listed(stand, "linux-64")
+    stand.origin.always(stand.channel.path("linux-64", form), Fault(headers=(("Content-Encoding", coding),)))
     await stand.start()
     assert len(await stand.files()) == 3

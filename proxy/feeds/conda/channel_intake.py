@@ -70,6 +70,8 @@ class Taken(msgspec.Struct, frozen=True, array_like=True):
     shards_last_modified: str | None = None
     #: What is wrong with single forms of the index, by their file names.
     troubles: dict[str, FormTrouble] = {}
+    #: The Last-Modified of what was taken last, whether the full file or a shard index.
+    changed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,10 @@ class _Troubles:
         """Tell whether the form is not to be asked for yet."""
         found = self.noted.get(form)
         return found is not None and found.since_ms <= self._now_ms < found.until_ms
+
+    def is_due(self, form: str) -> bool:
+        """Tell whether the form was in trouble and is to be tried again now."""
+        return form in self.noted and not self.rests(form)
 
     def note(self, form: str, error: UpstreamError) -> None:
         before = self.noted.get(form)
@@ -166,7 +172,7 @@ class ChannelIntake:
         try:
             found = await self._by_any_file(known, index, work)
         except UpstreamError:
-            if index is None or held.generation is not None:
+            if index is None:
                 raise
         if found is Nothing.UNCHANGED:
             # A shard index that tells of more than the file is asked for again.
@@ -174,7 +180,8 @@ class ChannelIntake:
         if isinstance(found, Taken):
             return found
         if index is not None:
-            wanted = await asyncio.to_thread(wanted_shards, None, index.index)
+            before = held.generation.snapshot if held.generation is not None else None
+            wanted = await asyncio.to_thread(wanted_shards, before, index.index)
             return await self._by_shards(known, index, wanted, work)
         await self._check_absence(found is Nothing.FORBIDDEN, held)
         self._tally.count("index_answers", "absent")
@@ -220,6 +227,7 @@ class ChannelIntake:
                 work.troubles.note(f"repodata.json{packing}", error)
                 trouble = trouble or error
                 continue
+            work.troubles.forget(f"repodata.json{packing}")
             if isinstance(found, Taken) or found is Nothing.UNCHANGED:
                 return found
             if found is Nothing.FORBIDDEN:
@@ -251,7 +259,7 @@ class ChannelIntake:
         work.troubles.forget(f"repodata.json{file.packing}")
         return msgspec.structs.replace(
             known, stem=made["stem"], names=made["names"], packing=file.packing, etag=file.etag,
-            last_modified=file.last_modified, troubles=work.troubles.noted,
+            last_modified=file.last_modified, troubles=work.troubles.noted, changed=file.last_modified,
         )  # fmt: skip
 
     # -- shards --------------------------------------------------------------------------------------------
@@ -357,8 +365,9 @@ class ChannelIntake:
         """Take the shards that came; one that did not leaves its name as it was, and is wanted again."""
         made = await self._ingest(work, shard_index=str(index.path), shards=str(work.incoming))
         taken = msgspec.structs.replace(
-            known, stem=made["stem"], names=made["names"], troubles=work.troubles.noted
-        )
+            known, stem=made["stem"], names=made["names"], troubles=work.troubles.noted,
+            changed=known.shards_last_modified,
+        )  # fmt: skip
         if missing:
             taken = msgspec.structs.replace(taken, shards_etag=None, shards_last_modified=None)
         return taken
@@ -414,19 +423,27 @@ class ChannelIntake:
 def _order(known: Taken, work: _Work) -> list[str]:
     """Return the packings in the order in which they are asked for: that of last time first, unless it is bz2.
 
-    bz2 is for channels that have nothing else. One in trouble is left alone, unless all of them are.
+    bz2 is for channels that have nothing else. A better one that was in trouble comes before that of last time again
+    once its rest is over. One in trouble is left alone, unless all of them are.
     """
     first = known.packing if known.stem and known.packing != PACKINGS[-1] else PACKINGS[0]
-    order = sorted(PACKINGS, key=lambda each: each != first)
+    better = PACKINGS[: PACKINGS.index(first)]
+    due = {packing for packing in better if work.troubles.is_due(f"repodata.json{packing}")}
+    order = sorted(PACKINGS, key=lambda each: each != first and each not in due)
     well = [packing for packing in order if not work.troubles.rests(f"repodata.json{packing}")]
     return well or order
 
 
 def _is_older(file: FullFile, known: Taken) -> bool:
-    """Tell whether a file in another packing than that of last time is older than what is held, or may be (bz2)."""
-    if file.last_modified is None or known.last_modified is None:
-        return file.packing == PACKINGS[-1]
+    """Tell whether a file in another packing than that of last time is older than what is held, or may be (bz2).
+
+    zst and json decide where shards are in doubt, and may be written a moment before these; bz2 may be of any age.
+    """
+    is_doubtful = file.packing == PACKINGS[-1]
+    held = known.changed if is_doubtful else known.last_modified
+    if file.last_modified is None or held is None:
+        return is_doubtful
     try:
-        return parsedate_to_datetime(file.last_modified) < parsedate_to_datetime(known.last_modified)
+        return parsedate_to_datetime(file.last_modified) < parsedate_to_datetime(held)
     except (TypeError, ValueError):
-        return file.packing == PACKINGS[-1]
+        return is_doubtful

@@ -19,7 +19,7 @@ from proxy.conda.pack import BadPack
 from proxy.conda.reading import BadStream, Packing, read
 from proxy.conda.shard_pack import ShardPacker
 from proxy.conda.snapshot import Top
-from proxy.conda.split import BadRepodata, split
+from proxy.conda.split import BadRepodata, Repodata, split
 from proxy.feeds.conda.draft import Draft, drafting
 from proxy.feeds.conda.first_sight import FirstSight
 from proxy.feeds.conda.packs import Generation, open_generation
@@ -132,12 +132,24 @@ def _read_in(order: Order) -> _ReadIn:
         assert index is not None and order.shards is not None
         reader = _shard_reader(index, Path(order.shards))
         return _ReadIn(index.relations, index.base_url, lambda ingest: ingest_shards(ingest, index, reader))
-    with Path(order.source).open("rb") as file:
-        source = file if not order.coding else BytesIO(_uncoded(file.read(), order))
-        document = read(source, Packing(order.packing), max_output=order.max_output)
-    cut = split(document)
+    cut = _cut(Path(order.source), order)
     digests = index.digests if index is not None else {}
     return _ReadIn(cut.relations, cut.base_url, lambda ingest: ingest_repodata(ingest, cut, digests))
+
+
+def _cut(source: Path, order: Order) -> Repodata:
+    """Cut the full index as it was sent, else without the coding that it is said to have.
+
+    Servers name a packing (`.zst`, `.bz2`) as a coding, or one that is not there. Raises BadStream, BadRepodata.
+    """
+    packing = Packing(order.packing)
+    with source.open("rb") as file:
+        try:
+            return split(read(file, packing, max_output=order.max_output))
+        except (BadStream, BadRepodata):
+            if not order.coding:
+                raise
+    return split(read(BytesIO(_uncoded(source.read_bytes(), order)), packing, max_output=order.max_output))
 
 
 def _uncoded(data: bytes, order: Order) -> bytes:
