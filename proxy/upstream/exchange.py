@@ -4,7 +4,7 @@ It ends once, as a success, as a failure, or without telling anything about the 
 ourselves); whatever comes first counts. Slot, breaker and health hear of it here and nowhere else.
 
 An origin that answers "not you", "not this" or "not so" (401, 403, 405, 501 and the like) to one request works: that
-is no failure of the origin. An answer of which next to nothing comes for some seconds gives its slot up.
+is no failure of the origin. An answer of which next to nothing comes for a second gives its slot up.
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from proxy.upstream.health import RemoteHealth
 from proxy.upstream.slots import Slot
 from proxy.upstream.status import NOT_DONE
 
-#: How often it is looked at what came, in seconds, and what is slow.
-_LOOK_S = 3.0
+#: How often it is looked at what came, in seconds, and what is slow. As many slow transfers as may go on without a slot
+#: have given theirs up before somebody who stands behind them loses patience.
+_LOOK_S = 1.0
 SLOW_BYTES_PER_S = 128 * 1024
 
 
@@ -47,7 +48,7 @@ class Exchange:
         self._on_broken = on_broken
         self._on_end = on_end
         self._received = 0
-        self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look, 0)
+        self._timer: asyncio.TimerHandle | None = None
         #: The source's origin, where another document is asked for in this one's place: of its failures only one counts
         #: against the source, that the host cannot be reached.
         self._substitute_at = substitute_at
@@ -59,6 +60,8 @@ class Exchange:
         self._health.answered(self._clock.monotonic() - self._began)
         self._gate.answered()
         self._tell()
+        if self._timer is None and not self._is_over:
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look, self._received)
 
     def received(self, size: int) -> None:
         self._received += size
@@ -97,7 +100,8 @@ class Exchange:
         if self._is_over:
             return False
         self._is_over = True
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._health.in_flight -= 1
         self._slot.release()
         return True
@@ -107,10 +111,10 @@ class Exchange:
             self._on_end()
 
     def _look(self, before: int) -> None:
-        """Give the slot up if an answer has begun and next to nothing of it has come since the last look.
+        """Give the slot up if next to nothing of the answer has come since it began, or since the last look.
 
         An origin that has not answered yet may be at work: it gets no more than its number of requests.
         """
-        if self._is_answered and self._received - before < _LOOK_S * SLOW_BYTES_PER_S:
+        if self._received - before < _LOOK_S * SLOW_BYTES_PER_S:
             self._slot.park()
         self._timer = asyncio.get_running_loop().call_later(_LOOK_S, self._look, self._received)

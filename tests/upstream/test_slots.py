@@ -6,18 +6,21 @@ import pytest
 
 from proxy.upstream import exchange, slots
 from proxy.upstream.errors import Busy
+from proxy.upstream.remote import Remote
 from proxy.upstream.slots import Rank, Slots
 from tests.support.faults import Fault
 from tests.support.origin import Origin
 from tests.upstream.conftest import Dial
 
+LOOK_S, PATIENCE_S = exchange._LOOK_S, slots.LONGEST_PATIENCE_S
 SLOW = (Fault(drip=(64, 0.05)), Fault(stall_at=100))
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "_LOOK_S", 0.1)
-    monkeypatch.setattr(slots, "LONGEST_PATIENCE_S", 1.0)
+    """Everything takes a tenth of its time."""
+    monkeypatch.setattr(exchange, "_LOOK_S", LOOK_S / 10)
+    monkeypatch.setattr(slots, "LONGEST_PATIENCE_S", PATIENCE_S / 10)
 
 
 @pytest.mark.parametrize("fault", SLOW, ids=["drip", "stall"])
@@ -111,3 +114,30 @@ async def test_whoever_waits_for_a_slot_gets_an_answer_after_one_patience(
 def test_nobody_waits_until_pip_gives_up() -> None:
     assert Slots(8, 30.0)._patience_s < 15
     assert Slots(8, 0.5)._patience_s == 0.5
+
+
+async def test_who_stands_behind_many_slow_transfers_is_served(dial: Dial) -> None:
+    async with Origin() as origin:
+        origin.add("/cold", b"cold")
+        remote = dial(origin.url, concurrency=4, read_timeout_s=20.0)
+        slow = []
+        for number in range(15):
+            origin.add(f"/slow{number}", b"x" * 400_000, faults=SLOW[0])
+            slow.append(asyncio.create_task(_drained(remote, f"slow{number}")))
+        await asyncio.sleep(0)
+        assert (await remote.open("cold")).status == 200
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def _drained(remote: Remote, url: str) -> None:
+    async with await remote.open(url) as stream:
+        async for _ in stream.chunks():
+            pass
+
+
+def test_all_that_may_go_on_slowly_do_within_one_patience() -> None:
+    limit = 8
+    rounds = limit * slots._PARKED_PER_SLOT / (limit - 1)
+    assert rounds * LOOK_S < PATIENCE_S
