@@ -146,15 +146,14 @@ class Intake:
         """Take a page that has turned out to be large."""
         ask = self._index.page(name)
         async with temporary_folder("feedgate-page-") as folder:
-            stream = await self._remote.open(
-                ask.url, accept=ask.accept, index=True, max_bytes=self._upstream.max_index_size_bytes
-            )
+            most = self._upstream.max_index_size_bytes
+            stream = await self._remote.open(ask.url, accept=ask.accept, index=True, max_bytes=most)
             async with stream:
-                if stream.status != 200 or stream.headers.get("content-encoding", "identity") != "identity":
+                if stream.status != 200:
                     raise BadAnswer("origin", "a large index page did not come as it was asked for")
                 digest = await _save(stream, folder / "page")
             page = Received(stream.url, _type(stream.headers), b"", _serial(stream.headers))
-            reading = ReadingInChild(self._index, page, stream.headers, folder, digest)
+            reading = ReadingInChild(self._index, page, stream.headers, folder, digest, most)
             return await self._changed(name, held, reading, companion, now_ms)
 
     async def _changed(

@@ -53,21 +53,25 @@ class ReadingHere:
 
 
 class ReadingInChild:
-    """A page in a file of its own `folder`, read by children; `page` has no body."""
+    """A page in a file of its own `folder`, read by children; `page` has no body.
+
+    A Content-Encoding that nobody asked for is taken off there; `most` bounds what comes out, in bytes.
+    """
 
     def __init__(
-        self, index: NameIndex, page: Received, headers: Mapping[str, str], folder: Path, digest: str
+        self, index: NameIndex, page: Received, headers: Mapping[str, str], folder: Path, digest: str, most: int
     ) -> None:
         self.page = page
         self.headers = headers
         self.digest = digest
         self._index = index
         self._folder = folder
+        self._coding = {"coding": headers.get("content-encoding", ""), "most": most}
 
     async def ingest(self, name: str, companion: bytes | None, previous: bytes | None) -> Ingested:
         await asyncio.to_thread(self._write, companion, previous)
         page = {"url": self.page.url, "content_type": self.page.content_type, "serial": self.page.serial}
-        made = await self._run("ingest", name=name, page=page)
+        made = await self._run("ingest", name=name, page=page, **self._coding)
         if "bad" in made:
             raise BadIndex(made["bad"])
         dropped = tuple((str(file), str(why)) for file, why in made.pop("dropped"))

@@ -1,5 +1,7 @@
 """Pages of more than 16 MiB: read by a child up to the upstream's `max_index_size`, and as good as any other."""
 
+import base64
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,21 @@ async def test_a_large_page_is_served_like_any_other(origin: Origin, tmp_path: P
         show(origin, index, small(index), '"3"')
         await lists(gateway, 3)
         assert gateway.app.base.tally.of("index_answers", "changed") == 3
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+async def test_a_large_page_that_always_comes_in_a_coding_is_served(
+    origin: Origin, tmp_path: Path, coding: str
+) -> None:
+    index = index_of(origin)
+    body = small(index)
+    # Noise: what shrinks to nearly nothing is a bomb.
+    noise = base64.b64encode(random.Random(0).randbytes(13 * MIB))
+    show(origin, index, body[:-1] + b',"noise":"' + noise + b'"}')
+    origin.always(index.page_path("demo"), Fault(encoding=coding))
+    async with Gateway(tmp_path, feed(upstream(index.url, read_timeout_s=20.0))) as gateway:
+        got = await gateway.get(PAGE, Accept=JSON)
+        assert (got.status, [file["filename"] for file in got.json()["files"]]) == (200, [WHEEL])
 
 
 async def test_a_large_page_of_unknown_length_is_served(origin: Origin, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from proxy.feeds.shards import BadIndex, Ingested, Received
 from proxy.model.redact import SecretUrl
 from proxy.model.sights import Sights
 from proxy.pypi.project import Project
+from proxy.upstream.decode import decode
+from proxy.upstream.errors import UpstreamError
 
 #: Reasons that are told.
 _MOST_DROPPED = 1000
@@ -19,13 +21,16 @@ _MOST_DROPPED = 1000
 def ingest(order: dict[str, Any]) -> dict[str, Any]:
     """Read `page` of the folder and write `project`; return what else is told of it, or {"bad": why}."""
     folder = Path(order["folder"])
-    page = Received(body=(folder / "page").read_bytes(), **order["page"])
     try:
+        body = decode((folder / "page").read_bytes(), order["coding"], max_bytes=order["most"])
+        page = Received(body=body, **order["page"])
         made = _index(order).ingest(
             order["name"], page, _held(folder, "companion"), _held(folder, "previous")
         )
     except BadIndex as bad:
         return {"bad": str(bad)}
+    except UpstreamError as bad:
+        return {"bad": bad.detail}
     (folder / "project").write_bytes(msgspec.msgpack.encode(made.payload))
     return {
         "files": dict(made.files), "serial": made.serial, "dropped": list(made.dropped)[:_MOST_DROPPED],
