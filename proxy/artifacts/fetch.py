@@ -121,18 +121,20 @@ class Fetch:
     async def _fetch(self, first: int) -> Blob | Exception:
         """Fetch from the sources from number `first` on; return the artifact, or what went wrong.
 
-        Wrong bytes get one more try at once.
+        Wrong bytes get one more try at once; that of coded ones is to take them the other way.
         """
-        problem = Problem("internal", "nothing was tried")
+        problem, is_other_way = Problem("internal", "nothing was tried"), False
         for _ in range(2):
             inflow = Inflow(
-                self.sources, self.expected, self.expected.hashes(), self.rules, self.store.pools, first=first
-            )
+                self.sources, self.expected, self.expected.hashes(), self.rules, self.store.pools, first=first,
+                is_other_way=is_other_way,
+            )  # fmt: skip
             try:
                 return await self._try(inflow)
             except WrongBytesError as wrong:
-                first = inflow.next_source()
-                problem = await self._wrong(wrong, inflow.source)
+                is_other_way = inflow.is_coded and not is_other_way
+                first = inflow.place if is_other_way else inflow.next_source()
+                problem = await self._wrong(wrong, inflow.source, is_final=not is_other_way)
             except (UpstreamError, Problem) as failure:
                 await self._discard()
                 return failure
@@ -198,11 +200,14 @@ class Fetch:
             handover.inflow = None
         return Problem("disk-full", "the file was passed through and not kept")
 
-    async def _wrong(self, wrong: WrongBytesError, source: Source) -> Problem:
-        _LOG.error("wrong bytes from an origin: %s", wrong.detail)
-        self.store.tally.count("flights", "wrong-bytes")
+    async def _wrong(self, wrong: WrongBytesError, source: Source, *, is_final: bool) -> Problem:
+        """Begin again after wrong bytes; the source is blamed unless there is another way to take them."""
         problem = wrong.problem()
         await self._fail(problem)
+        if not is_final:
+            return problem
+        _LOG.error("wrong bytes from an origin: %s", wrong.detail)
+        self.store.tally.count("flights", "wrong-bytes")
         if wrong.is_lie:
             await source.wrong_bytes(wrong.detail)
         return problem

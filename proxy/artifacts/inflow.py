@@ -18,6 +18,7 @@ from proxy.artifacts.hashes import Hashes
 from proxy.artifacts.pools import Pools
 from proxy.artifacts.rules import Rules
 from proxy.artifacts.source import Expected, Opened, OriginStreamLike, Source
+from proxy.artifacts.unzipped import NotGzipError, Unzipped, is_gzip
 from proxy.model.problem import Problem
 from proxy.upstream.errors import BadAnswer, Truncated, UpstreamError
 
@@ -50,7 +51,9 @@ class Inflow:
         *,
         first: int = 0,
         opened: Opened | None = None,
+        is_other_way: bool = False,
     ) -> None:
+        """`is_other_way`: a stream with a coding is taken as it was not taken before, sent or decoded."""
         self.hashes = hashes
         #: What the first header told; `opened` gives that of an inflow whose place this one takes.
         self.opened = opened
@@ -65,6 +68,9 @@ class Inflow:
         self._stream: OriginStreamLike | None = None
         self._flow = self._chunks()
         self._prefix: _Prefix | None = None
+        self._is_other_way = is_other_way
+        #: Whether what came has a coding that nobody asked for, so that it may be taken in two ways.
+        self.is_coded = False
 
     @property
     def source(self) -> Source:
@@ -122,6 +128,8 @@ class Inflow:
             except UpstreamError as failure:
                 await self._drop()
                 await self._after(failure)
+            except NotGzipError as error:
+                raise WrongBytesError(f"{self.source.name()} sent no gzip, which it said: {error}") from error
 
     async def _drop(self) -> None:
         stream, self._stream = self._stream, None
@@ -148,7 +156,7 @@ class Inflow:
         etag = None if self.opened is None else self.opened.etag
         start = self.hashes.size if etag is not None else 0
         self.opens += 1
-        stream = await self.source.open(start, etag if start else None)
+        stream = self._plain(await self.source.open(start, etag if start else None))
         try:
             fits = self._judge(stream, start)
         except BaseException:
@@ -159,6 +167,15 @@ class Inflow:
         await stream.close()
         self._forget_etag()
         return None
+
+    def _plain(self, stream: OriginStreamLike) -> OriginStreamLike:
+        """Take gzip off that nobody asked for where the file comes out of it, as far as lengths tell."""
+        self.is_coded = is_gzip(stream)
+        if not self.is_coded:
+            return stream
+        expected = self._expected.size
+        is_file_coded = stream.total is None or (expected is not None and stream.total != expected)
+        return Unzipped(stream, self._pools) if is_file_coded is not self._is_other_way else stream
 
     def _judge(self, stream: OriginStreamLike, start: int) -> bool:
         """Tell whether the stream can be taken. Raises UpstreamError, Problem, WrongBytesError."""
@@ -240,6 +257,9 @@ class Inflow:
         if self._prefix is not None and self._prefix.is_open:
             raise Truncated("origin", f"the file ended before byte {self.hashes.size}")
         if wanted is not None and self.hashes.size < wanted:
+            if self.is_coded:
+                # Its end came, so nothing is missing: it is to be taken the other way.
+                raise WrongBytesError(f"{self.source.name()} sent {self.hashes.size} of {wanted} bytes")
             raise Truncated("origin", f"{self.hashes.size} of {wanted} bytes came")
 
 

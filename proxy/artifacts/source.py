@@ -27,6 +27,10 @@ class OriginStreamLike(Protocol):
     def etag(self) -> str | None: ...
     @property
     def last_modified(self) -> str | None: ...
+    @property
+    def coding(self) -> str:
+        """The Content-Encoding that the origin states; empty if there is none."""
+        ...
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Yield the bytes; raises UpstreamError unless all of them came."""

@@ -59,7 +59,13 @@ class ReadingInChild:
     """
 
     def __init__(
-        self, index: NameIndex, page: Received, headers: Mapping[str, str], folder: Path, digest: str, most: int
+        self,
+        index: NameIndex,
+        page: Received,
+        headers: Mapping[str, str],
+        folder: Path,
+        digest: str,
+        most: int,
     ) -> None:
         self.page = page
         self.headers = headers

@@ -1,8 +1,8 @@
 """An origin's stream: an artifact's bytes as they arrive, exactly as they are stored at the origin.
 
 Nothing is decoded: identity was asked for, and whatever an origin labels with a Content-Encoding all the
-same is handed on as it came, for the digest to judge (A14). Only a strong ETag is handed on, because only
-that may join two parts of a file.
+same is handed on as it came, with that `coding`, for size and digest to judge (A14, C4). Only a strong ETag
+is handed on, because only that may join two parts of a file.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -67,6 +67,8 @@ class OriginStream:
         self.etag = strong_etag(headers)
         self.last_modified = headers.get("last-modified")
         self.headers = headers
+        #: What the origin says to have coded the bytes with, though nobody asked for it.
+        self.coding = headers.get("content-encoding", "")
         #: The URL that was asked, at the mirror that answered, without credentials: what `Remote.rest` wants.
         self.asked = asked
         #: Where the body came from after redirects, without credentials and query.

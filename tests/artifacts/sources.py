@@ -29,6 +29,7 @@ class Turn:
     ignores_if_range: bool = False
     status: int | None = None
     total: int | None = None
+    coding: str = ""
     chunk: int = 64 * 1024
     #: Seconds between chunks.
     pause_s: float = 0.0
@@ -54,6 +55,7 @@ class FakeStream:
         self.total = length if turn.has_length else None
         self.etag = turn.etag
         self.last_modified: str | None = None
+        self.coding = turn.coding
         self.is_closed = False
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -114,7 +114,8 @@ LASTING = {
     "two lengths": Fault(second_length="7"),
     "a length and chunks": Fault(length_and_chunked=True),
     "chunks without end": Fault(endless=True),
-    "an encoding nobody asked for": Fault(encoding="gzip"),
+    "an encoding nobody asked for, and wrong bytes in it": Fault(encoding="gzip", flip_at=1000),
+    "an encoding that is not known": Fault(encoding="zstd"),
     "an unasked part": Fault(unasked_206=True),
     "an unasked 304": Fault(unasked_304=True),
     "wrong bytes": Fault(flip_at=1000),
@@ -126,7 +127,8 @@ LASTING = {
 #: What makes the source rest; the others are breakers' business.
 LIES = {
     "wrong bytes",
-    "an encoding nobody asked for",
+    "an encoding nobody asked for, and wrong bytes in it",
+    "an encoding that is not known",
     "a length that is too long",
     "a length that is too short",
     "chunks without end",

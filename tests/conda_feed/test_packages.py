@@ -44,6 +44,19 @@ async def test_a_package_is_fetched_once_and_served_for_ever(stand: Stand) -> No
     assert fetched(stand) == 1
 
 
+@pytest.mark.parametrize("is_chunked", [True, False])
+async def test_a_package_in_a_coding_that_nobody_asked_for_is_served(stand: Stand, is_chunked: bool) -> None:
+    """C4."""
+    await started(stand, is_held=False)
+    fault = Fault(encoding="gzip", chunked=is_chunked)
+    stand.origin.always(stand.channel.path("linux-64", BIG.file), fault)
+    got = await stand.whole(PATH)
+    assert got is not None and (got.status, got.body) == (200, BIG.data)
+    await stand.settled()
+    assert (await stand.get(PATH)).body == BIG.data
+    assert fetched(stand) == 1
+
+
 async def test_many_that_want_a_cold_package_share_one_fetch(stand: Stand) -> None:
     await started(stand, is_held=False)
     got = await asyncio.gather(*(stand.get(PATH) for _ in range(20)))
