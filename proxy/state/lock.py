@@ -34,7 +34,7 @@ class StateLock:
         except OSError as err:
             raise StateError(
                 f"the state folder {self._path.parent} cannot be used: {err}",
-                ("give this process's user the right to write there, or name another data_dir",),
+                ("make room, give this process's user the right to write there, or name another data_dir",),
             ) from err
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

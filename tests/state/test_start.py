@@ -1,6 +1,7 @@
 """The start is refused, with steps, whenever the state is in doubt; no empty one takes its place (B09)."""
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 import subprocess
@@ -244,6 +245,16 @@ def test_a_lock_tells_its_holder_also_where_the_disk_is_full(
     lock.release()
     assert (tmp_path / "lock").read_bytes() == b""
     assert "No space left" in caplog.text
+
+
+def test_a_lock_that_finds_no_room_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("proxy.state.lock.os.open", full)
+    with pytest.raises(StateError, match="No space left") as refused:
+        StateLock(tmp_path).acquire()
+    assert "make room" in str(refused.value)
 
 
 def test_a_marker_that_cannot_be_written_is_written_by_the_next_start(
