@@ -69,7 +69,7 @@ _FOREIGN_ROWS = (
     " OR typeof(key) != 'text' OR typeof(value) != 'blob' LIMIT 1"
 )
 #: These say that the disk refuses; every other error says that the database is damaged.
-_REFUSALS = frozenset(
+REFUSALS = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -243,7 +243,7 @@ def _translated() -> Iterator[None]:
         raise ShelfFailedError(str(error) or "the database is busy or cannot be written") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
-        if code is not None and code & 0xFF in _REFUSALS:
+        if code is not None and code & 0xFF in REFUSALS:
             raise ShelfFailedError(str(error)) from error
         raise ShelfDamagedError(str(error)) from error
     except (RefusedError, ValueError, TypeError, KeyError, AssertionError) as error:

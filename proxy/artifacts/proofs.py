@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from proxy.artifacts.disk import REFUSALS
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 
@@ -40,20 +41,6 @@ _PRAGMAS = (
     "trusted_schema=OFF",
     "cache_size=-4096",
 )
-#: The disk refuses: the file itself may be sound.
-_REFUSALS = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_NOMEM,
-    }
-)
-
 T = TypeVar("T")
 
 
@@ -148,7 +135,7 @@ class Proofs:
             except (sqlite3.Error, OSError) as error:
                 self._close()
                 code = getattr(error, "sqlite_errorcode", None)
-                is_refusal = isinstance(error, OSError) or (code is not None and code & 0xFF in _REFUSALS)
+                is_refusal = isinstance(error, OSError) or (code is not None and code & 0xFF in REFUSALS)
                 if is_last or is_refusal:
                     self._rests_until = self._clock.monotonic() + _RETRY_S
                     _LOG.warning(
