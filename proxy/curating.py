@@ -7,20 +7,27 @@ from collections.abc import Callable, Mapping
 
 from proxy.base import Base
 from proxy.feeds.conda.comparing import CondaComparing
+from proxy.feeds.conda.depending import CondaDepending
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.selecting import CondaSelecting
 from proxy.feeds.promotion.comparing import Comparing
+from proxy.feeds.promotion.depending import Depending
+from proxy.feeds.promotion.lacks import Lacks
 from proxy.feeds.promotion.promotions import Ground, Promotions
 from proxy.feeds.promotion.reviews import Reviews
+from proxy.feeds.promotion.revocations import Revocations
 from proxy.feeds.promotion.selecting import Selecting
 from proxy.feeds.promotion.watch import Watch
 from proxy.feeds.pypi.comparing import PypiComparing
+from proxy.feeds.pypi.depending import PypiDepending
 from proxy.feeds.pypi.feed import PypiFeed
 from proxy.feeds.pypi.selecting import PypiSelecting
 from proxy.feeds.vaulting import Vaulting
 from proxy.site import Site
 from proxy.web.api.approvals import ApprovalsApi
+from proxy.web.api.explain import ExplainApi
 from proxy.web.api.promotions import PromotionsApi
+from proxy.web.api.revocations import RevocationsApi
 from proxy.web.api.served import Served
 
 
@@ -42,6 +49,12 @@ class Curating:
         comparing: Mapping[str, Comparing] = {
             "pypi": PypiComparing(self._pypi), "conda": CondaComparing(self._conda),
         }  # fmt: skip
+        depending: Mapping[str, Depending] = {
+            "pypi": PypiDepending(lambda: site().keeper, lambda: site().pypi_keeper, base.store),
+            "conda": CondaDepending(),
+        }  # fmt: skip
+        self.revocations = Revocations(base.approvals, base.clock, lambda: depending)
+        self._lacks = Lacks(base.approvals, lambda: depending)
         self.promotions = Promotions(base.approvals, self.vaulting, base.clock, self._ground)
         self.reviews = Reviews(base.approvals, base.clock)
         self.watch = Watch(
@@ -53,11 +66,14 @@ class Curating:
             lambda: comparing,
         )
 
-    def nouns(self, served: Served) -> tuple[PromotionsApi, ApprovalsApi]:
+    def nouns(self, served: Served) -> tuple[PromotionsApi, ApprovalsApi, RevocationsApi, ExplainApi]:
         """Return the management API's part."""
+        approvals = ApprovalsApi(served, self.approvals, self.reviews, self.vaulting)
         return (
             PromotionsApi(served, self.promotions, self.approvals),
-            ApprovalsApi(served, self.approvals, self.reviews, self.vaulting),
+            approvals,
+            RevocationsApi(served, self.revocations, approvals.answer),
+            ExplainApi(served, self._lacks),
         )
 
     def start(self) -> None:

@@ -10,6 +10,8 @@ from proxy.cli.output import USAGE, fail, print_json, print_notes, print_table, 
 from proxy.cli.promote import refuse
 from proxy.config.faults import printable
 
+#: So many of the files whose needs are not known are named.
+MOST_UNREAD = 10
 Feed = Annotated[str, typer.Argument(help="The curated feed.")]
 
 
@@ -59,24 +61,64 @@ def approvals(
 
 def revoke(
     context: typer.Context, feed: Feed,
-    artifact: Annotated[str, typer.Argument(help="The file, or the id of its approval.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; whoever asks for the file is told.")],
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(help="Specs (every approved version that fits), files, ids of approvals."),
+    ] = None,
+    promotion: Annotated[
+        str | None, typer.Option(metavar="ID", help="All that this promotion approved.")
+    ] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; whoever asks for a file is told.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be revoked, and what breaks.")] = False,
     server: ServerUrl = None, key: Key = None, ca: CaFile = None, config: ConfigFile = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Take an approval back: the file is refused from now on."""
-    path = f"/feeds/{segment(feed)}/approvals"
+    """Take approvals back, all that is named or nothing, and tell what breaks: refused from now on."""
+    if not what and promotion is None:
+        fail("say what is revoked: specs, files, or --promotion ID", as_json=as_json)
+        raise typer.Exit(USAGE)
+    if not dry_run and not reason.strip():
+        fail("say why with --reason, or look first with --dry-run", as_json=as_json)
+        raise typer.Exit(USAGE)
+    body = {"specs": what or [], "promotion": promotion, "reason": reason, "dry_run": dry_run}
     try:
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
-            one = _one(api, path, artifact)
-            document = api.send("DELETE", f"{path}/{one['id']}", {"reason": reason}).document
+            document = api.send("POST", f"/feeds/{segment(feed)}/revocations", body).document
     except Refused as err:
-        raise typer.Exit(refuse(err, as_json=as_json)) from err
+        raise typer.Exit(refuse(err, as_json=as_json, done="revoked")) from err
     except AskFailed as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:
-        print_json(document)
+        print_json(document | _only(document, what or []))
         return
-    print(printable(f"revoked {document['artifact']} of {feed}: {reason}"))
+    _show_revoked(document)
+
+
+def _only(document: dict[str, Any], what: list[str]) -> dict[str, Any]:
+    """Return the approval of the one file that was named: programs that revoke one file read it at the top."""
+    items: list[dict[str, Any]] = document["artifacts"]
+    return (
+        items[0] if len(what) == len(items) == 1 and what[0] in (items[0]["artifact"], items[0]["id"]) else {}
+    )
+
+
+def _show_revoked(document: dict[str, Any]) -> None:
+    items, breaks, unread = document["artifacts"], document["breaks"], document["unread"]
+    done = "would be revoked" if document["dry_run"] else "revoked"
+    why = f": {document['reason']}" if document["reason"] else ""
+    for item in items:
+        print(printable(f"{done} {item['artifact']} of {document['feed']}{why}"))
+    if breaks:
+        would = "would break" if document["dry_run"] else "breaks"
+        print(printable(f"this {would} {len(breaks)} that stay approved:"))
+        for each in breaks:
+            print(printable(f"  {each['artifact']} needs {each['needs']}, which {each['met']} met"))
+    elif not unread:
+        print("nothing that stays approved needs it")
+    if unread:
+        more = f" and {len(unread) - MOST_UNREAD} more" if len(unread) > MOST_UNREAD else ""
+        print_notes([f"could not find out what these need: {', '.join(unread[:MOST_UNREAD])}{more}"])
+    if document["dry_run"]:
+        print_notes([f"a dry run: {len(items)} would be revoked of {document['feed']}"])
 
 
 def _one(api: Api, path: str, wanted: str) -> dict[str, Any]:

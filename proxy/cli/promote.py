@@ -56,7 +56,7 @@ def promote(
     print_notes(f"{name} is approved, but its bytes did not come yet: {why}" for name, why in failed.items())
 
 
-def refuse(err: Refused, *, as_json: bool) -> int:
+def refuse(err: Refused, *, as_json: bool, done: str = "promoted") -> int:
     """Print all that was refused; what is wrong with the words themselves is wrong usage."""
     faults, refused = err.document.get("faults"), err.document.get("artifacts")
     if as_json:
@@ -68,7 +68,7 @@ def refuse(err: Refused, *, as_json: bool) -> int:
         return USAGE
     if not isinstance(refused, list):
         return fail(err.message)
-    print_error(f"nothing was promoted: {len(refused)} refused" if refused else err.message)
+    print_error(f"nothing was {done}: {len(refused)} refused" if refused else err.message)
     for each in refused:
         until = f" (until {each['until']})" if each["until"] else ""
         print_error(f"{each.get('spec') or each.get('artifact')}: {each['outcome']}: {each['reason']}{until}")

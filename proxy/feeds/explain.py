@@ -50,6 +50,12 @@ class ExplainItem(msgspec.Struct, frozen=True, kw_only=True):
     approvers: list[str] = []
     #: What every rule of the policy says, in the order in which they are asked; the first that blocks decides.
     findings: list[Judged] = []
+    #: A curated feed: what the file needs and nothing that is shown meets, as the package says it.
+    missing: list[str] = []
+
+    @property
+    def is_shown(self) -> bool:
+        return self.outcome in ("allow", "warn")
 
 
 class Explainer:
@@ -216,6 +222,15 @@ class Explainer:
         name = names[0]
         facts = Facts(file=each.artifact, name=name, version=version_of(each.artifact, name))
         return each._replace(facts=facts)
+
+
+def with_missing(item: ExplainItem, missing: Sequence[str]) -> ExplainItem:
+    """Return what is said of a file that is shown and cannot be installed, because this feed lacks what it needs."""
+    if not missing:
+        return item
+    lacks = f"it needs {', '.join(missing)}, and nothing that this feed shows meets that"
+    reason = f"{item.reason}; {lacks}" if item.reason else lacks
+    return msgspec.structs.replace(item, missing=list(missing), reason=reason)
 
 
 def _absent(artifact: str, rule: str, reason: str) -> ExplainItem:

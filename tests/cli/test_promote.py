@@ -106,6 +106,7 @@ async def test_every_refusal_is_a_line(place: Place, index: FakeIndex) -> None:
         ("promote", "open", "demo"),
         ("approvals", "approved", "--accept", DEMO),
         ("revoke", "approved", DEMO),
+        ("revoke", "approved", "--reason", "x"),
     ],
 )
 async def test_wrong_usage_is_told(place: Place, index: FakeIndex, words: tuple[str, ...]) -> None:
@@ -121,6 +122,32 @@ async def test_a_revoked_file_is_listed_as_such(place: Place, index: FakeIndex) 
     assert [(item["artifact"], item["reason"]) for item in items] == [(DEMO, "CVE-1")]
     result = await call(place, "revoke", "approved", DEMO, "--reason", "again")
     assert result.exit_code == 1 and "no active approval" in result.stderr
+
+
+async def test_revoking_tells_what_breaks_first_by_a_dry_run(place: Place, index: FakeIndex) -> None:
+    made = await read(place, "promote", "approved", "demo", *CLOSURE)
+    result = await call(place, "revoke", "approved", "leaf", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [
+        f"would be revoked {LEAF} of approved",
+        "this would break 1 that stay approved:",
+        f"  {DEMO} needs leaf, which {LEAF} met",
+    ]
+    result = await call(place, "revoke", "approved", "leaf >1", "other", "--reason", "CVE-1")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nothing was revoked: 2 refused" in result.stderr and "leaf >1: unknown" in result.stderr
+    document = await read(place, "revoke", "approved", "--promotion", made["id"], "--reason", "CVE-1")
+    assert {item["artifact"]: item["state"] for item in document["artifacts"]} == {
+        DEMO: "revoked",
+        LEAF: "revoked",
+    }
+    assert (await read(place, "approvals", "approved", "--state", "active"))["items"] == []
+
+
+async def test_explain_says_what_an_approved_package_lacks(place: Place, index: FakeIndex) -> None:
+    await read(place, "promote", "approved", "demo")
+    result = await call(place, "explain", "approved", DEMO)
+    assert result.stdout.startswith(f"{DEMO}: allowed") and "it needs leaf, and nothing" in result.stdout
 
 
 async def test_the_same_key_promotes_once(place: Place, index: FakeIndex) -> None:

@@ -82,15 +82,15 @@ class PromotionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename={"source
     artifacts: list[PromotedItem]
 
 
-def refusal(feed: str, refused: Iterable[Refused]) -> Problem:
-    """Return the problem that tells all of what was refused (contract, section 5)."""
+def refusal(feed: str, refused: Iterable[Refused], done: str = "promoted") -> Problem:
+    """Return the problem that tells all of what was refused (contract, section 5); `done` is what was not."""
     each = list(dict.fromkeys(refused))
     words = {one.outcome for one in each}
     word = next(word for outcome, word in _WORDS if outcome in words or not outcome)
     first = next((one for one in each if _word(one) == word), each[0])
     others = f" (and {len(each) - 1} more)" if len(each) > 1 else ""
     return Problem(
-        word, f"nothing was promoted: {first.what}: {first.reason}{others}", feed=feed,
+        word, f"nothing was {done}: {first.what}: {first.reason}{others}", feed=feed,
         more={"artifacts": [_told(one) for one in each[:_MOST_TOLD]]},
     )  # fmt: skip
 

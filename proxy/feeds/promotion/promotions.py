@@ -230,6 +230,13 @@ def _approval(
 
 def _audited(order: Order, picks: Iterable[Picked]) -> dict[str, object]:
     """Return what the audit tells: what is approved from now on."""
-    new = [{"artifact": pick.found.artifact, "sha256": pick.sha256} for pick in picks if pick.is_new]
+    new = [
+        {
+            "artifact": pick.found.artifact, "name": pick.found.name, "version": pick.found.version,
+            "sha256": pick.sha256,
+        }
+        for pick in picks
+        if pick.is_new
+    ]  # fmt: skip
     already = [pick.found.artifact for pick in picks if not pick.is_new]
     return {"from": order.source, "approved": new, "already": already}

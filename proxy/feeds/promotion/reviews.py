@@ -10,7 +10,7 @@ from proxy.model.clock import Clock
 from proxy.model.problem import Problem
 from proxy.state.approvals import Approvals
 
-_LONGEST_REASON = 4000
+LONGEST_REASON = 4000
 
 
 class Reviews:
@@ -30,8 +30,8 @@ class Reviews:
     async def revoke(self, feed: Feed, id_: str, reason: str, actor: Actor, request_id: str = "") -> Approval:
         """Take an approval back; the file is gone from the gate with the next request."""
         approval = self.find(feed, id_)
-        if not reason.strip() or len(reason) > _LONGEST_REASON:
-            raise Problem("unprocessable", f"say why, in at most {_LONGEST_REASON} characters: reason")
+        if not reason.strip() or len(reason) > LONGEST_REASON:
+            raise Problem("unprocessable", f"say why, in at most {LONGEST_REASON} characters: reason")
         if approval.state == "revoked":
             raise Problem(
                 "conflict", "this approval is revoked already", feed=feed.name, artifact=approval.artifact
@@ -68,4 +68,7 @@ class Reviews:
 
 
 def _told(approval: Approval) -> dict[str, object]:
-    return {"artifact": approval.artifact, "sha256": approval.sha256, "state": approval.state}
+    return {
+        "artifact": approval.artifact, "name": approval.name, "version": approval.version,
+        "sha256": approval.sha256, "state": approval.state,
+    }  # fmt: skip

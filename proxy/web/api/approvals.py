@@ -115,20 +115,20 @@ class ApprovalsApi:
             if wanted in approval.artifact.lower() and self._is_asked(approval, state)
         ]
         some, following = cut(request, asked, lambda approval: approval.id)
-        return ApprovalPage(items=[self._answer(each, request.actor) for each in some], next=following)
+        return ApprovalPage(items=[self.answer(each, request.actor) for each in some], next=following)
 
     async def approval(self, request: Inbound) -> ApprovalAnswer:
         """Tell one approval."""
         await self._vaulting.ready()
         found = self._reviews.find(self._curated(request), request.params["id"])
-        return self._answer(found, request.actor)
+        return self.answer(found, request.actor)
 
     async def revoke(self, request: Inbound, body: RevokeBody) -> ApprovalAnswer:
         """Take an approval back: the file is refused from the next request on."""
         feed = self._reviewed(request)
         actor, id_ = request.actor, request.params["id"]
         revoked = await self._reviews.revoke(feed, id_, body.reason, actor, request.request_id)
-        return self._answer(revoked, actor)
+        return self.answer(revoked, actor)
 
     async def accept(self, request: Inbound, body: AcceptBody) -> ApprovalAnswer:
         """Take the record or file that the origin has by now in place of what was approved."""
@@ -138,7 +138,7 @@ class ApprovalsApi:
         if not actor.may("read", self._reviews.find(feed, id_).source_feed):
             raise Problem("forbidden", "it was approved from a feed that this key may not read")
         accepted = await self._reviews.accept(feed, id_, body.sha256, actor, request.request_id)
-        return self._answer(accepted, actor)
+        return self.answer(accepted, actor)
 
     # -- parts ---------------------------------------------------------------------------------------------
 
@@ -166,7 +166,8 @@ class ApprovalsApi:
                 is_active = approval.state == "active"
                 return is_active and approval.drift is not None and approval.drift.kind == state.value
 
-    def _answer(self, approval: Approval, actor: Actor) -> ApprovalAnswer:
+    def answer(self, approval: Approval, actor: Actor) -> ApprovalAnswer:
+        """Return an approval as the actor may see it."""
         held, drift = self._vaulting.state_of(approval), approval.drift
         # It may name the source's origin.
         is_open = not held.failure or actor.may("read", approval.source_feed)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from proxy.feeds.explain import Explainer, ExplainItem, is_artifact
+from proxy.feeds.explain import Explainer, ExplainItem, is_artifact, with_missing
+from proxy.feeds.promotion.lacks import Lacks
 from proxy.model.problem import Problem
 from proxy.web.access_rights import may_read_policy
 from proxy.web.api.answer import answering
@@ -27,8 +28,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 class ExplainApi:
     """The handler."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, lacks: Lacks) -> None:
         self._served = served
+        self._lacks = lacks
 
     def routes(self) -> tuple[Route, ...]:
         asks = ("artifact", "spec", "limit", "cursor")
@@ -47,7 +49,10 @@ class ExplainApi:
         is_file = artifact is not None or is_artifact(feed.kind, text)
         items = await (explainer.artifact(text) if is_file else explainer.spec(text, page_of(request)))
         some, following = cut(request, items, lambda item: item.artifact)
-        return Explanation(feed=feed.name, items=[self._told(request, item) for item in some], next=following)
+        shown = [(str(item.facts.get("name", "")), item.artifact) for item in some if item.is_shown]
+        missing = await self._lacks.of(feed, self._served.listing(feed), shown)
+        told = [self._told(request, with_missing(item, missing.get(item.artifact, ()))) for item in some]
+        return Explanation(feed=feed.name, items=told, next=following)
 
     def _told(self, request: Inbound, item: ExplainItem) -> ExplainItem:
         """Return what is explained without the policy of a feed behind this one that the asker may not read."""

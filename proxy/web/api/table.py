@@ -8,7 +8,6 @@ from proxy.state.keys import Keys
 from proxy.web.api.audit import AuditApi
 from proxy.web.api.declared import DeclaredApi, Managing, keeping_approvals
 from proxy.web.api.doctor import DoctorApi
-from proxy.web.api.explain import ExplainApi
 from proxy.web.api.feeds import FeedsApi
 from proxy.web.api.keys import KeysApi
 from proxy.web.api.openapi import OpenApi
@@ -43,7 +42,6 @@ def api_routes(
         ReloadApi(managing),
         PackagesApi(served),
         SnippetsApi(served),
-        ExplainApi(served),
         PoliciesApi(served, origins),
         TrialsApi(served),
         AuditApi(trail),
