@@ -12,9 +12,12 @@ server is set aside for as long as the watch runs; what the server makes is coll
 import asyncio
 import contextlib
 import gc
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time, thread_time
+
+from proxy.process import SWITCH_INTERVAL_S
 
 _BEAT_S = 0.02
 _TASKS = Path("/proc/self/task")
@@ -43,10 +46,13 @@ class LagWatch:
     def __init__(self) -> None:
         self.worst = Beat()
         self._task: asyncio.Task[None] | None = None
+        self._switch_interval_s = sys.getswitchinterval()
 
     def start(self) -> None:
         if self._task is None:
             gc.freeze()
+            self._switch_interval_s = sys.getswitchinterval()
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
             self._task = asyncio.create_task(self._watch(), name="lag watch")
 
     async def stop(self) -> None:
@@ -54,6 +60,7 @@ class LagWatch:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            sys.setswitchinterval(self._switch_interval_s)
             gc.unfreeze()
 
     async def _watch(self) -> None:
