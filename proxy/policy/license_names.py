@@ -1,13 +1,25 @@
 """Legacy names of licences: what people wrote before SPDX, and the identifier that they meant. A table.
 
 Only names that mean one licence are here; a name that leaves something open ("BSD", "GPL") is left to the families.
-Texts are compared without case, punctuation and the words that say nothing ("the", "license", "version").
+Texts are compared without case, punctuation and the words that say nothing ("the", "license", "version"). "or later"
+is written in many ways, and is no choice between two licences: it becomes "+" before anything reads the text.
 """
 
 import re
 from collections.abc import Mapping
 
 _NOISE = re.compile(r"\b(?:the|licen[cs]e[ds]?|version|v(?=\d|\.)|software|gnu|under)\b|[^a-z0-9+.<>=|&]+")
+_LATER_WORDS = r"(?:later|newer|above|greater|higher|up|upwards?|onwards?|future|subsequent|beyond)"
+_LATER = re.compile(
+    r"[\s,;_-]{0,3}(?P<open>\()?\s?\b(?:or|and)[\s_-]+(?:\(?at\s+your\s+(?:option|choice)\)?,?\s+)?(?:any\s+|the\s+|all\s+)?"
+    rf"{_LATER_WORDS}\b(?:\s+(?:versions?|releases?|licen[cs]es?)\b)?(?:\s+of\s+the\s+licen[cs]e\b)?"
+    r"(?:\s+\(?at\s+your\s+(?:option|choice)\)?)?(?(open)\s?\))",
+    re.IGNORECASE,
+)
+_SAYS_LATER = re.compile(rf"\b{_LATER_WORDS}\b", re.IGNORECASE)
+#: What SPDX itself writes behind an identifier.
+_SPDX_LATER = re.compile(r"[A-Za-z]-[0-9.]+-or-later\b(?!-)")
+_TWICE = re.compile(r"(.+) \1")
 _V = re.compile(r"\bv\.?(?=\d)|(?<=l)v(?=\d)")
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -73,18 +85,44 @@ _NOTHING = frozenset(
 )  # fmt: skip
 
 
+def cut_later(text: str) -> str:
+    """Return the text with "+" for every "or later", however it is written; SPDX's own `-or-later` stays.
+
+    The text is short (proxy.model.bounds).
+    """
+    kept = [found.span() for found in _SPDX_LATER.finditer(text)]
+    return _LATER.sub(lambda found: found[0] if any(a < found.start() < b for a, b in kept) else "+", text)
+
+
+def says_later(text: str) -> bool:
+    """Tell whether a choice of an OR is "any later version" in words that `cut_later` does not know."""
+    return _SAYS_LATER.search(text) is not None and _SPDX_LATER.search(text) is None
+
+
 def _plain(text: str) -> str:
     """Return what is left of a name when case, punctuation and noise are gone."""
-    spaced = _NOISE.sub(" ", _V.sub(" ", text.lower()))
-    return " ".join(spaced.split())
+    spaced = _NOISE.sub(" ", _V.sub(" ", cut_later(text).lower()))
+    plain = " ".join(spaced.split()).rstrip(".").replace(" +", "+").removesuffix(" only")
+    for long, short in _LONG_FORMS:
+        plain = plain.replace(long, short)
+    twice = _TWICE.fullmatch(plain)
+    return twice[1] if twice else plain
 
 
+#: With the noise gone.
+_LONG_FORMS = (
+    ("lesser general public", "lgpl"),
+    ("affero general public", "agpl"),
+    ("affero gpl", "agpl"),
+    ("general public", "gpl"),
+)
 _IDENTIFIERS = {_plain(name): identifier for identifier, names in _NAMES.items() for name in names}
 
 
 def identifier_of(text: str) -> str | None:
     """Return the SPDX identifier, or expression, that a legacy name means, or None."""
-    return _IDENTIFIERS.get(_plain(text))
+    plain = _plain(text)
+    return _IDENTIFIERS.get(plain) or _IDENTIFIERS.get(plain.removesuffix("+"))
 
 
 def says_nothing(text: str | None) -> bool:

@@ -2,7 +2,8 @@
 
 A word is a family ("GPL3", "BSD", "Other") or an SPDX identifier, where `-only`, `-or-later` and `+` of one version
 are one licence, and `…-or-later` in the list means that version and every later one. A tree is blocked when no choice
-in it is left: OR needs one branch that passes, AND needs all of them.
+in it is left: OR needs one branch that passes, AND needs all of them. Where a file says its licence twice (a text and
+a family), either blocks it.
 """
 
 import re
@@ -10,14 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from proxy.policy.families import FAMILIES, families_of_id, family_of_word
-from proxy.policy.license import AllOf, AnyOf, Named, Tree, is_identifier
+from proxy.policy.families import FAMILIES, SILENT_FAMILIES, families_of_id, family_of_word
+from proxy.policy.license import AllOf, AnyOf, Named, Statements, Tree, is_identifier
 from proxy.policy.license_names import identifier_of
 from proxy.policy.wording import quoted
 
 _SUFFIX = re.compile(r"(?:-only|-or-later|\+)\Z", re.IGNORECASE)
 _VERSIONED = re.compile(r"(.*?)-(\d+(?:\.\d+)*)\Z")
-_SILENT_FAMILIES = frozenset({"OTHER", "NONE"})
 
 
 class BadLicenseWord(ValueError):
@@ -48,7 +48,9 @@ class Word:
         if self.family is not None:
             return self.family in licence.families
         if not licence.is_exact:
-            return bool((self.families & licence.families) - _SILENT_FAMILIES)
+            shared = (self.families & licence.families) - SILENT_FAMILIES
+            # Every versioned GPL is of "GPL" as well, which makes version 2 no version 3.
+            return bool(shared - {"GPL"} if len(self.families) > 1 else shared)
         base = base_of(licence.identifier)
         if base == self.base:
             return True
@@ -104,6 +106,8 @@ class Words:
                 return self._worst([self.judge(part) for part in tree.parts], Answer.BLOCKED, Answer.UNKNOWN)
             case AnyOf():
                 return self._worst([self.judge(part) for part in tree.parts], Answer.PASSES, Answer.UNKNOWN)
+            case Statements():
+                return self._worst([self.judge(part) for part in tree.parts], Answer.BLOCKED, Answer.PASSES)
 
     def _named(self, licence: Named) -> Found:
         for word in self._words:
