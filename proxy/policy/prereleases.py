@@ -1,7 +1,9 @@
 """`prereleases = false`: alphas, betas, release candidates and development versions are not shown.
 
-PyPI's versions say it (PEP 440). conda's are read with care: a letter behind a number is a pre-release only where a
-number follows ("1.8a1"), because OpenSSL's 1.0.1a, jpeg's 9b and pytz's 2013b are releases.
+PyPI's versions say it (PEP 440). conda's say it in a segment (CEP 33): what stands between ".", "_" and "-". A word for
+a pre-release is its first letters ("2.0beta", "1.0.dev75225b9"); a single letter counts only between a release's number
+and one of its own, with no other letter in the segment ("1.8a1", "3.0.b127"). So OpenSSL's 1.0.1a, jpeg's 9b and pytz's
+2013b are releases, and so are R15B01 and what ends in a git hash ("0.106.gf8a69d0", "6454.b4445ee52", "4445b52").
 """
 
 import re
@@ -18,9 +20,11 @@ from proxy.policy.rule import blocked
 from proxy.policy.settings import Kind
 from proxy.policy.wording import quoted
 
-_CONDA = re.compile(
-    r"(?:(?<=\d)|(?<=[._-]))(?:(?:a|b|c|rc)[._-]?\d+|(?:rc|alpha|beta|pre|preview|dev)(?:[._-]?\d+)?)(?![a-z])"
-)
+_SEPARATORS = re.compile(r"[._-]+")
+_WORD = re.compile(r"\d*(?:dev|rc|alpha|beta|pre|preview)(?![a-z])")
+#: A hash's: four to seven digits in front, more than four behind a letter that stands first, seven characters in all.
+_HASH_CHARS = 7
+_LETTER = re.compile(r"(?:\d{1,3}|\d{8,})[abc]\d+|\d{4,7}[abc]\d|[abc]\d{1,4}")
 
 
 _VERSION_OF: Callable[[Facts], str | None] = attrgetter("version")
@@ -34,11 +38,18 @@ def is_prerelease(kind: Kind, version: str | None) -> bool:
     if version is None:
         return False
     if kind == "conda":
-        return _CONDA.search(version.lower().partition("+")[0]) is not None
+        segments = _SEPARATORS.split(version.lower().rpartition("!")[2].partition("+")[0])
+        return any(map(_is_prerelease_segment, segments))
     try:
         return Version(version).is_prerelease
     except ValueError:  # InvalidVersion, or more digits than Python reads
         return False
+
+
+def _is_prerelease_segment(segment: str) -> bool:
+    if _WORD.match(segment):
+        return True
+    return len(segment) != _HASH_CHARS and _LETTER.fullmatch(segment) is not None
 
 
 @dataclass(frozen=True, slots=True)
