@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
 #: Raised when the same policy over the same facts may give other verdicts: views and documents are made anew.
-EDITION = 1
+EDITION = 2
 
 Kind = Literal["conda", "pypi"]
 Leniency = Literal["allow", "warn", "hold", "block"]

@@ -76,7 +76,7 @@ def test_a_real_conda_licence_is_met_by_the_family_that_conda_build_gives_it() -
     ],
 )
 def test_families_that_a_text_names(text: str, named: set[str], is_name: bool) -> None:
-    assert mentions_of(text) == (named, is_name)
+    assert tuple(mentions_of(text)) == (named, is_name)
 
 
 @pytest.mark.parametrize(
