@@ -32,7 +32,7 @@ from proxy.web.guard import Guard
 from proxy.web.health import Health, Readiness
 from proxy.web.kinds.conda import CondaEndpoints
 from proxy.web.kinds.pypi import PypiEndpoints
-from proxy.web.log import is_json
+from proxy.web.log import is_json, set_level
 from proxy.web.metrics import Metrics
 from proxy.web.respond import Responder
 from proxy.web.rights import shown_to
@@ -200,6 +200,8 @@ class App:
         restart = tuple(
             f"{key} needs a restart; the former value stays in force" for key in differing.needs_restart
         )
+        if settings.server.tls_cert and "server.header_timeout" in differing.applicable:
+            restart += ("server.header_timeout counts for TLS handshakes after a restart",)
         return Prepared(build_site(settings, self.base, self.site), differing.applicable, restart)
 
     def discard(self, prepared: Prepared) -> None:
@@ -209,8 +211,9 @@ class App:
     def put_in_force(self, prepared: Prepared) -> None:
         """Swap in a site, which is the only one that was prepared since the last swap."""
         site = prepared.site
-        retired, self.site, self.settings = self.site, site, site.settings
+        retired, former, self.site, self.settings = self.site, self.settings, site, site.settings
         self._retire(asyncio.create_task(retired.close(site), name="retire site"))
+        self._follow(former, site.settings)
         if site.settings.admin_key is not None:
             self._guard.trust_admin(site.settings.admin_key)
         if self._prefetching is not None:
@@ -219,6 +222,16 @@ class App:
             self._prefetching = asyncio.create_task(site.prefetch(), name="prefetch")
         if self._looking is not None:
             self._look()
+
+    def _follow(self, former: Settings, settings: Settings) -> None:
+        """Take what is not the site's: how the server listens to clients, the cache's size, the log's level."""
+        if settings.server != former.server:
+            self._web.follow(settings.server)
+        if settings.cache != former.cache:
+            limiting = self.base.store.limit(settings.cache.max_size_bytes)
+            self._retire(asyncio.create_task(limiting, name="limit the cache"))
+        if settings.log != former.log:
+            set_level(settings.log)
 
     def _look(self) -> None:
         """Begin (anew, after a reload) to watch what the routes trust."""

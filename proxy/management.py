@@ -34,6 +34,8 @@ P = ParamSpec("P")
 _LOG = logging.getLogger("feedgate")
 #: How long a change waits for its turn.
 _PATIENCE_S = 20.0
+#: How many changed keys a reload names.
+_MOST_NAMED = 20
 
 
 class Prepared(Protocol):
@@ -148,7 +150,7 @@ class Management:
                 raise
             self._running.put_in_force(prepared)
             self.current = loaded
-            return ("the changed settings are in force", *prepared.restart, *loaded.notes)
+            return (*_in_force(prepared), *prepared.restart, *loaded.notes)
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:
@@ -226,6 +228,17 @@ async def _load(load: Callable[P, None], *what: P.args, **more: P.kwargs) -> Non
     except ImportFailed as err:
         _LOG.error("%s", err)
         raise Problem("busy", f"{err}; see the log", retry_after_s=30) from err
+
+
+def _in_force(prepared: Prepared) -> tuple[str, ...]:
+    """Return what a reload has put in force, in words."""
+    keys = prepared.changed
+    if not keys:
+        return (
+            () if prepared.restart else ("nothing has changed; the settings in force are those of the file",)
+        )
+    more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
+    return (f"the changed settings are in force: {', '.join(keys[:_MOST_NAMED])}{more}",)
 
 
 def _with(stored: Stored, noun: str, name: str, thing: Declared | None) -> Stored:

@@ -252,6 +252,11 @@ class BlobStore:
         await self.scanned()
         return await self._removal.prune(target_bytes)
 
+    async def limit(self, max_bytes: int) -> None:
+        """Hold at most so many bytes from now on, and evict at once what is too much."""
+        self.max_bytes = max_bytes
+        await self._make_room()
+
     async def purge(self, match: Callable[[Sha256], bool]) -> Removed:
         """Remove what matches, pinned blobs excepted."""
         await self.scanned()

@@ -1,15 +1,17 @@
 """What a reload changes: which settings can be applied to a running server and which need a restart.
 
-Host, port, workers, folders, the state's place and tls need a restart (contract, section 1); until then the
-old ones stay in force, so `applied` gives settings that a running server can really have.
+Host, port, folders, the state's place and tls need a restart (contract, section 1), and what else `schema.py` marks so;
+until then the old ones stay in force, so `applied` gives settings that a running server can really have.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from proxy.config.schema import SERVER, TLS, Key
-from proxy.config.settings import Settings
+from proxy.config.schema import CACHE, LOG, SERVER, STATE, TLS, Key
+from proxy.config.settings import Cache, Log, Server, Settings, State
 from proxy.config.show import Entry, entries
+
+T = TypeVar("T", Server, Cache, State, Log)
 
 
 class Changes(NamedTuple):
@@ -51,6 +53,14 @@ def _come_and_gone(old: Settings, new: Settings) -> list[str]:
 
 def applied(old: Settings, new: Settings) -> Settings:
     """Return the new settings with those of the old that only a restart can change."""
-    keys: tuple[Key, ...] = (*SERVER, *TLS)
-    kept = {key.attr: getattr(old.server, key.attr) for key in keys if key.restart}
-    return replace(new, server=replace(new.server, **kept), state=old.state)
+    return replace(
+        new,
+        server=_kept(old.server, new.server, (*SERVER, *TLS)),
+        cache=_kept(old.cache, new.cache, CACHE),
+        state=_kept(old.state, new.state, STATE),
+        log=_kept(old.log, new.log, LOG),
+    )
+
+
+def _kept(old: T, new: T, keys: tuple[Key, ...]) -> T:
+    return replace(new, **{key.attr: getattr(old, key.attr) for key in keys if key.restart})

@@ -88,7 +88,7 @@ SERVER = (
     Key("data_dir", "data_dir", kinds.FOLDER, restart=True),
     Key("public_url", "public_url", Kind(_public_url, kinds.as_given)),
     Key("trusted_proxies", "trusted_proxies", list_of(Kind(_network, kinds.as_given))),
-    Key("path_prefix", "path_prefix", Kind(_prefix, kinds.as_given)),
+    Key("path_prefix", "path_prefix", Kind(_prefix, kinds.as_given), restart=True),
     Key("stop_timeout", "stop_timeout_s", kinds.TIMEOUT),
     Key("header_timeout", "header_timeout_s", kinds.TIMEOUT),
     Key("body_timeout", "body_timeout_s", kinds.TIMEOUT),
@@ -101,14 +101,14 @@ TLS = (
 )
 CACHE = (
     Key("max_size", "max_size_bytes", kinds.SIZE),
-    Key("scrub", "scrub_s", kinds.TIMEOUT),
+    Key("scrub", "scrub_s", kinds.TIMEOUT, restart=True),
 )
 STATE = (
     Key("url", "url", Kind(_state_url, lambda url: "sqlite" if url is None else str(url)), restart=True),
 )
 LOG = (
     Key("level", "level", kinds.choice("debug", "info", "warning", "error")),
-    Key("format", "format", kinds.choice("auto", "text", "json")),
+    Key("format", "format", kinds.choice("auto", "text", "json"), restart=True),
 )
 UPSTREAM_DEFAULTS = (
     Key("ttl", "ttl_s", kinds.DURATION),

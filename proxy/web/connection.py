@@ -85,6 +85,10 @@ class Connection(web.RequestHandler):
         self.is_secure = self.is_trusted = self.is_blocked = self.is_half_closed = False
         self.has_head = True
 
+    def follow(self, body_timeout_s: float) -> None:
+        """Take another time for the rest of a body that nobody wants."""
+        self._lingering_time = body_timeout_s
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.wire = cast(asyncio.Transport, transport)
         self.wire.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)

@@ -1,12 +1,14 @@
 """Deadlines of client connections (reliability, 0 item 11): one walk a second, not timers per request.
 
 A head must be complete `header_timeout` after the connection or its first byte; a client that is being
-written to must take something within `write_timeout`. Bodies have their deadline where they are read, idle
-connections aiohttp's own timer. Near the descriptor limit the longest idle connections go first.
+written to must take something within `write_timeout`. Bodies have their deadline where they are read. Idle
+connections have aiohttp's own timer, which knows the `idle_timeout` that they began with; the walk ends them by the one
+in force. Near the descriptor limit the longest idle connections go first.
 """
 
 import asyncio
 import logging
+import math
 import resource
 from dataclasses import dataclass
 from typing import assert_never
@@ -31,12 +33,13 @@ class Limits:
     header_s: float
     write_s: float
     connections: int
+    idle_s: float = math.inf
 
     @classmethod
     def of(cls, settings: Server) -> "Limits":
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = int(soft * DESCRIPTOR_SHARE) if soft != resource.RLIM_INFINITY else 1_000_000
-        return cls(settings.header_timeout_s, settings.write_timeout_s, most)
+        return cls(settings.header_timeout_s, settings.write_timeout_s, most, settings.idle_timeout_s)
 
     @property
     def interval_s(self) -> float:
@@ -48,7 +51,7 @@ class Watch:
     """The open connections and the walk over them."""
 
     def __init__(self, limits: Limits, clock: Clock, metrics: Metrics) -> None:
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._metrics = metrics
         self._task: asyncio.Task[None] | None = None
@@ -68,7 +71,7 @@ class Watch:
         self.connections.add(connection)
         self.is_empty.clear()
         self._metrics.connections = len(self.connections)
-        if len(self.connections) > self._limits.connections:
+        if len(self.connections) > self.limits.connections:
             self._shed()
 
     def closed(self, connection: Connection) -> None:
@@ -91,11 +94,16 @@ class Watch:
             case Phase.CLIENT:
                 if not connection.stuck_since or connection.has_progressed():
                     connection.stuck_since = now
-                return now - connection.stuck_since >= self._limits.write_s
+                return now - connection.stuck_since >= self.limits.write_s
             case Phase.HEAD:
                 connection.head_since = connection.head_since or now
-                return now - connection.head_since >= self._limits.header_s
-            case Phase.IDLE | Phase.HANDLER:
+                return now - connection.head_since >= self.limits.header_s
+            case Phase.IDLE:
+                connection.stuck_since = 0.0
+                if now - connection.idle_since >= self.limits.idle_s:
+                    connection.force_close()
+                return False
+            case Phase.HANDLER:
                 connection.stuck_since = 0.0
                 return False
             case other:
@@ -111,5 +119,5 @@ class Watch:
 
     async def _walk(self) -> None:
         while True:
-            await asyncio.sleep(self._limits.interval_s)
+            await asyncio.sleep(self.limits.interval_s)
             self.look()

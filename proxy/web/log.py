@@ -24,6 +24,11 @@ def is_json(settings: Log, stream: TextIO) -> bool:
     return settings.format == "json" or (settings.format == "auto" and not stream.isatty())
 
 
+def set_level(settings: Log) -> None:
+    """Log from the configured level on."""
+    logging.getLogger().setLevel(_LEVELS[settings.level.lower()])
+
+
 class LogPipe:
     """The configured log; `close` writes what waits."""
 
@@ -35,7 +40,7 @@ class LogPipe:
         self._listener = QueueListener(waiting, target)
         root = logging.getLogger()
         root.addHandler(self._handler)
-        root.setLevel(_LEVELS[settings.level.lower()])
+        set_level(settings)
         self._listener.start()
 
     def close(self) -> None:

@@ -63,22 +63,34 @@ class Listener(web.Server):
         self._door = door
         self._watch = watch
         self._trust = trust
-        self._body_timeout_s = settings.body_timeout_s
+        self.follow(settings)
         self._run = secrets.token_hex(4)
         self._numbers = itertools.count(1)
         self.monotonic = clock.monotonic
+
+    def follow(self, settings: ServerSettings) -> None:
+        """Take these times for connections to come, and for the bodies of all."""
+        self._body_timeout_s = settings.body_timeout_s
+        self._kwargs |= {
+            "keepalive_timeout": settings.idle_timeout_s,
+            "lingering_time": settings.body_timeout_s,
+        }
 
     def __call__(self) -> Connection:
         return Connection(self, loop=self._loop, **self._kwargs)
 
     def opened(self, connection: Connection) -> None:
+        self.judge(connection)
+        self._watch.opened(connection)
+
+    def judge(self, connection: Connection) -> None:
+        """Note whose the connection is, and under which URL it reaches the server."""
         wire = connection.wire
         peer, own = (wire.get_extra_info("peername"), wire.get_extra_info("sockname")) if wire else ("", "")
         connection.client = str(peer[0]) if peer else ""
         connection.is_trusted = self._trust.is_trusted(connection.client)
         scheme = "https" if connection.is_secure else "http"
         connection.base_url = self._trust.local_url(scheme, str(own[0]), int(own[1])) if own else ""
-        self._watch.opened(connection)
 
     def closed(self, connection: Connection) -> None:
         self._watch.closed(connection)
@@ -138,6 +150,18 @@ class WebServer:
         except OSError as error:
             raise CannotListen(_words(settings, error)) from error
         self._watch.start()
+
+    def follow(self, settings: ServerSettings) -> None:
+        """Put changed settings in force, on open connections too; where to listen, and TLS, stay as they were."""
+        self._settings = settings
+        self._trust.follow(settings)
+        self._watch.limits = Limits.of(settings)
+        if self._listener is None:
+            return
+        self._listener.follow(settings)
+        for connection in self._watch.connections:
+            self._listener.judge(connection)
+            connection.follow(settings.body_timeout_s)
 
     async def _bind(self, listener: Listener, context: ssl.SSLContext | None) -> asyncio.Server:
         settings = self._settings

@@ -39,6 +39,10 @@ class Trust:
     """The listed proxies."""
 
     def __init__(self, settings: Server) -> None:
+        self.follow(settings)
+
+    def follow(self, settings: Server) -> None:
+        """Believe what these settings say from now on."""
         self._networks = tuple(ip_network(text, strict=False) for text in settings.trusted_proxies)
         self._public_url = settings.public_url.rstrip("/") if settings.public_url else None
         self._prefix = settings.path_prefix.rstrip("/")

@@ -121,7 +121,10 @@ async def test_a_running_server_is_changed(place: Place, tmp_path: Path) -> None
         assert reloaded.exit_code == 1 and 'feeds.bad.kind: is missing: "pypi" or "conda"' in reloaded.stderr
         server.file.write_text(QUIET_FEED)
         reloaded = await asyncio.to_thread(place.call, "reload", *where)
-        assert (reloaded.exit_code, reloaded.stdout) == (0, "the changed settings are in force\n")
+        assert (reloaded.exit_code, reloaded.stdout) == (
+            0,
+            "nothing has changed; the settings in force are those of the file\n",
+        )
         gone = await asyncio.to_thread(place.call, "feed", "delete", "more", *where)
         assert gone.exit_code == 0 and "more" not in server.app.settings.feeds
 
