@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from proxy.state import fresh
@@ -23,6 +24,8 @@ _LOG = logging.getLogger("feedgate.state")
 #: Up to this size every page is checked at the start; larger files are checked by `doctor`.
 CHECKED_BYTES = 16 * 1024**2
 _MAGIC = b"SQLite format 3\0"
+_NEW = (".new", ".new-journal")
+_UNHIDDEN = ("server.json.new", "reload.json.new", "admin.key.new", "secret.key.new")
 _MARKER_TEXT = (
     "This folder has, or had, a state database (state.sqlite).\n"
     "feedgate does not start without it rather than make an empty one: restore it from a backup,\n"
@@ -216,10 +219,19 @@ class StateFile:
 def sweep_temps(folder: Path, database: Path) -> None:
     """Remove what a killed process left half-written in the state folder. Blocks; whoever calls has the folder's lock.
 
-    Temps of small files are hidden and end in `.new`; those of the database begin with its name.
+    Temps of small files end in `.new` and are hidden (an earlier version's were not), or end in `.tmp`; those of the
+    database begin with its name. Each is a file; what else is so named stays.
     """
-    for place, begins in ((folder, "."), (database.parent, f"{database.name}.")):
+    for place, is_temp in ((folder, _is_temp), (database.parent, partial(_is_temp_of, database.name))):
         with contextlib.suppress(OSError):
-            for path in place.iterdir():
-                if path.name.startswith(begins) and path.name.endswith((".new", ".new-journal")):
+            for path in [path for path in place.iterdir() if is_temp(path.name)]:
+                with contextlib.suppress(OSError):
                     path.unlink()
+
+
+def _is_temp(name: str) -> bool:
+    return name.endswith(".tmp") or (name.endswith(_NEW) and (name.startswith(".") or name in _UNHIDDEN))
+
+
+def _is_temp_of(database: str, name: str) -> bool:
+    return name.startswith(f"{database}.") and name.endswith(_NEW)

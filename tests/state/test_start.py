@@ -172,6 +172,7 @@ async def test_temps_of_killed_starts_are_swept_and_nothing_else_is(tmp_path: Pa
             tmp_path / "state" / f".{each}.new"
             for each in ("server.json", "reload.json", "admin.key", "secret.key")
         ),
+        *(tmp_path / "state" / each for each in ("server.json.new", "x.tmp")),
         *(folder / f"{name}{each}" for each in (".new", ".new-journal", ".before-0001-20261102T090000Z.new")),
     ]
     kept = [
@@ -180,6 +181,7 @@ async def test_temps_of_killed_starts_are_swept_and_nothing_else_is(tmp_path: Pa
         folder / ".mine",
         folder / f"{name}.bak",
     ]
+    (tmp_path / "state" / ".a.new").mkdir()
     for path in (*temps, *kept):
         path.write_bytes(b"x")
     with pytest.raises(StateError):
