@@ -17,6 +17,9 @@ from proxy.config.schema import FEED, KIND_OF, UPSTREAM, Reader, dotted, source_
 from proxy.config.settings import Feed, Route, Upstream
 from proxy.config.upstreams import Around, json_api_of, read_upstream, with_ids
 
+#: What a feed is whose kind is missing or misspelt; no such feed is ever in force.
+UNKNOWN = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -34,30 +37,28 @@ def read_feeds(reader: Reader, node: Table | Given | None, around: Surroundings)
         place = dotted("feeds", name)
         if not kinds.is_feed_name(name):
             reader.fault(place, f"must be {kinds.NAME_MEANING}", source_of(entry))
-        feed = _read_feed(reader, name, reader.table(entry, place), place, around)
-        if feed is not None:
-            feeds[name] = feed
+        feeds[name] = _read_feed(reader, name, reader.table(entry, place), place, around)
     return feeds
 
 
-def _read_feed(reader: Reader, name: str, table: Table, place: str, around: Surroundings) -> Feed | None:
+def _read_feed(reader: Reader, name: str, table: Table, place: str, around: Surroundings) -> Feed:
     reader.known(table, (*(key.name for key in FEED), "upstreams"), place)
     values = reader.values(FEED, table, place)
     if "kind" not in table.entries:
         reader.fault(f"{place}.kind", 'is missing: "pypi" or "conda"', source_of(table))
-    if "kind" not in values:
-        return None
-    _check_kind(reader, table, place, values["kind"])
-    _check_sources(reader, table, place, values["kind"])
-    values["reserved"] = normalized(values.get("reserved", ()), values["kind"])
-    upstreams = _read_upstreams(reader, name, table, place, values["kind"], around)
+    # A kind that is missing or misspelt hides nothing else: the rest is read as far as it is the same for every kind.
+    kind = values.setdefault("kind", UNKNOWN)
+    _check_kind(reader, table, place, kind)
+    _check_sources(reader, table, place, kind)
+    values["reserved"] = normalized(values.get("reserved", ()), kind)
+    upstreams = _read_upstreams(reader, name, table, place, kind, around)
     return Feed(name=name, upstreams=upstreams, **values)
 
 
 def _check_kind(reader: Reader, table: Table, place: str, kind: str) -> None:
     for key in FEED:
         needed = KIND_OF.get(key.name, kind)
-        if key.name in table.entries and kind != needed:
+        if key.name in table.entries and kind not in (needed, UNKNOWN):
             reader.fault(f"{place}.{key.name}", f"is for {needed} feeds only, and this one is {kind}")
 
 
@@ -68,7 +69,7 @@ def _check_sources(reader: Reader, table: Table, place: str, kind: str) -> None:
         reader.fault(
             place, "has both upstreams and curated_from: a feed is open or curated", source_of(table)
         )
-    if not named and kind != "pypi":
+    if not named and kind not in ("pypi", UNKNOWN):
         reader.fault(
             place, f"needs upstreams (or curated_from): a {kind} feed has no default", source_of(table)
         )
@@ -118,10 +119,10 @@ def _check_entry(reader: Reader, given: Given, place: str, kind: str) -> None:
     entry: Mapping[str, Any] = given.value if isinstance(given.value, dict) else {}
     for key in UPSTREAM:
         needed = KIND_OF.get(key.name, kind)
-        if key.name in entry and kind != needed:
+        if key.name in entry and kind not in (needed, UNKNOWN):
             reader.fault(f"{place}.{key.name}", f"is for {needed} feeds only", given.source)
     auth = entry.get("auth")
-    if isinstance(auth, dict) and "token" in auth and kind != "conda":
+    if isinstance(auth, dict) and "token" in auth and kind not in ("conda", UNKNOWN):
         reader.fault(
             f"{place}.auth.token", "is for conda feeds only (it goes into the path as /t/…)", given.source
         )

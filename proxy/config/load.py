@@ -115,7 +115,13 @@ def load(request: Request) -> Loaded:
     # Only where the state lies is asked here; what is wrong with these tables is told below.
     scratch = Reader(request.environ)
     state = _one(scratch, tree, "state", schema.STATE)
-    stored = request.stored(_server(scratch, tree, _base(request)).state_dir, state.get("url"))
+    url = state.get("url")
+    # Where no state can be, none is looked for: the refusal stands among the other faults.
+    stored = (
+        NOTHING
+        if unavailable.is_unavailable(url)
+        else request.stored(_server(scratch, tree, _base(request)).state_dir, url)
+    )
     return _settled(request, reader, tree, stored)
 
 
@@ -125,8 +131,9 @@ def places_of(request: Request) -> tuple[Server, State]:
     tree = _layers(request, reader)
     server = _server(reader, tree, _base(request))
     state = State(**_one(reader, tree, "state", schema.STATE))
-    if reader.faults:
-        raise ConfigError(reader.faults)
+    faults = [*reader.faults, *unavailable.refuse_state(state, reader.sources.get("state.url", ""))]
+    if faults:
+        raise ConfigError(faults)
     return server, state
 
 

@@ -13,6 +13,7 @@ from proxy.config import kinds
 from proxy.config.faults import describe, nearest, quote
 from proxy.config.layers import Given, Table
 from proxy.config.schema import ROUTE, Reader, dotted, source_of
+from proxy.config.secrets import ENCODED
 from proxy.config.settings import Route
 from proxy.model.redact import Secret, SecretUrl
 
@@ -57,7 +58,8 @@ def _take_credentials(reader: Reader, values: dict[str, Any], place: str) -> Non
         return
     parts = urlsplit(proxy.reveal())
     if parts.path.strip("/"):
-        reader.fault(f"{place}.proxy", "must be a URL without a path")
+        advice = f"; {ENCODED}, or give them as username and password" if "@" in parts.path else ""
+        reader.fault(f"{place}.proxy", f"must be a URL without a path{advice}")
     userinfo, at, address = parts.netloc.rpartition("@")
     if not at:
         return

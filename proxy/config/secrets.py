@@ -16,6 +16,11 @@ from proxy.model.redact import Secret, SecretUrl
 
 #: The outbound door asks for none above 8,000, and names are added below a base.
 _LONGEST_URL = 4000
+#: What to do about a password that ends the host's part of a URL too early.
+ENCODED = (
+    "in a user or password write '@' as %40, '/' as %2F, ':' as %3A, '?' as %3F, '#' as %23 and '%' as %25 "
+    "(percent-encoding)"
+)
 _FORMS = 'a string, { env = "NAME" } or { file = "path" }'
 
 
@@ -91,7 +96,8 @@ def check_url(text: str, schemes: tuple[str, ...], *, needs_host: bool = True) -
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError as err:
-        raise RefusedError.because("is not a URL: its host or port cannot be read") from err
+        advice = f"; {ENCODED}" if "@" in text else ""
+        raise RefusedError.because(f"is not a URL: its host or port cannot be read{advice}") from err
     if parts.scheme not in schemes:
         raise RefusedError.because(f"must be a URL that begins with {wanted}")
     if needs_host and (not host or port == 0):
@@ -102,4 +108,5 @@ def check_url(text: str, schemes: tuple[str, ...], *, needs_host: bool = True) -
     if len(text) > _LONGEST_URL:
         raise RefusedError.because(f"is longer than {_LONGEST_URL} characters")
     if parts.query or parts.fragment:
-        raise RefusedError.because("must be a URL without '?' and '#'")
+        advice = f"; {ENCODED}" if "@" in parts.query + parts.fragment else ""
+        raise RefusedError.because(f"must be a URL without '?' and '#'{advice}")

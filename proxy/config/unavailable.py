@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from proxy.config.faults import Fault
-from proxy.config.settings import Feed, Settings
+from proxy.config.settings import Feed, Settings, State
+from proxy.model.redact import SecretUrl
 
 
 class OfServer(NamedTuple):
@@ -23,17 +24,27 @@ class OfFeed(NamedTuple):
     message: str
 
 
+_POSTGRESQL = 'PostgreSQL is not available yet; leave it out or use "sqlite"'
+
+
+def is_unavailable(url: SecretUrl | None) -> bool:
+    """Tell whether no state can be kept at a `[state] url` yet."""
+    return url is not None and not url.reveal().startswith("sqlite")
+
+
 SERVER: tuple[OfServer, ...] = (
     OfServer(
         "server.workers", lambda s: s.server.workers > 1, "more than one worker is not available yet; use 1"
     ),
-    OfServer(
-        "state.url",
-        lambda s: s.state.url is not None and not s.state.url.reveal().startswith("sqlite"),
-        'PostgreSQL is not available yet; leave it out or use "sqlite"',
-    ),
+    OfServer("state.url", lambda s: is_unavailable(s.state.url), _POSTGRESQL),
 )
 FEEDS: tuple[OfFeed, ...] = ()
+
+
+def refuse_state(state: State, source: str) -> Iterator[Fault]:
+    """Yield the fault of a place for the state that does not exist yet."""
+    if is_unavailable(state.url):
+        yield Fault("state.url", _POSTGRESQL, source)
 
 
 def refusals(settings: Settings) -> Iterator[Fault]:

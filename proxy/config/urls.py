@@ -25,6 +25,8 @@ from proxy.model.redact import Secret, SecretUrl
 _HTTP = ("http", "https")
 _TOKEN = re.compile(r"/t/([^/]+)(?=/|\Z)")
 _LOCAL_HOSTS = ("", "localhost")
+#: What ends so is a file of a channel.
+_FILE = re.compile(r"\.(?:json|zst|bz2|gz|msgpack|html)\Z")
 _FORMS = "file:///absolute/folder, or file:folder counted from config.toml's own"
 
 
@@ -37,7 +39,8 @@ class Place(NamedTuple):
 
 def place_kind(feed_kind: str) -> Kind:
     """Return the kind of the upstreams' URLs of a feed."""
-    return Kind(_channel if feed_kind == "conda" else _index, lambda place: str(place.url))
+    # A channel's are the wider ones, for a feed whose kind is not known.
+    return Kind(_index if feed_kind == "pypi" else _channel, lambda place: str(place.url))
 
 
 def is_folder(url: SecretUrl) -> bool:
@@ -61,7 +64,7 @@ def _channel(given: Given, environ: Mapping[str, str]) -> Place:
     url, token = _take_token(url)
     if auth is not None and token is not None:
         raise RefusedError.because("holds a user and a token; give one of them")
-    return Place(_not_a_subdir(as_base(url)), auth or token)
+    return Place(_whole_channel(as_base(url), is_shown=isinstance(given.value, str)), auth or token)
 
 
 def as_base(url: SecretUrl) -> SecretUrl:
@@ -102,11 +105,20 @@ def _folder(text: str, given: Given) -> SecretUrl:
     folder = Path(os.path.normpath(Path(given.base, path)))
     if not folder.is_absolute() or folder == Path("/"):
         raise RefusedError.because(f"names no folder of a channel; write {_FORMS}")
-    return _not_a_subdir(SecretUrl(f"{folder.as_uri()}/"))
+    return _whole_channel(SecretUrl(f"{folder.as_uri()}/"), is_shown=True)
 
 
-def _not_a_subdir(url: SecretUrl) -> SecretUrl:
-    last = urlsplit(url.reveal()).path.rstrip("/").rpartition("/")[2]
-    if last in KNOWN_SUBDIRS:
-        raise RefusedError.because(f'ends in "{last}": give the URL above it, and subdirs = ["{last}"]')
-    return url
+def _whole_channel(url: SecretUrl, *, is_shown: bool) -> SecretUrl:
+    """Return the URL of a channel; one of a subdir or a file is refused with what to write, if it may be shown."""
+    parts = urlsplit(url.reveal())
+    segments = parts.path.strip("/").split("/")
+    file = segments.pop() if _FILE.search(segments[-1]) else None
+    subdir = segments.pop() if segments and segments[-1] in KNOWN_SUBDIRS else None
+    if file is None and subdir is None:
+        return url
+    path = "".join(f"/{segment}" for segment in segments)
+    channel = str(SecretUrl(urlunsplit((*parts[:2], f"{path}/", "", ""))))
+    write = f'"{channel}"' if is_shown else "the URL of the channel, which is above that"
+    alone = f', and subdirs = ["{subdir}"] if the feed is to have no other' if subdir else ""
+    what = f"the file {file}" if file else f"the subdir {subdir}"
+    raise RefusedError.because(f"is the address of {what}, not of a channel: write {write}{alone}")

@@ -95,7 +95,7 @@ def _references(feed: Feed, settings: Settings) -> Iterator[Fault]:
         source = settings.sources.get(place, "")
         if other is None:
             yield Fault(place, f'there is no feed "{name}"{nearest(name, settings.feeds)}', source)
-        elif other.kind != feed.kind:
+        elif other.kind != feed.kind and other.kind and feed.kind:
             yield Fault(place, f'feed "{name}" is {other.kind}, and this one is {feed.kind}', source)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from proxy.config.secrets import ENCODED
 from proxy.config.settings import Route
 from proxy.model.redact import Secret
 from proxy.upstream.errors import AddressRefused, BadAnswer
@@ -63,7 +64,7 @@ def decide(route: Route, environ: Mapping[str, str], target: Target) -> Choice:
         return Choice(None, "route.no_proxy", entry)
     if route.proxy is not None:
         user, password = route.username, route.password
-        return Choice(_proxy(route.proxy.reveal(), user, _revealed(password)), "route.proxy")
+        return Choice(_proxy(route.proxy.reveal(), "route.proxy", user, _revealed(password)), "route.proxy")
     if not route.use_environment:
         return Choice(None, "nothing")
     name, named = _first(environ, f"{target.scheme.upper()}_PROXY", "ALL_PROXY")
@@ -73,7 +74,7 @@ def decide(route: Route, environ: Mapping[str, str], target: Target) -> Choice:
     entry = covering(target, _words(words))
     if entry is not None:
         return Choice(None, exceptions, entry)
-    return Choice(_proxy(named, route.username, _revealed(route.password)), name)
+    return Choice(_proxy(named, name, route.username, _revealed(route.password)), name)
 
 
 def covering(target: Target, no_proxy: Iterable[str]) -> str | None:
@@ -123,20 +124,22 @@ def _is_within(host: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network
     return address in network
 
 
-def _proxy(named: str, username: str | None, password: str | None) -> OutboundProxy:
+def _proxy(named: str, whose: str, username: str | None, password: str | None) -> OutboundProxy:
     url = named.strip() if "://" in named else f"http://{named.strip()}"
     try:
         parts = urlsplit(url)
         if parts.scheme.lower() not in DEFAULT_PORTS:
-            raise BadAnswer(
-                "proxy", "the outbound proxy is not an http or https one; others are not supported"
-            )
+            detail = f"the outbound proxy ({whose}) is not an http or https one; others are not supported"
+            raise BadAnswer("proxy", detail)
         # A proxy without a port is on 80 or 443, as for curl's relatives; 1080 and 3128 must be written.
+        if "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError
         target = parse_target(url).at("/")
         if username is None and parts.username is not None:
             username, password = unquote(parts.username), unquote(parts.password or "")
     except (AddressRefused, ValueError):
-        raise BadAnswer("proxy", "the outbound proxy's URL cannot be read") from None
+        advice = f"; {ENCODED}" if "@" in url else ""
+        raise BadAnswer("proxy", f"the outbound proxy's URL ({whose}) cannot be read{advice}") from None
     return OutboundProxy(target, None if username is None else _basic(username, password or ""), username)
 
 

@@ -219,3 +219,34 @@ def test_a_pypi_feed_has_no_folders(tmp_path: Path) -> None:
         "http:// or https://"
         in faults(tmp_path, PYPI + 'upstreams = ["file:///x"]')["feeds.pypi.upstreams[0].url"]
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (
+            "https://h/conda-forge/linux-64/repodata.json",
+            'the file repodata.json, not of a channel: write "https://h/conda-forge/", and subdirs = ["linux-64"]',
+        ),
+        ("https://h/x/noarch/repodata.json.zst/", 'write "https://h/x/", and subdirs = ["noarch"]'),
+        ("https://h/x/channeldata.json", 'write "https://h/x/"'),
+        ("https://h/x/osx-64", 'the subdir osx-64, not of a channel: write "https://h/x/", and'),
+        ("https://h/t/hunter2/x/osx-64", 'write "https://h/x/", and'),
+        ("https://u:hunter2@h/x/osx-64", 'write "https://h/x/", and'),
+        ("file:x/osx-64/repodata.json", "/x/"),
+    ],
+)
+def test_one_subdir_or_file_is_no_channel_and_what_to_write_is_said(
+    tmp_path: Path, url: str, words: str
+) -> None:
+    found = faults(tmp_path, f'[feeds.c]\nkind = "conda"\nupstreams = ["{url}"]\n')
+    (told,) = found.values()
+    assert words in told
+    assert "hunter2" not in told
+
+
+def test_what_to_write_in_place_of_a_secret_url_is_said_without_it(tmp_path: Path) -> None:
+    text = '[feeds.c]\nkind = "conda"\nupstreams = [{ url = { env = "U" } }]\n'
+    (told,) = faults(tmp_path, text, environ={"U": "https://h/hunter2/linux-64/"}).values()
+    assert "write the URL of the channel, which is above that" in told
+    assert "hunter2" not in told

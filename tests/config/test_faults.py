@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.faults import quote
-from tests.config.loading import PYPI, faults, loads, upstream
+from proxy.config.faults import ConfigError, quote
+from proxy.config.load import places_of
+from tests.config.loading import PYPI, faults, loads, request, upstream
 
 URL = 'url = "https://index.example/simple/"'
 
@@ -154,6 +155,10 @@ def test_what_is_wrong_with_the_server_is_said(tmp_path: Path, lines: str, key: 
         (PYPI + "[routes.direct]\nverify = true", "routes.direct", "cannot be used"),
         (PYPI + '[routes.a]\nproxy = "socks5://p:1"', "routes.a.proxy", "http:// or https://"),
         (PYPI + '[routes.a]\nproxy = "http://p:1/x"', "routes.a.proxy", "without a path"),
+        (PYPI + '[routes.a]\nproxy = "http://user:p@ss/word@proxy"', "routes.a.proxy", "'/' as %2F"),
+        (PYPI + '[routes.a]\nproxy = "http://user:p/word@proxy"', "routes.a.proxy", "'/' as %2F"),
+        (PYPI + '[routes.a]\nproxy = "http://user:p#word@proxy"', "routes.a.proxy", "'#' as %23"),
+        (upstream('url = "https://user:p/w@index.example/simple/"'), "feeds.pypi.upstreams[0].url", "%2F"),
         (PYPI + '[routes.a]\nproxy = "http://u:p@p:1"\nusername = "u"', "routes.a.proxy", "not both"),
         (PYPI + '[routes.a]\nproxy = "http://p:1"\npassword = "p"', "routes.a.password", "needs username"),
         (
@@ -284,3 +289,40 @@ def test_what_works_but_is_probably_not_meant_is_noted(tmp_path: Path, text: str
 )
 def test_an_echoed_value_is_bounded_printable_and_without_credentials(value: object, shown: str) -> None:
     assert quote(value) == shown
+
+
+def test_a_misspelt_kind_and_a_state_that_cannot_be_hide_nothing_else(tmp_path: Path) -> None:
+    """What hangs on the kind is left alone, and nobody says that the feed is not there."""
+    text = """
+    [state]
+    url = "postgresql://u@db/x"
+    [feeds.a]
+    kind = "pypy"
+    offine = true
+    subdirs = ["linux-64"]
+    reserved = ["Corp_*"]
+    upstreams = [{ url = "https://h/x", rout = "r" }, { url = "file:channel" }]
+    [feeds.b]
+    upstreams = [{ feed = "a" }]
+    policy = "gone"
+    [policies.p]
+    blok = []
+    """
+    found = faults(tmp_path, text)
+    assert set(found) == {
+        "state.url",
+        "feeds.a.kind",
+        "feeds.a.offine",
+        "feeds.a.upstreams[0].rout",
+        "feeds.b.kind",
+        "feeds.b.policy",
+        "policies.p.blok",
+    }
+    assert "PostgreSQL is not available yet" in found["state.url"]
+
+
+def test_where_the_data_lie_is_not_told_for_a_state_that_cannot_be(tmp_path: Path) -> None:
+    asked = request(tmp_path, '[state]\nurl = "postgresql://u@db/x"\n[server]\nport = "x"\n')
+    with pytest.raises(ConfigError) as caught:
+        places_of(asked)
+    assert [fault.key for fault in caught.value.faults] == ["server.port", "state.url"]

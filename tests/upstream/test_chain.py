@@ -107,7 +107,16 @@ def test_route_without_a_proxy_and_an_environment_without_one_are_direct(tmp_pat
 
 def test_proxy_that_cannot_be_used_is_told_and_is_no_direct_way(tmp_path: Path) -> None:
     found = chain(tmp_path, feed('"https://a.example/c"'), {"https_proxy": "socks5://p"})
-    assert found.legs[0].because.startswith("impossible: the outbound proxy is not an http or https one")
+    assert found.legs[0].because.startswith(
+        "impossible: the outbound proxy (https_proxy) is not an http or https one"
+    )
+
+
+@pytest.mark.parametrize("url", ["http://user:p@ss/hunter2@proxy:3128", "http://user:hunter2/x@proxy"])
+def test_password_that_is_not_percent_encoded_is_told_as_such(tmp_path: Path, url: str) -> None:
+    found = chain(tmp_path, feed('"https://a.example/c"'), {"HTTPS_PROXY": url})
+    assert "(HTTPS_PROXY) cannot be read; in a user or password write '@' as %40" in found.legs[0].because
+    assert "hunter2" not in found.legs[0].because
 
 
 def test_ca_files_and_verify_are_told_with_their_sources(tmp_path: Path) -> None:
