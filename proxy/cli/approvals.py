@@ -17,7 +17,7 @@ Feed = Annotated[str, typer.Argument(help="The curated feed.")]
 
 def approvals(
     context: typer.Context, feed: Feed,
-    q: Annotated[str | None, typer.Option("--q", metavar="TEXT", help="Only files whose name has this.")] = None,
+    q: Annotated[str | None, typer.Option("--q", metavar="TEXT", help="Only what has this in its name.")] = None,
     state: Annotated[
         str | None,
         typer.Option(metavar="STATE", help="active, revoked, drifted, withdrawn, quarantined or pending."),

@@ -10,6 +10,8 @@ from proxy.cli.output import FAILED, fail, print_error, print_json, print_notes,
 from proxy.config.faults import printable
 
 _LIMIT = 100
+#: So many names of packages stand beside the id of a promotion.
+_NAMES = 5
 
 
 def audit(
@@ -58,12 +60,34 @@ def _show_chain(document: dict[str, Any]) -> None:
         print_error(f"the audit is broken: {document['fault']}; sound up to {head['number']} {head['hash']}")
 
 
+def _subject(item: dict[str, Any]) -> str:
+    """Return what was changed: its id, and beside it what people call it."""
+    names = [name for name in _names(item["after"] or item["before"]) if name != item["subject"]]
+    if not names:
+        return str(item["subject"])
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"{item['subject']} ({', '.join(names[:_NAMES])}{more})"
+
+
+def _names(told: object) -> list[str]:
+    """Return the names that an entry tells: a key's, or those of packages; old entries tell only their files."""
+    if not isinstance(told, dict):
+        return []
+    parts = [*told.get("approved", ()), *told.get("revoked", ()), told]
+    words = (" ".join(str(part[key]) for key in ("name", "version") if part.get(key)) for part in parts)
+    found = (text or part.get("artifact") for text, part in zip(words, parts, strict=True))
+    return [name for name in dict.fromkeys(found) if name]
+
+
 def _show(document: dict[str, Any]) -> None:
     rows = [
         [
             str(item["number"]),
             item["at"],
-            *(printable(item[name]) for name in ("actor", "action", "subject", "detail")),
+            printable(item["actor"]),
+            printable(item["action"]),
+            printable(_subject(item)),
+            printable(item["detail"]),
         ]
         for item in document["items"]
     ]

@@ -17,7 +17,9 @@ def packages(
     context: typer.Context,
     feed: Annotated[str, typer.Argument(help="The feed's name.")],
     name: Annotated[str | None, typer.Argument(help="Only this name, file by file.")] = None,
-    q: Annotated[str, typer.Option("--q", metavar="TEXT", help="Only names that contain this.")] = "",
+    q: Annotated[
+        str, typer.Option("--q", metavar="TEXT", help="Only names that contain this, nearest first.")
+    ] = "",
     hidden: Annotated[bool, typer.Option("--hidden", help="Only what is hidden.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many names.")] = _LIMIT,
     server: ServerUrl = None,

@@ -5,9 +5,11 @@ less. A hidden artifact is told without its digest and size (contract, section 3
 costs the names on it, never the size of the feed. The structs are the management API's answers as they stand.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -31,7 +33,7 @@ class State(StrEnum):
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of names: those that contain `q`, in the order of the alphabet, after the name `after`."""
+    """One page of names: those that contain `q`, nearest first (`nearness`), after the name `after`."""
 
     limit: int
     q: str = ""
@@ -153,6 +155,27 @@ async def page(ask: Ask, after: After, describe: Describe) -> NamePage:
         place = names[-1]
     has_more = len(items) > ask.limit
     return NamePage(items=items[: ask.limit], next=items[ask.limit - 1].name if has_more else None)
+
+
+def nearness(q: str, name: str) -> tuple[int, str]:
+    """Return what names that contain `q` are sorted by: the very name, those that begin with it, the others."""
+    return (0 if name == q else 1 if name.startswith(q) else 2), name
+
+
+def nearest(q: str, names: Iterable[str]) -> list[str]:
+    """Return the names that contain `q`, nearest first. They come in the order of the alphabet."""
+    if not q:
+        return list(names)
+    found = [name for name in names if q in name]
+    exact = [name for name in found if name == q]
+    longer = [name for name in found if name != q and name.startswith(q)]
+    return [*exact, *longer, *(name for name in found if not name.startswith(q))]
+
+
+def following(q: str, names: Sequence[str], after: str | None, count: int) -> Sequence[str]:
+    """Return the next of `nearest` names."""
+    start = 0 if after is None else bisect_right(names, nearness(q, after), key=partial(nearness, q))
+    return names[start : start + count]
 
 
 def _is_asked(item: NameItem, state: State | None) -> bool:

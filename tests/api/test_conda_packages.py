@@ -39,6 +39,14 @@ async def test_every_name_is_on_exactly_one_page(stand: Stand, limit: int) -> No
     assert await names(stand.gateway, "chan", limit=limit, state="hidden") == []
 
 
+@pytest.mark.parametrize("limit", [1, 2, 5])
+async def test_the_very_name_comes_first_and_then_what_begins_with_it(stand: Stand, limit: int) -> None:
+    stand.channel.add(*(package(name) for name in ("a-lib", "lib", "libxml", "lib-a", "zlib")))
+    await stand.start(subdirs=SUBDIRS)
+    found = await names(stand.gateway, "chan", limit=limit, q="lib")
+    assert found == ["lib", "lib-a", "libxml", "a-lib", "zlib"]
+
+
 async def test_a_name_is_told_file_by_file(stand: Stand) -> None:
     fill(stand)
     await stand.start(subdirs=SUBDIRS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.feeds.pypi.listing import names_in
+from proxy.feeds.pypi.listing import nearest_in
 from proxy.pypi.project_list import render_html
 from tests.api.reading import names, problem
 from tests.support.faults import Fault
@@ -45,6 +45,17 @@ async def test_names_are_searched_in_any_spelling(
         await listed(gateway)
         assert await names(gateway, "pypi", q=q) == found
         assert await names(gateway, "pypi", q='naïve "<') == []
+
+
+async def test_the_very_name_comes_first_and_then_what_begins_with_it(
+    tmp_path: Path, index: FakeIndex
+) -> None:
+    index.add(*(wheel(name, "1.0") for name in ("a-leaf", "leaf-a", "oakleaf", "leafs")))
+    async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
+        await listed(gateway)
+        for limit in (1, 2, 9):
+            found = await names(gateway, "pypi", q="Leaf", limit=limit)
+            assert found == ["leaf", "leaf-a", "leafs", "a-leaf", "oakleaf"]
 
 
 async def test_counts_are_told_once_a_project_was_asked_for(tmp_path: Path, index: FakeIndex) -> None:
@@ -118,11 +129,16 @@ async def test_a_wrong_question_is_refused_before_anything_is_asked(
         assert origin.requests == []
 
 
-@pytest.mark.parametrize("wanted", ["", "7", "project-1999", "nope"])
+@pytest.mark.parametrize("wanted", ["", "7", "project-1999", "project-77", "nope"])
 def test_a_page_of_a_large_list_is_the_one_that_a_slow_reader_finds(tmp_path: Path, wanted: str) -> None:
     every = sorted(f"project-{number}" for number in range(20_000))
     path = tmp_path / "list"
     path.write_bytes(b"".join(render_html((name, name.title()) for name in every)))
     for after in ("", "a", every[0], every[7], every[9_999], every[-2], every[-1], "z", "project-5000-"):
-        expected = [name for name in every if name > after and wanted in name]
-        assert names_in(path, after, wanted, 3) == expected[:3]
+        found = [name for name in every if wanted in name]
+        found.sort(key=lambda name: (name != wanted, not name.startswith(wanted), name))
+        place = (after != wanted, not after.startswith(wanted), after)
+        expected = [
+            name for name in found if not after or (name != wanted, not name.startswith(wanted), name) > place
+        ]
+        assert nearest_in(path, after, wanted, 3) == expected[:3]

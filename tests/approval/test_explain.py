@@ -87,3 +87,26 @@ async def _approved(desk: Desk, more: str = "") -> list[str]:
     got = await desk.send("GET", f"/feeds/approved/packages?state=approved{more}")
     assert got.status == 200, got.body
     return [item["name"] for item in got.json()["items"]]
+
+
+async def test_counts_of_names_are_those_of_the_approvals(desk: Desk) -> None:
+    await desk.start(
+        desk.open(),
+        curated(),
+        curated("judged", policy="corp"),
+        policies=(Policy("corp", block=("demo ==1",)),),
+    )
+    for name in ("approved", "judged"):
+        await desk.promote("demo ==2.0", "leaf", to=name)
+    await desk.promote("demo", "leaf", versions="all")
+    await desk.revoke("leaf-2.0-py3-none-any.whl")
+    assert await _counts(desk, "approved") == {"demo": (2, 4, 0), "leaf": (1, 1, 1)}
+    assert await _counts(desk, "approved", "hidden") == {"leaf": (1, 1, 1)}
+    # What a policy hides of them is told, too.
+    desk.gateway.reload(policies=(Policy("corp", block=("demo ==2",)),))
+    assert await _counts(desk, "judged") == {"demo": (0, 0, 2), "leaf": (1, 1, 0)}
+
+
+async def _counts(desk: Desk, feed: str, state: str | None = None) -> dict[str, tuple[int, int, int]]:
+    got = await desk.send("GET", f"/feeds/{feed}/packages" + (f"?state={state}" if state else ""))
+    return {item["name"]: (item["versions"], item["files"], item["hidden"]) for item in got.json()["items"]}

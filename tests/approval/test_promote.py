@@ -5,6 +5,7 @@ import pytest
 from tests.approval.desk import KEY, Desk, curated
 from tests.support.clock import FakeClock
 from tests.support.gateway import until
+from tests.support.wheels import wheel
 
 DEMO1 = "demo-1.0-py3-none-any.whl"
 DEMO2 = "demo-2.0-py3-none-any.whl"
@@ -282,3 +283,12 @@ async def test_the_reviewer_sees_what_is_approved(desk: Desk) -> None:
 async def until_listed(desk: Desk) -> bool:
     got = await until(lambda: desk.page("leaf"), lambda got: got.status == 200)
     return len(got.json()["files"]) == 2
+
+
+async def test_approvals_are_found_by_the_name_of_the_package(desk: Desk) -> None:
+    desk.index.add(wheel("tiny-lib", "1.0"))
+    await desk.start()
+    await desk.promote("tiny-lib", "leaf")
+    for q in ("tiny-lib", "Tiny.Lib", "tiny_lib-1", "ny-l"):
+        assert list(await desk.approvals(q=q)) == ["tiny_lib-1.0-py3-none-any.whl"], q
+    assert await desk.approvals(q="tiny-lob") == {}

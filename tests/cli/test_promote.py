@@ -205,3 +205,15 @@ async def test_what_the_origin_has_made_of_a_file_is_accepted(place: Place, inde
         assert refused.exit_code == 1 and one["sha256"] in refused.stderr
         assert (await call(place, *words, one["sha256"], *whom)).exit_code == 0
         assert (await read(place, "approvals", "approved", "--state", "drifted", *whom))["items"] == []
+
+
+async def test_the_audit_names_packages_and_keys(place: Place, index: FakeIndex) -> None:
+    await read(place, "promote", "approved", "demo", *CLOSURE)
+    await read(place, "revoke", "approved", LEAF, "--reason", "CVE-1")
+    await call(place, "key", "create", "ci", "--read", "open")
+    lines = (await call(place, "audit")).stdout.splitlines()
+    assert [line[line.index("(") : line.index(")") + 1] for line in lines[1:]] == [
+        "(demo 2.0, leaf 1.0)",
+        "(leaf 1.0)",
+        "(ci)",
+    ]

@@ -5,7 +5,6 @@ for, and those that are held from before. Nothing else can be listed, because a 
 """
 
 import asyncio
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -29,8 +28,10 @@ from proxy.feeds.listing import (
     NamePage,
     Package,
     State,
+    following,
     judged,
     moment,
+    nearest,
     page,
 )
 from proxy.feeds.trial import Trial
@@ -62,13 +63,11 @@ class CondaListing:
             names = self._feed.approved_names()
         else:
             names = await self._names(editions)
-        if ask.q:
-            wanted = ask.q.lower()
-            names = tuple(name for name in names if wanted in name)
+        wanted = ask.q.lower()
+        found = nearest(wanted, names) if wanted else names
 
         async def after(name: str | None, count: int) -> Sequence[str]:
-            start = 0 if name is None else bisect_right(names, name)
-            return names[start : start + count]
+            return following(wanted, found, name, count)
 
         async def describe(some: Sequence[str]) -> Sequence[NameItem]:
             return await self._read(lambda: [_counted(name, self._views(editions, name)) for name in some])

@@ -159,7 +159,8 @@ def _entry(before: Approval, after: Approval) -> AuditEntry:
 def _told(approval: Approval) -> dict[str, object]:
     drift = approval.drift
     return {
-        "artifact": approval.artifact, "sha256": approval.sha256, "drift": drift.kind if drift is not None else None,
+        "artifact": approval.artifact, "name": approval.name, "version": approval.version,
+        "sha256": approval.sha256, "drift": drift.kind if drift is not None else None,
         "origin_sha256": drift.sha256 if drift is not None else None,
     }  # fmt: skip
 

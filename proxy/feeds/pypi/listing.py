@@ -8,6 +8,7 @@ known once somebody has asked for it, and told as they were then.
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +20,10 @@ from proxy.feeds.listing import (
     NamePage,
     Package,
     State,
+    following,
     judged,
+    nearest,
+    nearness,
     page,
 )
 from proxy.feeds.pypi.feed import PypiFeed
@@ -56,16 +60,14 @@ class PypiListing:
     async def names(self, ask: Ask) -> NamePage:
         wanted = _RUN.sub("-", ask.q).lower()
         if ask.state is State.HIDDEN:
-            names = [name for name in self._hiding() if wanted in name]
-            return await page(ask, lambda name, count: _following(names, name, count), self._describe)
+            return await self._page_of(ask, wanted, self._hiding())
         if ask.state is State.APPROVED:
-            approved = [name for name in self._approvals.names(self._feed.settings.name) if wanted in name]
-            return await page(ask, lambda name, count: _following(approved, name, count), self._describe)
+            return await self._page_of(ask, wanted, self._approvals.names(self._feed.settings.name))
         blob = await self._feed.names(Form.HTML)
 
         async def after(name: str | None, count: int) -> Sequence[str]:
             try:
-                return await asyncio.to_thread(names_in, blob.path, name or "", wanted, count)
+                return await asyncio.to_thread(nearest_in, blob.path, name or "", wanted, count)
             except FileNotFoundError:
                 detail = "the list of names is being made again"
                 raise Problem("preparing", detail, feed=self._feed.settings.name, retry_after_s=5) from None
@@ -113,9 +115,37 @@ class PypiListing:
             raise self._feed.unknown(name, offer)
         return view
 
+    async def _page_of(self, ask: Ask, wanted: str, names: Sequence[str]) -> NamePage:
+        found = nearest(wanted, names)
+
+        async def after(name: str | None, count: int) -> Sequence[str]:
+            return following(wanted, found, name, count)
+
+        return await page(ask, after, self._describe)
+
     async def _describe(self, names: Sequence[str]) -> Sequence[NameItem]:
+        if self._feed.settings.curated_from:
+            return [await self._approved(name) for name in names]
         known = self._known()
         return [_counted(known[name]) if name in known else NameItem(name=name) for name in names]
+
+    async def _approved(self, name: str) -> NameItem:
+        """Return the counts of a curated feed's name, which its approvals tell; a policy's, or an origin's, say."""
+        feed = self._feed.settings.name
+        active, revoked = self._approvals.of(feed, name), self._approvals.revoked(feed, name)
+        is_quarantined = any(
+            each.drift is not None and each.drift.kind == "quarantined" for each in active.values()
+        )
+        if self._feed.policy is None and not is_quarantined:
+            return NameItem(
+                name=name, versions=len({each.version for each in active.values()}), files=len(active),
+                hidden=len(revoked.keys() - active.keys()),
+            )  # fmt: skip
+        try:
+            view, _ = await self._feed.view(name, offline=True)
+        except Problem:
+            return NameItem(name=name)
+        return _counted(view) if view is not None else NameItem(name=name)
 
     def _known(self) -> dict[str, PypiView]:
         """Return the views in memory by name, each as it was last seen: the newest one comes last."""
@@ -124,29 +154,45 @@ class PypiListing:
         return {view.name: view for view in self._views if view.feed == feed and is_own(view)}
 
     def _hiding(self) -> list[str]:
-        """Return the names of which something is hidden, as far as is known."""
+        """Return the names of which something is hidden, as far as is known; a curated feed's that might be."""
+        if self._feed.settings.curated_from:
+            return sorted(self._approvals.known_names(self._feed.settings.name))
         return sorted(name for name, view in self._known().items() if view.hidden or view.verdict is not None)
 
 
-async def _following(names: Sequence[str], name: str | None, count: int) -> Sequence[str]:
-    return [each for each in names if name is None or each > name][:count]
+def nearest_in(path: Path, after: str, wanted: str, count: int) -> list[str]:
+    """Return the next names of a rendered list (HTML) that contain the text, nearest first. Blocks; raises OSError.
 
-
-def names_in(path: Path, after: str, wanted: str, count: int) -> list[str]:
-    """Return the next names of a rendered list (HTML) that contain the text. Blocks; raises OSError."""
-    last, part = after.encode(), wanted.encode()
+    Those that begin with it stand together in the list, so that they cost no walk through all of it.
+    """
+    place = nearness(wanted, after) if after else (-1, "")
     found: list[str] = []
     with path.open("rb") as file:
-        file.seek(_place(file, last))
-        for chunk in _chunks(file):
-            if part not in chunk:
-                continue
-            for match in _LINE.finditer(chunk):
-                if match[1] > last and part in match[1]:
-                    found.append(match[1].decode("ascii"))
-                    if len(found) == count:
-                        return found
+        if place < (2, ""):
+            last = after if place[0] >= 0 else ""
+            beginning = takewhile(
+                lambda name: name.startswith(wanted), _names_from(file, wanted, "", after=last)
+            )
+            found += islice(beginning, count)
+            place = (2, "")
+        if wanted and len(found) < count:
+            others = (
+                name for name in _names_from(file, "", wanted, after=place[1]) if not name.startswith(wanted)
+            )
+            found += islice(others, count - len(found))
     return found
+
+
+def _names_from(file: BinaryIO, first: str, part: str, *, after: str) -> Iterator[str]:
+    """Yield the names that contain the text, from the first place on that both bounds allow."""
+    least, last, inside = first.encode(), after.encode(), part.encode()
+    file.seek(_place(file, max(least, last)))
+    for chunk in _chunks(file):
+        if inside not in chunk:
+            continue
+        for match in _LINE.finditer(chunk):
+            if match[1] >= least and match[1] > last and inside in match[1]:
+                yield match[1].decode("ascii")
 
 
 def _place(file: BinaryIO, last: bytes) -> int:

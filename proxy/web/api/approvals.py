@@ -1,5 +1,6 @@
 """`/api/v1/feeds/{feed}/approvals`: what is approved, where its bytes are, what its origin has made of it since."""
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -18,6 +19,9 @@ from proxy.web.api.asked import choice_of, cut
 from proxy.web.api.served import Served
 from proxy.web.inbound import Inbound
 from proxy.web.routes import Route
+
+#: PEP 503: runs of these are one hyphen in a normalised name.
+_RUN = re.compile(r"[-_.]+")
 
 
 class ApprovalState(StrEnum):
@@ -109,10 +113,12 @@ class ApprovalsApi:
         await self._vaulting.ready()
         state = choice_of(request, "state", ApprovalState)
         wanted = (request.query_value("q") or "").lower()
+        name = _RUN.sub("-", wanted) if feed.kind == "pypi" else wanted
         asked = [
             approval
             for approval in self._approvals.all_of(feed.name)
-            if wanted in approval.artifact.lower() and self._is_asked(approval, state)
+            if (wanted in approval.artifact.lower() or name in approval.name)
+            and self._is_asked(approval, state)
         ]
         some, following = cut(request, asked, lambda approval: approval.id)
         return ApprovalPage(items=[self.answer(each, request.actor) for each in some], next=following)
