@@ -12,6 +12,11 @@ from proxy.config.load import DEFAULT_FILE, Request
 TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATE = TEMPLATES / "config.toml"
 TWO_FEEDS = TEMPLATES / "two-feeds.toml"
+#: The unapproved feeds are read with a key alone.
+_REVIEWER = (
+    "feedgate key create reviewer --read conda-unapproved --read pypi-unapproved"
+    " --promote conda-approved --promote pypi-approved"
+)
 
 
 def init(
@@ -34,6 +39,8 @@ def init(
         reason = err.strerror if isinstance(err, OSError) else "not a usable path"
         raise typer.Exit(fail(f"{name} cannot be written: {reason}", as_json=as_json)) from err
     steps = _next_steps(name, "pypi-approved" if two_feeds else "pypi")
+    if two_feeds:
+        steps.append(f"{_REVIEWER}{_option(name)}")
     if as_json:
         print_json({"ok": True, "file": str(path.absolute()), "next": steps})
         return
@@ -54,5 +61,9 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _next_steps(name: str, feed: str) -> list[str]:
-    option = "" if name == DEFAULT_FILE else f" --config {name}"
+    option = _option(name)
     return [f"feedgate check-config{option}", f"feedgate serve{option}", f"feedgate snippet {feed}{option}"]
+
+
+def _option(name: str) -> str:
+    return "" if name == DEFAULT_FILE else f" --config {name}"

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from proxy.model.placeholders import CA_FILE, OWN_CA
+
 #: Any user will do; clients only want one beside the password.
 USER = "api"
+_SSL_CERT_FILE = f"export SSL_CERT_FILE={CA_FILE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,17 @@ def feed_url(base: str, feed: str, key: str | None = None) -> str:
 
 
 def snippets(base: str, feed: str, *, key: str | None = None, origins: Sequence[str] = ()) -> list[Snippet]:
-    """Return the lines for each client. `origins` are the channel URLs that pixi shall have from this feed instead."""
+    """Return the lines for each client. `origins` are the channel URLs that pixi shall have from this feed instead.
+
+    Without any (a private channel, a curated feed) pixi gets the feed as a project's channel; no other is redirected.
+    """
     url = feed_url(base, feed, key)
     closed = _with_key(base, feed, key) if key is not None else ()
     return [
         *_conda(url, feed),
         *(one for one in closed if one.tool == "conda"),
         _mamba(url),
-        _pixi(url, origins or ("https://conda.anaconda.org/conda-forge",)),
+        _pixi_mirrors(url, origins) if origins else _pixi_channel(url),
         _rattler(url),
         *(one for one in closed if one.tool == "py-rattler"),
     ]
@@ -50,9 +56,11 @@ def _conda(url: str, feed: str) -> tuple[Snippet, ...]:
             "use this feed, and nothing else",
             (
                 f"conda config --add channels {url}/",
-                "conda config --remove channels defaults",
+                # An older conda adds `defaults` with the first channel, a newer one does not and cannot take it away.
+                f"conda config --add default_channels {url}/",
                 "conda config --set channel_priority strict",
-                "conda config --show channels",
+                "conda config --show channels default_channels",
+                *_ca(url, f"conda config --set ssl_verify {CA_FILE}"),
             ),
         ),
         Snippet("conda", f"install with `-c {feed}`", (f"conda config --set channel_alias {alias}/",)),
@@ -97,15 +105,26 @@ def _mamba(url: str) -> Snippet:
             f"mamba config append channels {url}/",
             "mamba config set channel_priority strict",
             "mamba config list channels",
+            *_ca(url, f"mamba config set ssl_verify {CA_FILE}"),
         ),
     )
 
 
-def _pixi(url: str, origins: Sequence[str]) -> Snippet:
+def _pixi_channel(url: str) -> Snippet:
+    return Snippet(
+        "pixi",
+        "pixi.toml: packages come from this feed, and from nowhere else",
+        ("[workspace]", f'channels = ["{url}"]', *_ca(url, _SSL_CERT_FILE)),
+    )
+
+
+def _pixi_mirrors(url: str, origins: Sequence[str]) -> Snippet:
     lines = ["[mirrors]"]
     lines += [f'"{origin.rstrip("/")}" = ["{url}"]' for origin in origins]
     return Snippet(
-        "pixi", "~/.pixi/config.toml: projects stay as they are, packages come from this feed", tuple(lines)
+        "pixi",
+        "~/.pixi/config.toml: projects stay as they are, packages come from this feed",
+        (*lines, *_ca(url, _SSL_CERT_FILE)),
     )
 
 
@@ -118,5 +137,11 @@ def _rattler(url: str) -> Snippet:
             f'channels = [Channel("{url}")]',
             'platforms = [Platform.current(), Platform("noarch")]',
             'records = await solve(channels, [MatchSpec("python")], platforms=platforms)',
+            *_ca(url, _SSL_CERT_FILE),
         ),
     )
+
+
+def _ca(url: str, way: str) -> tuple[str, ...]:
+    """Return how the client is told of a CA that is the company's own, as a comment."""
+    return (f"{OWN_CA}: {way}",) if url.startswith("https:") else ()

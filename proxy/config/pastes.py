@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from proxy.conda.snippets import snippets as conda_snippets
 from proxy.config.settings import Feed
 from proxy.config.urls import is_folder
-from proxy.pypi.snippets import KEY_PLACEHOLDER
+from proxy.model.placeholders import KEY_PLACEHOLDER
 from proxy.pypi.snippets import WARNING as PYPI_WARNING
 from proxy.pypi.snippets import snippets as pypi_snippets
 

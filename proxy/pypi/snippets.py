@@ -8,18 +8,23 @@ custom.
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-#: Stands where a person puts a key.
-KEY_PLACEHOLDER = "YOUR-KEY"
+from proxy.model.placeholders import CA_FILE, KEY_PLACEHOLDER, OWN_CA
+
 WARNING = "One index only: no extra-index-url and no second source, or packages get around the feed's policy."
 _USER = "__token__"
+#: Poetry keeps this name for itself: "The URL of PyPI is fixed and cannot be set".
+_POETRYS_OWN = "pypi"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def snippets(index_url: str, feed: str, *, with_key: bool = False) -> dict[str, str]:
-    """Return client and text for the feed whose simple index is at `index_url`, with a key if wanted."""
+    """Return client and text for the feed whose simple index is at `index_url`, with a key if wanted.
+
+    Behind https each text says, as a comment, how its client is told of a CA that is the company's own.
+    """
     url = _with_credentials(index_url) if with_key else index_url
     host = _host_to_trust(index_url)
-    return {
+    texts = {
         "pip": _pip(url, host, _netrc(index_url) if with_key else ()),
         "pip.conf": _pip_conf(url, host),
         "requirements": _lines(f"--index-url {url}", *([f"--trusted-host {host}"] if host else [])),
@@ -29,6 +34,26 @@ def snippets(index_url: str, feed: str, *, with_key: bool = False) -> dict[str, 
         "pdm": _pdm(url),
         "dockerfile": _dockerfile(url, host),
     }
+    if urlsplit(index_url).scheme != "https":
+        return texts
+    return {
+        client: f"{text}{OWN_CA}: {way}\n"
+        for (client, text), way in zip(texts.items(), _ca(feed), strict=True)
+    }
+
+
+def _ca(feed: str) -> Sequence[str]:
+    """Return how each client is told of a CA, in the order of the texts."""
+    return (
+        f"pip config set global.cert {CA_FILE}",
+        f"cert = {CA_FILE}",
+        f"PIP_CERT={CA_FILE}",
+        f"export SSL_CERT_FILE={CA_FILE}",
+        f"export SSL_CERT_FILE={CA_FILE}",
+        f"poetry config certificates.{_source(feed)}.cert {CA_FILE}",
+        f"pdm config pypi.ca_certs {CA_FILE}",
+        f"ENV PIP_CERT={CA_FILE} SSL_CERT_FILE={CA_FILE}",
+    )
 
 
 def _pip(url: str, host: str | None, netrc: Sequence[str]) -> str:
@@ -71,8 +96,13 @@ def _uv_pyproject(index_url: str, feed: str, with_key: bool) -> str:
 
 
 def _poetry(index_url: str, feed: str, with_key: bool) -> str:
-    key = [f"poetry config http-basic.{feed} {_USER} {KEY_PLACEHOLDER}"] if with_key else []
-    return _lines(f"poetry source add --priority=primary {feed} {index_url}", *key)
+    name = _source(feed)
+    key = [f"poetry config http-basic.{name} {_USER} {KEY_PLACEHOLDER}"] if with_key else []
+    return _lines(f"poetry source add --priority=primary {name} {index_url}", *key)
+
+
+def _source(feed: str) -> str:
+    return "feedgate" if feed == _POETRYS_OWN else feed
 
 
 def _pdm(url: str) -> str:

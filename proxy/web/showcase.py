@@ -12,10 +12,8 @@ CLOSED = "This feed is closed: put a key that may read it in place of YOUR-KEY."
 
 
 def feed_cards(settings: Settings, base_url: str) -> Sequence[FeedCard]:
-    """Return what the page shows, with the server's URL as the client sees it."""
-    return [
-        _card(feed, feed_url(feed, settings.server, base_url), base_url) for feed in settings.feeds.values()
-    ]
+    """Return what the page shows, in its order, with the server's URL as the client sees it."""
+    return [_card(feed, feed_url(feed, settings.server, base_url), base_url) for feed in _in_order(settings)]
 
 
 def banner(settings: Settings, base_url: str, admin_key: Path | None = None, *, is_new: bool = False) -> str:
@@ -26,7 +24,7 @@ def banner(settings: Settings, base_url: str, admin_key: Path | None = None, *, 
     lines = [f"feedgate listens at {base_url}/"]
     if is_new:
         lines.append(f"New data folder: there was no state in {settings.server.data_dir}")
-    for feed in settings.feeds.values():
+    for feed in _in_order(settings):
         lines += [
             "",
             f"feed {feed.name} ({feed.kind}): {feed_url(feed, settings.server, base_url)}",
@@ -36,6 +34,11 @@ def banner(settings: Settings, base_url: str, admin_key: Path | None = None, *, 
     lines += ["", *(warning for kind, warning in WARNINGS.items() if kind in kinds)]
     lines += [f"The admin key was made just now: {admin_key}"] if admin_key is not None else []
     return "\n".join([*lines, "Lines for other clients: feedgate snippet FEED"])
+
+
+def _in_order(settings: Settings) -> Sequence[Feed]:
+    """Return curated feeds first: they are what developers are meant to use."""
+    return sorted(settings.feeds.values(), key=lambda feed: not feed.curated_from)
 
 
 def _card(feed: Feed, url: str, base_url: str) -> FeedCard:

@@ -252,7 +252,17 @@ def test_init_makes_two_feeds_of_each_kind(place: Place) -> None:
     document = place.json("init", "--two-feeds")
     steps = document["next"]
     assert isinstance(steps, list) and "feedgate snippet pypi-approved" in steps
+    # Reviewers read the unapproved feeds with a key, which comes next; developers see theirs first (U6).
+    assert steps[-1].startswith("feedgate key create reviewer --read conda-unapproved --read pypi-unapproved")
     settings = load(Request.here(None, {})).settings
+    assert {name for name, feed in settings.feeds.items() if feed.anonymous} == {
+        "conda-approved",
+        "pypi-approved",
+    }
+    cards = [card.name for card in feed_cards(settings, "http://h")]
+    assert cards[:2] == ["conda-approved", "pypi-approved"]
+    lines = banner(settings, "http://h").splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("feed ")] == cards
     assert {name: feed.curated_from for name, feed in settings.feeds.items()} == {
         "conda-unapproved": (),
         "conda-approved": ("conda-unapproved",),

@@ -85,7 +85,7 @@ def test_every_client_has_lines_that_name_the_feed() -> None:
     for line in (
         "conda config --add channels http://h:8080/conda/corp/",
         "conda config --show channels",
-        "conda config --remove channels defaults",
+        "conda config --add default_channels http://h:8080/conda/corp/",
         "conda config --set channel_alias http://h:8080/conda/",
         "conda config --set channel_priority strict",
         "default_channels:",

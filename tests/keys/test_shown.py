@@ -7,7 +7,7 @@ import pytest
 
 from proxy.config.pastes import pastes
 from proxy.config.settings import Feed, Upstream
-from proxy.pypi.snippets import KEY_PLACEHOLDER
+from proxy.model.placeholders import KEY_PLACEHOLDER
 from tests.keys.house import House, house
 from tests.support.faults import Fault
 from tests.support.gateway import feed, upstream

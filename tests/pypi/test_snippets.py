@@ -3,7 +3,8 @@ import tomllib
 
 import pytest
 
-from proxy.pypi.snippets import KEY_PLACEHOLDER, WARNING, snippets
+from proxy.model.placeholders import CA_FILE, KEY_PLACEHOLDER, OWN_CA
+from proxy.pypi.snippets import WARNING, snippets
 
 URL = "https://feed.example/pypi/corp/simple/"
 
@@ -69,3 +70,13 @@ def test_pip_is_told_to_trust_a_plain_http_host_elsewhere(url: str, trusted: str
 
 def test_poetry_takes_the_feed_as_its_primary_source() -> None:
     assert f"poetry source add --priority=primary corp {URL}" in snippets(URL, "corp")["poetry"]
+    # Poetry keeps the name of its own source for itself.
+    for text in snippets(URL, "pypi", with_key=True)["poetry"].splitlines():
+        assert text.startswith("#") or " feedgate " in text or "http-basic.feedgate " in text
+
+
+def test_every_client_is_told_how_it_learns_of_a_ca_of_the_company_where_there_is_tls() -> None:
+    for text in snippets(URL, "corp").values():
+        (comment,) = [line for line in text.splitlines() if line.startswith(OWN_CA)]
+        assert CA_FILE in comment
+    assert not any(OWN_CA in text for text in snippets("http://127.0.0.1/simple/", "corp").values())
