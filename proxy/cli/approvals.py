@@ -54,7 +54,8 @@ def approvals(
     if as_json:
         print_json({"items": items})
         return
-    _show(items)
+    words = f"no approvals in '{feed}' yet: `feedgate promote {feed} SPEC` makes some"
+    _show(items, f"no approvals in '{feed}' are like that" if q or state else words)
     if more:
         print_notes(["there are more; --limit gives more of them, --q narrows them down"])
 
@@ -135,7 +136,7 @@ def _one(api: Api, path: str, wanted: str) -> dict[str, Any]:
         raise AskFailed(f"there is no active approval of {wanted}; `feedgate approvals` lists them") from err
 
 
-def _show(items: list[dict[str, Any]]) -> None:
+def _show(items: list[dict[str, Any]], empty: str) -> None:
     rows = [
         [
             item["artifact"], item["version"], rounded(item["size"]) if item["size"] is not None else "",
@@ -143,7 +144,7 @@ def _show(items: list[dict[str, Any]]) -> None:
         ]
         for item in items
     ]  # fmt: skip
-    print_table(["FILE", "VERSION", "SIZE", "APPROVED", "BY", "STATE"], rows)
+    print_table(["FILE", "VERSION", "SIZE", "APPROVED", "BY", "STATE"], rows, empty)
 
 
 def _told(item: dict[str, Any]) -> str:

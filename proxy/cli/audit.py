@@ -45,7 +45,7 @@ def audit(
     elif verify:
         _show_chain(document)
     else:
-        _show(document)
+        _show(document, "no changes like that" if query else "no changes yet")
     if verify and not document["ok"]:
         raise typer.Exit(FAILED)
 
@@ -79,7 +79,7 @@ def _names(told: object) -> list[str]:
     return [name for name in dict.fromkeys(found) if name]
 
 
-def _show(document: dict[str, Any]) -> None:
+def _show(document: dict[str, Any], empty: str) -> None:
     rows = [
         [
             str(item["number"]),
@@ -91,6 +91,6 @@ def _show(document: dict[str, Any]) -> None:
         ]
         for item in document["items"]
     ]
-    print_table(["NUMBER", "AT", "ACTOR", "ACTION", "SUBJECT", "DETAIL"], rows)
+    print_table(["NUMBER", "AT", "ACTOR", "ACTION", "SUBJECT", "DETAIL"], rows, empty)
     if document["next"] is not None:
         print_notes(["there are more; --limit gives more of them, --since begins later"])

@@ -10,9 +10,8 @@ import typer
 from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.examine import machine
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import FAILED, fail, print_json
+from proxy.cli.output import FAILED, fail, print_json, print_state
 from proxy.cli.snippet import find_feed
-from proxy.config.faults import printable
 from proxy.config.load import Loaded
 from proxy.config.settings import Feed
 from proxy.model.clock import SystemClock
@@ -46,7 +45,7 @@ def doctor(
         print_json({"ok": is_well(findings), "findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
-            print(f"{_MARKS[finding.outcome]} {finding.name}: {printable(finding.detail)}")
+            print_state("", _MARKS[finding.outcome], f" {finding.name}: {finding.detail}")
     if not is_well(findings):
         raise typer.Exit(FAILED)
 

@@ -6,7 +6,7 @@ import typer
 
 from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import fail, print_json, print_notes
+from proxy.cli.output import fail, print_json, print_notes, print_state
 from proxy.config.faults import printable
 
 _LIMIT = 20
@@ -40,7 +40,7 @@ def explain(
 
 
 def _show(item: dict[str, Any]) -> None:
-    print(printable(f"{item['artifact']}: {_decided(item)}"))
+    print_state(f"{item['artifact']}: ", _decided(item))
     print(printable(f"  {item['reason']}"))
     for finding in item["findings"]:
         if (finding["rule"], finding["reason"]) != (item["rule"], item["reason"]):

@@ -96,7 +96,10 @@ def list_keys(
         print_json({"items": items, "next": None})
         return
     header = ["ID", "NAME", "RIGHTS", "GROUPS", "EXPIRES", "LAST USED"]
-    print_table(header, [_row(item) for item in items])
+    empty = (
+        "no keys yet but the first admin's, which is in state/admin.key: `feedgate key create NAME` makes one"
+    )
+    print_table(header, [_row(item) for item in items], empty)
 
 
 @commands.command("delete")

@@ -6,14 +6,33 @@ empty.
 
 import contextlib
 import json
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from proxy.config.faults import ConfigError, printable
 from proxy.config.settings import MIB
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 FAILED = 1
 USAGE = 2
+
+_STEP = 1024
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
+_WORD = re.compile(r"[a-z]+")
+#: Columns whose cells are states, and those that are short and read at a glance.
+_STATES = frozenset({"STATE", "OUTCOME"})
+_NEVER_FOLDED = frozenset({"SIZE", "NUMBER", "APPROVED", "DATE"})
+_COLOURS: Mapping[str, str] = {
+    **dict.fromkeys(("ok", "active", "new", "allow", "allowed"), "green"),
+    **dict.fromkeys(
+        ("warning", "warn", "hold", "held", "bytes", "drifted", "yanked", "shown", "not"), "yellow"
+    ),
+    **dict.fromkeys(("failed", "block", "blocked", "revoked", "withdrawn", "quarantined"), "red"),
+}
 
 
 def print_json(value: object) -> None:
@@ -55,17 +74,62 @@ def fail(message: str, *, as_json: bool = False) -> int:
 
 
 def rounded(size: int) -> str:
-    """Return a size for people: whole bytes while small, MiB with one digit otherwise."""
-    return f"{size} B" if size < MIB else f"{size / MIB:.1f} MiB"
+    """Return a size for people, in the largest unit below it; in a pipe whole bytes while small, and MiB otherwise."""
+    if not is_terminal():
+        return f"{size} B" if size < MIB else f"{size / MIB:.1f} MiB"
+    number, unit = float(size), "B"
+    for larger in _UNITS:
+        if number < _STEP:
+            break
+        number, unit = number / _STEP, larger
+    return f"{size} B" if unit == "B" else f"{number:.1f} {unit}"
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print aligned columns; on a terminal they are folded to its width, in a pipe never."""
-    from rich.console import Console
+def is_terminal() -> bool:
+    """Tell whether a person reads what is printed."""
+    return sys.stdout.isatty()
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], empty: str = "") -> None:
+    """Print aligned columns, or one line that says that there is nothing.
+
+    On a terminal they are folded to its width, so that every cell can be read whole, and a state has its colour; in a
+    pipe a row is one line.
+    """
+    rows = list(rows)
+    if not rows:
+        if empty:
+            print(printable(empty))
+        return
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*header, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        table.add_column(name, overflow="fold", no_wrap=name in _NEVER_FOLDED)
     for row in rows:
-        table.add_row(*row)
-    width = None if sys.stdout.isatty() else 10_000
-    Console(markup=False, highlight=False, emoji=False, width=width).print(table)
+        cells = zip(header, map(printable, row), strict=True)
+        table.add_row(*(Text(cell, colour_of(cell) if name in _STATES else "") for name, cell in cells))
+    _console().print(table)
+
+
+def print_state(before: str, state: str, after: str = "") -> None:
+    """Print a line with a state in it, which has its colour on a terminal."""
+    from rich.text import Text
+
+    line = Text.assemble(printable(before), (printable(state), colour_of(state)), printable(after))
+    _console().print(line, soft_wrap=True)
+
+
+def colour_of(state: str) -> str:
+    """Return the colour of what a state begins with, "" where it is nothing special."""
+    word = _WORD.match(state.strip().lower())
+    return _COLOURS.get(word[0], "") if word is not None else ""
+
+
+def _console() -> "Console":
+    # It leaves out colours where NO_COLOR is set, or no terminal reads them.
+    from rich.console import Console
+
+    width = None if is_terminal() else 10_000
+    return Console(markup=False, highlight=False, emoji=False, width=width)

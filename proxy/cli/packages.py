@@ -42,7 +42,8 @@ def packages(
     if as_json:
         print_json(document)
     elif name is None:
-        _show_names(document)
+        is_narrow = bool(q) or hidden
+        _show_names(document, f"no packages in '{feed}'" + (" are like that" if is_narrow else " yet"))
     else:
         _show_files(document)
 
@@ -56,7 +57,7 @@ def _is_shown(item: dict[str, Any]) -> bool:
     return item["verdict"]["outcome"] in _SHOWN
 
 
-def _show_names(document: dict[str, Any]) -> None:
+def _show_names(document: dict[str, Any], empty: str) -> None:
     rows = [
         [
             item["name"],
@@ -64,7 +65,7 @@ def _show_names(document: dict[str, Any]) -> None:
         ]
         for item in document["items"]
     ]
-    print_table(["NAME", "VERSIONS", "FILES", "HIDDEN"], rows)
+    print_table(["NAME", "VERSIONS", "FILES", "HIDDEN"], rows, empty)
     if document["next"] is not None:
         print_notes(["there are more; --limit gives more of them, --q narrows them down"])
 
@@ -80,7 +81,11 @@ def _show_files(document: dict[str, Any]) -> None:
         ]
         for item in document["items"]
     ]
-    print_table(["FILE", "VERSION", "SIZE", "DATE", "STATE"], rows)
+    print_table(
+        ["FILE", "VERSION", "SIZE", "DATE", "STATE"],
+        rows,
+        f"no files of '{document['name']}' are listed like that",
+    )
     if document["verdict"] is not None:
         print_notes([f"{document['name']} is hidden: {_reason(document['verdict'])}"])
 

@@ -217,3 +217,21 @@ async def test_the_audit_names_packages_and_keys(place: Place, index: FakeIndex)
         "(leaf 1.0)",
         "(ci)",
     ]
+
+
+async def test_an_empty_list_says_so_in_words(place: Place, index: FakeIndex) -> None:
+    empty = {
+        (
+            "approvals",
+            "approved",
+        ): "no approvals in 'approved' yet: `feedgate promote approved SPEC` makes some",
+        ("approvals", "approved", "--q", "x"): "no approvals in 'approved' are like that",
+        ("feed", "packages", "approved"): "no packages in 'approved' yet",
+        ("feed", "packages", "approved", "--q", "x"): "no packages in 'approved' are like that",
+        ("audit",): "no changes yet",
+    }
+    for words, told in empty.items():
+        result = await call(place, *words)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, f"{told}\n", ""), words
+    assert (await call(place, "key", "list")).stdout.startswith("no keys yet but the first admin's")
+    assert (await call(place, "policy", "list")).stdout == (await call(place, "route", "list")).stdout == ""
