@@ -23,13 +23,14 @@ from proxy.config.settings import Upstream
 from proxy.feeds.facts import Facts
 from proxy.feeds.held import held_bytes
 from proxy.feeds.reading import Reading, ReadingHere, ReadingInChild
+from proxy.feeds.refusals import Refusals
 from proxy.feeds.shards import Ask, Ingested, NameIndex, Received
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.model.sights import Sights
 from proxy.model.tally import Tally
 from proxy.upstream.answer import Answer, Validators
-from proxy.upstream.errors import BadAnswer, TooLarge, UpstreamError
+from proxy.upstream.errors import AuthRefused, BadAnswer, TooLarge, UpstreamError
 from proxy.upstream.headers import age_s, is_for_one_only
 from proxy.upstream.stream import OriginStream
 from proxy.upstream.way import Way
@@ -48,6 +49,10 @@ class History(Protocol):
         """Record the files; return when each was first seen, and those whose digest changed."""
         ...
 
+    async def has_listed(self, upstream: str, name: str) -> bool:
+        """Tell whether the upstream ever listed a file of the name."""
+        ...
+
 
 class Intake:
     """What one upstream's pages become."""
@@ -63,6 +68,7 @@ class Intake:
         self._store = store
         self._history = history
         self._tally = tally
+        self._refusals = Refusals(upstream, remote, history, index.root())
         #: Until a page was whole by itself: an origin that speaks the rich form does so for every name.
         self._are_pages_poor = True
         self._has_met_unreadable = False
@@ -108,6 +114,10 @@ class Intake:
         try:
             answer = await self._ask(self._index.page(name), _validators(held))
             return await self._taken(name, held, answer, companion, now_ms)
+        except AuthRefused as refused:
+            await self._refusals.check(name, self._index.page(name), refused)
+            self._tally.count("index_answers", "absent")
+            return Facts(now_ms)
         except TooLarge:
             if self._upstream.max_index_size_bytes <= _IN_MEMORY_BYTES:
                 raise
@@ -147,7 +157,9 @@ class Intake:
         ask = self._index.page(name)
         async with temporary_folder("feedgate-page-") as folder:
             most = self._upstream.max_index_size_bytes
-            stream = await self._remote.open(ask.url, accept=ask.accept, index=True, max_bytes=most)
+            stream = await self._remote.open(
+                ask.url, accept=ask.accept, index=True, is_file=False, max_bytes=most
+            )
             async with stream:
                 if stream.status != 200:
                     raise BadAnswer("origin", "a large index page did not come as it was asked for")

@@ -64,6 +64,10 @@ class NameIndex(Protocol):
         """Return the ask for a name's page."""
         ...
 
+    def root(self) -> Ask:
+        """Return the ask for the document that belongs to no name: a list of names that may be very large, or none."""
+        ...
+
     def companion(self, name: str) -> Ask | None:
         """Return the ask for the document that adds what a poor page lacks, if this upstream may have one."""
         ...

@@ -92,6 +92,11 @@ class Sightings:
         known = ((file, sighting.files[file]) for file in files)
         return Sights({file: (seen.first_ms, seen.is_initial) for file, seen in known}, drifted)
 
+    async def has_listed(self, upstream: str, name: str) -> bool:
+        """Tell whether an upstream without subdirs (PyPI) ever listed a file of the name."""
+        sighting = await self.of(upstream, "", name)
+        return sighting is not None and bool(sighting.files)
+
     async def learn(self, upstream: str, subdir: str, learned: Path) -> None:
         """Write what a child learned (`learned.py`). Raises Problem('disk-full').
 

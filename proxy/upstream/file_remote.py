@@ -53,6 +53,7 @@ class FileRemote:
         validators: Validators | None = None,
         max_bytes: int | None = None,
         index: bool = True,
+        is_file: bool = False,
         background: bool = False,
         has_substitute: bool = False,
     ) -> Answer:
@@ -86,6 +87,7 @@ class FileRemote:
         max_bytes: int | None = None,
         accept: str = "*/*",
         index: bool = False,
+        is_file: bool = True,
         background: bool = False,
         is_listed: bool = False,
         has_substitute: bool = False,

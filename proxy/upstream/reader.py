@@ -13,7 +13,7 @@ from proxy.upstream import status
 from proxy.upstream.answer import Answer
 from proxy.upstream.body import Body
 from proxy.upstream.decode import decode
-from proxy.upstream.errors import BadAnswer, TooLarge, UpstreamError
+from proxy.upstream.errors import BadAnswer, RedirectRefused, TooLarge, UpstreamError
 from proxy.upstream.exchange import Exchange
 from proxy.upstream.headers import length, passed
 from proxy.upstream.looks import HEAD_BYTES
@@ -36,9 +36,9 @@ class Reader:
     async def whole(self, landed: Landed, exchange: Exchange, limit: int) -> Answer:
         response = landed.response
         headers = passed(response.headers)
-        if response.status in (304, *GONE):
+        if landed.status in (304, *GONE):
             exchange.answered()
-            return Answer(response.status, place(landed), headers, b"")
+            return Answer(landed.status, place(landed), headers, b"")
         if response.status != 200:
             raise self.refused(landed)
         exchange.answered()
@@ -70,9 +70,9 @@ class Reader:
     ) -> OriginStream:
         response = landed.response
         headers = passed(response.headers)
-        if response.status in (304, *GONE):
+        if landed.status in (304, *GONE):
             span = Span(0, 0, None)
-        elif response.status in (200, 206, 416):
+        elif landed.status in (200, 206, 416):
             span = span_of(response.status, headers, start, stop)
         else:
             raise self.refused(landed)
@@ -84,10 +84,13 @@ class Reader:
             )
         response.close()
         exchange.succeed()
-        return OriginStream(response.status, span, headers, None, exchange, asked=asked)
+        return OriginStream(landed.status, span, headers, None, exchange, asked=asked, url=place(landed))
 
     async def sight(self, landed: Landed) -> Sight:
         """Return what the beginning of an answer shows, however large it is (doctor)."""
+        if landed.is_elsewhere:
+            why = "a redirect to another origin, which is asked for a private upstream's index only if redirect_hosts"
+            raise RedirectRefused("guard", f"{why} names its host", origin=landed.target.origin)
         response, head = landed.response, b""
         if response.status < 400:
             body = self._body(landed, None, None)
@@ -113,7 +116,7 @@ class Reader:
 
     def refused(self, landed: Landed) -> UpstreamError:
         return status.refused(
-            landed.response.status,
+            landed.status,
             passed(landed.response.headers),
             origin=landed.target.origin,
             is_proxied_plainly=landed.is_proxied and landed.target.scheme == "http",

@@ -10,6 +10,7 @@ or the last word.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -72,6 +73,7 @@ class Remote:
             Credentials(upstream, environ),
             allowed_hosts=upstream.redirect_hosts,
             own_hosts=self._sources.own_hosts,
+            own_origins=self._sources.own_origins,
         )
         self._probe = Probe(upstream, names, self._wire, clock)
         self._health = RemoteHealth(upstream.id)
@@ -90,21 +92,25 @@ class Remote:
         validators: Validators | None = None,
         max_bytes: int | None = None,
         index: bool = True,
+        is_file: bool = False,
         background: bool = False,
         has_substitute: bool = False,
     ) -> Answer:
         """Return the whole document: 200, 304 (if validators were given), 404 or 410. Raises UpstreamError.
 
         `max_bytes` bounds the body before and after decoding (default: the upstream's `max_index_size`).
-        `index` is False for documents whose digest the caller knows. `has_substitute`: another document does as well,
-        so that no breaker hears of a failure of this one, unless its host cannot be reached.
+        `index` is False for documents whose digest the caller knows. `is_file`: it belongs to a file, which may be
+        redirected to where an index of a private upstream may not. `has_substitute`: another document does as well, so
+        that no breaker hears of a failure of this one, unless its host cannot be reached.
         """
         conditions = {} if validators is None else validators.fields()
         headers = {"Accept": accept, "Accept-Encoding": ACCEPTED, **conditions, **self._said()}
         limit = self.settings.max_index_size_bytes if max_bytes is None else max_bytes
+        stays = self.settings.private and not is_file
 
         async def once(target: Target, exchange: Exchange) -> Answer:
-            landed = await self._landed(Ask("GET", target, headers, index), is_conditional=bool(conditions))
+            ask = Ask("GET", target, headers, index, stays=stays)
+            landed = await self._landed(ask, is_conditional=bool(conditions))
             try:
                 answer = await self._reader.whole(landed, exchange, limit)
             finally:
@@ -124,7 +130,7 @@ class Remote:
         async def once(target: Target, exchange: Exchange) -> Answer:
             landed = await self._landed(Ask("HEAD", target, headers, True))
             landed.response.close()
-            answer = Answer(landed.response.status, place(landed), passed(landed.response.headers), b"")
+            answer = Answer(landed.status, place(landed), passed(landed.response.headers), b"")
             if answer.status not in (200, *GONE):
                 raise self._reader.refused(landed)
             exchange.answered()
@@ -144,6 +150,7 @@ class Remote:
         max_bytes: int | None = None,
         accept: str = "*/*",
         index: bool = False,
+        is_file: bool = True,
         background: bool = False,
         is_listed: bool = False,
         has_substitute: bool = False,
@@ -151,11 +158,11 @@ class Remote:
         """Return the file's bytes `start` to `stop` (not included) as a stream: 200, 206, 404, 410 or 416.
 
         With `validators`, for an index too large to be a `document`, also 304; `index` says that no digest is known
-        of what comes. A negative `start` asks for that many bytes at the end. `if_range` is a strong ETag. An origin
-        may answer a range with 200 and everything: then the stream's `start` is 0. The caller closes the stream: it
-        holds one of the upstream's slots. Of a file that an index lists (`is_listed`) a 404 or 410 is believed when it
-        was said twice, by another mirror if there is one: an index and its files do not appear at the same moment.
-        Raises UpstreamError.
+        of what comes, `is_file` is that of `document`. A negative `start` asks for that many bytes at the end.
+        `if_range` is a strong ETag. An origin may answer a range with 200 and everything: then the stream's `start` is
+        0. The caller closes the stream: it holds one of the upstream's slots. Of a file that an index lists
+        (`is_listed`) a 404 or 410 is believed when it was said twice, by another mirror if there is one: an index and
+        its files do not appear at the same moment. Raises UpstreamError.
         """
         headers = {"Accept": accept, "Accept-Encoding": "identity", **self._said()}
         asked_range = range_field(start, stop)
@@ -167,7 +174,8 @@ class Remote:
         headers |= conditions
 
         async def once(target: Target, exchange: Exchange) -> OriginStream:
-            landed = await self._landed(Ask("GET", target, headers, index), is_conditional=bool(conditions))
+            ask = Ask("GET", target, headers, index, stays=self.settings.private and not is_file)
+            landed = await self._landed(ask, is_conditional=bool(conditions))
             try:
                 return self._reader.stream(landed, exchange, start, stop, max_bytes, asked=target.url)
             except BaseException:
@@ -319,7 +327,7 @@ class Remote:
         if landed.response.status == 304 and not is_conditional:
             landed.response.close()
             again = {**ask.headers, "Cache-Control": "no-cache"}
-            landed = await self._walk.to(Ask(ask.method, ask.target, again, ask.is_index))
+            landed = await self._walk.to(replace(ask, headers=again))
             if landed.response.status == 304:
                 landed.response.close()
                 raise BadAnswer("origin", "304 though nothing was conditional", origin=landed.target.origin)
@@ -332,7 +340,8 @@ class Remote:
     async def _sight(self, target: Target) -> Sight:
         """Return what a real request shows of its answer, whatever the status (doctor)."""
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._said()}
-        landed = await self._walk.to(Ask("GET", target, headers, True))
+        ask = Ask("GET", target, headers, True, stays=self.settings.private)
+        landed = await self._walk.to(ask)
         try:
             return await self._reader.sight(landed)
         finally:

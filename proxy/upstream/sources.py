@@ -53,6 +53,10 @@ class Sources:
     def own_hosts(self) -> tuple[str, ...]:
         return tuple(base.host for base in self._bases)
 
+    @property
+    def own_origins(self) -> tuple[str, ...]:
+        return tuple(base.origin for base in self._bases)
+
     def of(self, url: str) -> list[Source]:
         """Return the sources of a URL (relative to the first of `urls`, or absolute), rested ones last."""
         target = self._asked(url)

@@ -27,11 +27,13 @@ class Way(Protocol):
         validators: Validators | None = None,
         max_bytes: int | None = None,
         index: bool = True,
+        is_file: bool = False,
         background: bool = False,
         has_substitute: bool = False,
     ) -> Answer:
         """Return the whole document: 200, 304 (if validators were given), 404 or 410.
 
+        `is_file`: it belongs to a file, and may redirect to where an index of a private upstream may not.
         `has_substitute`: another document does as well, so that a failure of this one says nothing about its source.
         """
         ...
@@ -51,6 +53,7 @@ class Way(Protocol):
         max_bytes: int | None = None,
         accept: str = "*/*",
         index: bool = False,
+        is_file: bool = True,
         background: bool = False,
         is_listed: bool = False,
         has_substitute: bool = False,

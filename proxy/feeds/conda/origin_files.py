@@ -104,7 +104,7 @@ class OriginFiles:
         with _forbidden(self._settings) as forbidden:
             stream = await self._remote.open(
                 f"{self._base}repodata.json{packing}", validators=validators,
-                max_bytes=self._settings.max_index_size_bytes, has_substitute=packing != PACKINGS[1],
+                max_bytes=self._settings.max_index_size_bytes, is_file=False, has_substitute=packing != PACKINGS[1],
             )  # fmt: skip
         if forbidden:
             return Nothing.FORBIDDEN
@@ -172,7 +172,7 @@ class OriginFiles:
         channel = self._base.rstrip("/").rpartition("/")[0]
         for url in (f"{channel}/", *(f"{channel}/{quote(subdir)}/repodata.json" for subdir in siblings)):
             try:
-                async with await self._remote.open(url, stop=1, has_substitute=True):
+                async with await self._remote.open(url, stop=1, is_file=False, has_substitute=True):
                     return True
             except AuthRefused:
                 continue
@@ -181,7 +181,7 @@ class OriginFiles:
     async def _shard(self, index: ShardIndex, name: str, into: Path) -> bool:
         answer = await self._remote.document(
             index.url(f"{self._base}{_SHARD_INDEX}", name), accept="*/*", max_bytes=_SHARD_BYTES, index=False,
-            has_substitute=True,
+            is_file=True, has_substitute=True,
         )  # fmt: skip
         return answer.status == 200 and await asyncio.to_thread(_keep, answer.body, index.digests[name], into)
 

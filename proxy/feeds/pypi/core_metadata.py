@@ -145,7 +145,9 @@ class CoreMetadata:
     async def _side_file(self, ref: ArtifactRef, advertised: Sha256 | None) -> bytes | None:
         remote = await self._keeper.remote_of(ref)
         try:
-            answer = await remote.document(side_url(ref.url), accept="*/*", max_bytes=_MOST_BYTES)
+            answer = await remote.document(
+                side_url(ref.url), accept="*/*", max_bytes=_MOST_BYTES, is_file=True
+            )
         except UpstreamError as error:
             _LOG.info("the origin's METADATA did not come: file %s, error %s", ref.filename, str(error))
             return None

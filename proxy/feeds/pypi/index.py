@@ -52,6 +52,9 @@ class PypiIndex:
             return Ask(self._url, "text/html")
         return Ask(f"{self._url.rstrip('/')}/{quote(name)}/", UPSTREAM_ACCEPT)
 
+    def root(self) -> Ask:
+        return Ask(self._url, "text/html" if self._is_flat else UPSTREAM_ACCEPT)
+
     def companion(self, name: str) -> Ask | None:
         if not self._json_api:
             return None
