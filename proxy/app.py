@@ -24,6 +24,7 @@ from proxy.state.audit_trail import AuditTrail
 from proxy.state.seal import Seal
 from proxy.upstream.authorities import Authorities
 from proxy.web.access import AccessLog
+from proxy.web.api.owners import OwnersApi
 from proxy.web.api.served import Served
 from proxy.web.api.table import api_routes
 from proxy.web.disclosure import Disclosure
@@ -90,7 +91,7 @@ class App:
         served = Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door)
         self.api = api_routes(
             served, AuditTrail(self.base.database), self.base.keys, self.management, self.base.approvals,
-            *self.curating.nouns(served),
+            *self.curating.nouns(served), OwnersApi(served, self.base.owners, lambda: self.site),
         )  # fmt: skip
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
         self._guard = Guard(lambda: self.site.settings, self.base.keys, self.base.clock)

@@ -19,6 +19,7 @@ _ALWAYS = (
     "proxy.state.audit",
     "proxy.state.approval_rows",
     "proxy.state.key_rows",
+    "proxy.state.owner_rows",
     "sqlalchemy.dialects.sqlite",
     "aiosqlite",
     "cryptography.fernet",

@@ -75,6 +75,19 @@ class Site:
                     found[place] = found.get(place, 0) + count
         return found
 
+    async def has_listed(self, feed: Feed, upstream: str, name: str) -> bool:
+        """Tell whether an upstream ever listed a file of a name that it owns; in a channel an owner always has."""
+        known = self.owners.get(feed.name)
+        return await known.has_listed(name, upstream) if isinstance(known, Owners) else feed.kind == "conda"
+
+    async def decide_owners_anew(self, feed: Feed) -> None:
+        """Have the owner of a released name decided, here and in the feeds behind."""
+        for each in self.pypi_feeds.values():
+            each.forget()
+        channel = self.conda_feeds.get(feed.name)
+        if channel is not None:
+            await channel.channel.decide_anew()
+
     async def prefetch(self) -> None:
         """Ask, before any client does, for what every client of a conda feed asks first."""
         for feed in {id(each): each for each in self.conda_feeds.values()}.values():

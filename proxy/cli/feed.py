@@ -8,6 +8,7 @@ from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, a
 from proxy.cli.declared import add_commands
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import fail, print_json, print_notes, print_table
+from proxy.cli.owners import owners
 from proxy.cli.packages import packages
 from proxy.config.addresses import feed_url
 from proxy.config.load import DEFAULT_FILE
@@ -23,6 +24,7 @@ def before() -> None:
 
 
 commands.command("packages")(packages)
+commands.command("owners")(owners)
 add_commands(commands, "feeds", with_show=True)
 
 

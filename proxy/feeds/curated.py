@@ -68,6 +68,10 @@ class CuratedNames:
             known = None if refresh else self.peek(name)
             return known if known is not None else await self._make(name)
 
+    async def has_listed(self, name: str) -> bool:
+        """Tell whether anything of the name was ever approved."""
+        return bool(self._approvals.of(self._feed, name) or self._approvals.revoked(self._feed, name))
+
     async def amend(self, upstream: str, name: str, edit: Callable[[bytes], bytes | None]) -> None:
         """Change the made shard by what was learned of a file, until the next change of its name."""
         async with self._turn:

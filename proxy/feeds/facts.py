@@ -24,6 +24,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     failed_at_ms: int = 0
     #: The origin said that no cache for many may answer by itself (`no-store`, `private`): it is asked every time.
     is_for_one_only: bool = False
+    #: The page lists nothing, so that it says as little of the name as none; None: a former version did not look.
+    is_empty: bool | None = None
 
     @property
     def is_present(self) -> bool:

@@ -107,6 +107,10 @@ class Intake:
             return None
         return msgspec.structs.replace(facts, shard=(await self._store.put(edited)).digest)
 
+    async def has_listed(self, name: str) -> bool:
+        """Tell whether the upstream ever listed a file of the name."""
+        return await self._history.has_listed(self._upstream.id, name)
+
     async def take(self, name: str, facts: Facts | None, now_ms: int) -> Facts:
         """Ask for the name; return the new facts. Raises UpstreamError or BadIndex, and then nothing has changed."""
         held = facts if facts is not None and await self.has(facts) else None
@@ -179,7 +183,7 @@ class Intake:
         page = reading.page
         if held is not None and self._is_older(name, held, page.serial):
             return self._confirmed(held, reading.headers, now_ms)
-        if held is not None and held.body == reading.digest and held.is_complete:
+        if held is not None and held.body == reading.digest and _is_known(held):
             self._tally.count("index_answers", "unchanged")
             return self._confirmed(held, reading.headers, now_ms)
         previous = await self._bytes(held.shard) if held is not None and held.shard is not None else None
@@ -197,6 +201,7 @@ class Intake:
         return Facts(
             self._said_at(headers, now_ms), shard, reading.digest, headers.get("etag"), headers.get("last-modified"),
             ingested.serial, ingested.is_complete, is_for_one_only=is_for_one_only(headers),
+            is_empty=ingested.is_empty,
         )  # fmt: skip
 
     def _confirmed(self, held: Facts, headers: Mapping[str, str], now_ms: int) -> Facts:
@@ -286,8 +291,13 @@ class Intake:
         return await held_bytes(self._store, digest)
 
 
+def _is_known(held: Facts) -> bool:
+    """Tell whether all is known of a page that did not change."""
+    return held.is_complete and held.is_empty is not None
+
+
 def _validators(held: Facts | None) -> Validators | None:
-    if held is None or not held.is_complete or (held.etag is None and held.last_modified is None):
+    if held is None or not _is_known(held) or (held.etag is None and held.last_modified is None):
         return None
     return Validators(held.etag, held.last_modified)
 

@@ -36,6 +36,8 @@ class Offer:
     age_s: float
     #: Seconds for which a server may use it without asking again.
     fresh_for_s: float
+    #: The page lists nothing.
+    is_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

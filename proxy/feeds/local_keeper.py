@@ -429,4 +429,4 @@ def _answer(owned: Owned) -> Offer | Absent:
     held = owned.held
     if owned.upstream is None or held.shard is None:
         return Absent("no upstream of this feed has it", held.fresh_for_s)
-    return Offer(owned.upstream, held.shard, held.how, held.age_s, held.fresh_for_s)
+    return Offer(owned.upstream, held.shard, held.how, held.age_s, held.fresh_for_s, held.is_empty)

@@ -40,6 +40,8 @@ class Held:
     how: How
     age_s: float
     fresh_for_s: float
+    #: The page lists nothing: it is there, and says as little as none.
+    is_empty: bool = False
 
 
 class NameCatalog:
@@ -89,6 +91,10 @@ class NameCatalog:
             case Expired():
                 return await self._must(name, facts, refresh)
 
+    async def has_listed(self, name: str) -> bool:
+        """Tell whether the upstream ever listed a file of the name."""
+        return await self._intake.has_listed(name)
+
     async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None:
         """Change the held shard of a name by what was learned since; until the origin's page changes."""
         for _ in range(_AMEND_TRIES):
@@ -120,7 +126,13 @@ class NameCatalog:
     def _held(self, facts: Facts, how: How) -> Held:
         decided = self._decide(facts)
         fresh_for = decided.fresh_for_s if isinstance(decided, Fresh) else 0.0
-        return Held(facts.shard, how, age_s(facts.checked_at_ms, self._now_ms()) or 0.0, fresh_for)
+        return Held(
+            facts.shard,
+            how,
+            age_s(facts.checked_at_ms, self._now_ms()) or 0.0,
+            fresh_for,
+            bool(facts.is_empty),
+        )
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

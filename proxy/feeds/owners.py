@@ -1,7 +1,7 @@
 """Finding the owner of a name among a feed's catalogs, and remembering it.
 
 The rule is in `ownership`; here the catalogs are asked, one after the other, so that a name that belongs to a
-private upstream is never mentioned to a public one.
+private upstream is never mentioned to a public one. Who answers an empty page for what he does not know owns nothing.
 """
 
 import asyncio
@@ -29,6 +29,10 @@ class Catalog(Protocol):
 
     async def find(self, name: str, *, refresh: bool = False, offline: bool = False) -> Held: ...
 
+    async def has_listed(self, name: str) -> bool:
+        """Tell whether it ever listed a file of the name."""
+        ...
+
     async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None: ...
 
 
@@ -46,6 +50,11 @@ class Owned:
 
     upstream: str | None
     held: Held
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the upstream lists anything under the name."""
+        return self.upstream is not None and not self.held.is_empty
 
 
 class Owners:
@@ -84,8 +93,12 @@ class Owners:
         held = await self._catalogs[owner.id].find(name, refresh=refresh, offline=offline)
         if offline:
             return Owned(owner.id if held.shard is not None else None, held)
-        if held.shard is not None:
+        if held.shard is not None and not held.is_empty:
             self._watch(able[: able.index(owner)], owner, name)
+            return Owned(owner.id, held)
+        if not await self._catalogs[owner.id].has_listed(name):
+            return await self._decide(able, name, refresh=refresh, offline=False)
+        if held.shard is not None:
             return Owned(owner.id, held)
         await self._refuse_successor(owner, able, name)
         return Owned(None, held)
@@ -93,19 +106,24 @@ class Owners:
     async def _first(
         self, able: tuple[Upstream, ...], name: str, *, refresh: bool = False, offline: bool = False
     ) -> Owned:
-        lacking = Held(None, How.HIT, 0.0, 60.0)
+        """Return the answer of the first that lists anything; of the first that has an empty page, if none does."""
+        lacking, empty = Held(None, How.HIT, 0.0, 60.0), None
         for upstream in able:
             held = await self._catalogs[upstream.id].find(name, refresh=refresh, offline=offline)
-            if held.shard is not None:
+            if held.shard is None:
+                lacking = held
+            elif held.is_empty:
+                empty = empty or Owned(upstream.id, held)
+            else:
                 return Owned(upstream.id, held)
-            lacking = held
-        return Owned(None, lacking)
+        return empty or Owned(None, lacking)
 
     async def _decide(self, able: tuple[Upstream, ...], name: str, *, refresh: bool, offline: bool) -> Owned:
         owned = await self._first(able, name, refresh=refresh, offline=offline)
         # What one upstream happens to hold says nothing about who would come first.
-        if owned.upstream is not None and not offline:
-            await self._register.set(self._feed.name, name, owned.upstream)
+        owner = owned.upstream if owned.is_found and not offline else None
+        if owner is not None:
+            await self._register.set(self._feed.name, name, owner)
         return owned
 
     def _watch(self, earlier: tuple[Upstream, ...], owner: Upstream, name: str) -> None:
@@ -121,7 +139,7 @@ class Owners:
             rival = await self._first(earlier, name)
         except (UpstreamError, Problem):
             return
-        if rival.upstream is not None:
+        if rival.is_found:
             self._tally.count("owner_changes_held", self._feed.name)
             _LOG.error(
                 "an earlier upstream has the name too; its owner stays: feed %s, project %s, owner %s, rival %s",
@@ -130,6 +148,13 @@ class Owners:
                 owner.id,
                 rival.upstream,
             )
+
+    async def has_listed(self, name: str, upstream: str | None = None) -> bool:
+        """Tell whether an upstream (None: any) ever listed a file of the name; one of former settings has not."""
+        for id_, catalog in self._catalogs.items():
+            if upstream in (None, id_) and await catalog.has_listed(name):
+                return True
+        return False
 
     async def amend(self, upstream: str, name: str, edit: Callable[[bytes], bytes | None]) -> None:
         """Change the held shard of a name by what was learned since; an upstream of former settings has none."""
@@ -144,7 +169,7 @@ class Owners:
     async def _refuse_successor(self, owner: Upstream, able: tuple[Upstream, ...], name: str) -> None:
         others = tuple(upstream for upstream in able if upstream.id != owner.id)
         successor = await self._first(others, name)
-        if successor.upstream is None:
+        if not successor.is_found:
             return
         self._tally.count("owner_changes_held", self._feed.name)
         _LOG.error(
@@ -157,6 +182,6 @@ class Owners:
         raise Problem(
             "held",
             f"{name} belonged to another upstream of this feed, which no longer has it; the administrator decides "
-            "with `only` or `except` who may have the name",
+            "with `only` or `except`, or `feedgate feed owners` with --release, who may have the name",
             feed=self._feed.name, artifact=name, rule="owner",
         )  # fmt: skip

@@ -44,6 +44,8 @@ class Ingested:
     is_complete: bool = True
     #: True when the document is there but has no such name: one page of links for every name.
     is_absent: bool = False
+    #: True when nothing is listed, not even what was left out: some answer so for names that they do not know.
+    is_empty: bool = False
 
 
 class BadIndex(Exception):

@@ -6,7 +6,9 @@ The rule is in `feeds/ownership`; here it is only kept. What was set is on disk.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from proxy.model.audit_entry import AuditEntry
 from proxy.model.clock import Clock
 from proxy.state.batches import Batches
 from proxy.state.database import Database
@@ -14,6 +16,15 @@ from proxy.state.database import Database
 #: Names in memory, those without an owner included.
 MEMORY_NAMES = 50_000
 _NAMES_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who owns a name: the upstream's id, and since when (UTC milliseconds)."""
+
+    name: str
+    upstream: str
+    since_ms: int
 
 
 class Owners:
@@ -45,6 +56,25 @@ class Owners:
     async def all(self, feed: str) -> dict[str, str]:
         """Return every owned name of a feed: for an index that is judged as a whole."""
         return await (await self._database.rows()).owners(feed)
+
+    async def find(self, feed: str, name: str) -> Owner | None:
+        """Return who owns a name, and since when."""
+        row = await (await self._database.rows()).owner_since(feed, name)
+        return None if row is None else Owner(name, *row)
+
+    async def some(self, feed: str, *, after: str = "", containing: str = "", limit: int) -> list[Owner]:
+        """Return so many owned names of a feed behind `after`, in the order of the alphabet."""
+        rows = await (await self._database.rows()).owners_after(feed, after, containing, limit)
+        return [Owner(*row) for row in rows]
+
+    async def release(self, feed: str, name: str, entry: AuditEntry) -> None:
+        """Forget who owns a name: the first upstream that has it then is its owner. Raises Problem."""
+        async with self._turn:
+            async with self._database.change(entry) as connection:
+                from proxy.state.owner_rows import remove
+
+                await remove(connection, feed, name)
+            self._held.pop((feed, name), None)
 
     async def learn(self, feed: str, names: dict[str, str]) -> None:
         """Remember the owners of names that had none. Raises Problem('disk-full'); nothing has changed then."""

@@ -109,6 +109,15 @@ class Rows:
             found: str | None = (await connection.execute(query)).scalar_one_or_none()
         return found
 
+    async def owner_since(self, feed: str, name: str) -> tuple[str, int] | None:
+        """Return the owner of a name, and since when."""
+        query = select(owners.c.upstream, owners.c.since_ms).where(
+            owners.c.feed == feed, owners.c.name == name
+        )
+        async with self._connected() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else (row.upstream, row.since_ms)
+
     async def set_owners(self, feed: str, names: Mapping[str, str], since_ms: int) -> None:
         """Write who owns these names from now on, all of them or none."""
         statement = insert(owners)
@@ -127,6 +136,24 @@ class Rows:
             async for part in rows.partitions(_ROWS_AT_ONCE):
                 found.update((name, upstream) for name, upstream in part)
         return found
+
+    async def owners_after(
+        self, feed: str, after: str, containing: str, limit: int
+    ) -> list[tuple[str, str, int]]:
+        """Return (name, upstream, since) of names that contain a text, in the order of the alphabet."""
+        query = (
+            select(owners.c.name, owners.c.upstream, owners.c.since_ms)
+            .where(
+                owners.c.feed == feed,
+                owners.c.name > after,
+                owners.c.name.contains(containing, autoescape=True),
+            )
+            .order_by(owners.c.name)
+            .limit(limit)
+        )
+        async with self._connected() as connection:
+            rows = (await connection.execute(query)).all()
+        return [(row.name, row.upstream, row.since_ms) for row in rows]
 
     async def write_owners(self, feed: str, names: Mapping[str, str], since_ms: int) -> None:
         """Write new owners, all of them or none; who has one keeps it."""

@@ -29,6 +29,9 @@ class Catalog:
             raise self._trouble
         return HAS
 
+    async def has_listed(self, name: str) -> bool:
+        return True
+
     async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None:
         raise AssertionError
 

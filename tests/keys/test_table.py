@@ -31,7 +31,11 @@ FOR_ALL = {"/api/v1/feeds", "/api/v1/policies", "/api/v1/openapi.json"}
 #: One of such a list: 404 for who may not see it.
 OF_LISTS = {"/api/v1/policies/{policy}"}
 #: Readings of a feed that need more than `read`.
-MANAGING = {"/api/v1/feeds/{feed}/doctor"}
+MANAGING = {
+    "/api/v1/feeds/{feed}/doctor",
+    "/api/v1/feeds/{feed}/owners",
+    "/api/v1/feeds/{feed}/owners/{name}",
+}
 WRONG = (*BAD, "expired", "revoked")
 _PARAM = re.compile(r"\{([a-z_]+)(\.\.\.)?\}")
 _REST = {

@@ -219,6 +219,12 @@ class Channel:
         self._made_of.pop(subdir, None)
         self._empty.damaged(stem)
 
+    async def decide_anew(self) -> None:
+        """Decide with the next request whose every name is: one has been released."""
+        for subdir in {*self._made_of, *await self._notes.ever_shown()}:
+            await self._composer.remake(subdir)
+        self._made_of.clear()
+
     async def close(self) -> None:
         """Stop what is under way."""
         for catalog in self._catalogs:

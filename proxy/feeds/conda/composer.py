@@ -190,6 +190,12 @@ class Composer:
         self._composed.pop(subdir, None)
         self._forgotten.add(subdir)
 
+    async def remake(self, subdir: str) -> None:
+        """Make the subdir's generation anew from the same parts: whose a name is has changed."""
+        async with self._locks.of(self._folder / subdir):
+            await self._notes.delete(self._note(subdir))
+            self.forget(subdir)
+
     @property
     def _rules_key(self) -> str:
         return self._ruling.fingerprint if self._ruling is not None else ""

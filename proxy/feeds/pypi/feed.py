@@ -72,7 +72,7 @@ class PypiFeed:
         self._pages: Briefly[Page] = Briefly(clock)
         #: view's key -> the versions that it shows.
         self._versions: OrderedDict[str, ShownVersions] = OrderedDict()
-        viewer.on_change = self._forget
+        viewer.on_change = self.forget
         base = f"{public_url.rstrip('/')}/pypi/{feed.name}/" if public_url else None
         #: Attestation documents need an absolute https URL (PEP 740); without one they are linked relatively.
         self._provenance_base = base if base is not None and base.startswith("https://") else None
@@ -184,7 +184,8 @@ class PypiFeed:
         """Return the feed's view of a normalised name, None where nobody has it. `offline`: nobody is asked."""
         return await self.viewer.view(name, refresh=refresh, offline=offline)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Decide anew with the next request."""
         self._decided.clear()
         self._pages.clear()
 

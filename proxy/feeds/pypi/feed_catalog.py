@@ -71,6 +71,9 @@ class FeedCatalog:
             raise Problem("busy", f"the index of {name} could not be kept", retry_after_s=5)
         return await self.find(name, refresh=True, offline=offline)
 
+    async def has_listed(self, name: str) -> bool:
+        return await self._owners.has_listed(name)
+
     async def amend(self, name: str, edit: Callable[[bytes], bytes | None]) -> None:
         owned = await self._owners.find(name, offline=True)
         if owned.upstream is not None:
@@ -80,7 +83,7 @@ class FeedCatalog:
 
     def _held(self, view: PypiView, offer: Offer, shown: Sha256) -> Held:
         fresh_for_s = self._viewer_of(self._feed).valid_for_s(view, offer)
-        return Held(shown, offer.how, offer.age_s, fresh_for_s)
+        return Held(shown, offer.how, offer.age_s, fresh_for_s, offer.is_empty)
 
     def _known(self, view: PypiView) -> Sha256 | None:
         if view.policy is None and view.verdict is None:

@@ -79,7 +79,9 @@ class PypiIndex:
         serial = page.serial if page.serial is not None else project.serial
         # What a flat page lists besides is no fault of anybody's.
         dropped = () if self._is_flat else parsed.dropped
-        return Ingested(project, files, serial, dropped, is_complete)
+        # A quarantined project may list nothing, and is one.
+        is_empty = not files and not parsed.dropped and project.status in (None, "active")
+        return Ingested(project, files, serial, dropped, is_complete, is_empty=is_empty)
 
     def pack(self, ingested: Ingested, sights: Sights, previous: bytes | None) -> bytes:
         assert isinstance(ingested.payload, Project)

@@ -34,7 +34,7 @@ def ingest(order: dict[str, Any]) -> dict[str, Any]:
     (folder / "project").write_bytes(msgspec.msgpack.encode(made.payload))
     return {
         "files": dict(made.files), "serial": made.serial, "dropped": list(made.dropped)[:_MOST_DROPPED],
-        "is_complete": made.is_complete, "is_absent": made.is_absent,
+        "is_complete": made.is_complete, "is_absent": made.is_absent, "is_empty": made.is_empty,
     }  # fmt: skip
 
 
