@@ -71,6 +71,14 @@ class Approved:
         found = self._approvals.revoked(self.feed, name)
         return [each for path, each in tuple(found.items()) if path.partition("/")[0] == subdir]
 
+    def revoked_files(self) -> Mapping[str, Approval]:
+        """Return all that was approved once and is no more, by `subdir/file`."""
+        return {
+            path: each
+            for name in tuple(self._approvals.known_names(self.feed))
+            for path, each in self._approvals.revoked(self.feed, name).items()
+        }
+
     def subdirs(self) -> Collection[str]:
         """Return the subdirs in which anything is approved, or was."""
         return tuple(self._known())

@@ -7,12 +7,8 @@ none is left without; `noarch` belongs to every platform.
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-import msgspec
-
-from proxy.child.run import ChildFailed, busy, run_in_child
 from proxy.conda.names import FileName, is_subdir, parse_file
 from proxy.conda.pack import BadPack
 from proxy.conda.record import raws_of
@@ -20,25 +16,35 @@ from proxy.feeds.conda.channel import NOARCH
 from proxy.feeds.conda.curated_feed import CuratedCondaFeed
 from proxy.feeds.conda.edition import Edition
 from proxy.feeds.conda.feed import CondaFeed
-from proxy.feeds.conda.meaning import Candidate, chosen, fits, means, shown, verdicts_on
-from proxy.feeds.conda.solve_job import Order
+from proxy.feeds.conda.machines import parse_virtual_package
+from proxy.feeds.conda.meaning import Candidate, chosen, means, shown, verdicts_on
+from proxy.feeds.conda.revocations import Revocations, names_one_version
+from proxy.feeds.conda.solving import CondaSolving
 from proxy.feeds.local_keeper import LocalKeeper
 from proxy.feeds.promotion.selecting import Choice, Chosen, Found, Place, Refused, Sought, Wanted, refused
 from proxy.model.problem import Problem
 from proxy.model.verdict import Verdict
+from proxy.policy.conda_version import BadVersion, version_key
 from proxy.policy.spec import BadSpec, Spec, parse_spec
 from proxy.upstream.errors import UpstreamError, problem_for
 
 _MOST_NAMES = 2000
 _COMMON = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
-_SOLVE_S = 120.0
-#: How often is solved again without what the target would hide.
-_MOST_TRIES = 8
-_SOLVE_BYTES = 4 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The paths that a spec means, or why it means none. `is_on_purpose`: it names them, or one version."""
+
+    paths: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    is_on_purpose: bool = False
 
 
 class CondaSelecting:
     """The conda feeds of a site, by name (`promotion.selecting.Selecting`)."""
+
+    needs_python = False
 
     def __init__(self, feeds: Callable[[str], CondaFeed | None], keeper: Callable[[], LocalKeeper]) -> None:
         self._feeds = feeds
@@ -51,15 +57,25 @@ class CondaSelecting:
             return str(bad)
         return None
 
-    async def select(self, source: str, spec: str, sought: Sought) -> Choice:
-        feed = self._feed(source)
-        paths, refusals = await self._meaning(feed, spec, sought)
-        if refusals:
-            return Choice(refused=refusals)
-        return Choice(tuple([Chosen(await self._found(feed, path)) for path in paths]))
+    def machine_fault(self, virtual_package: str) -> str | None:
+        try:
+            package = parse_virtual_package(virtual_package)
+            version_key(package.version or "0")
+        except BadVersion as bad:
+            return f"the version of {virtual_package} cannot be read: {bad}"
+        except ValueError as bad:
+            return str(bad)
+        return None
+
+    async def select(self, source: str, spec: str, sought: Sought, target: str = "") -> Choice:
+        feed = self.feed(source)
+        meant = await self.meaning(feed, spec, sought, self.revocations(target))
+        if meant.refused:
+            return Choice(refused=meant.refused)
+        return Choice(tuple([Chosen(await self._found(feed, path)) for path in meant.paths]))
 
     async def find(self, source: str, artifact: str) -> Choice:
-        feed = self._feed(source)
+        feed = self.feed(source)
         subdir, _, name = artifact.partition("/")
         file = parse_file(name)
         unknown = Refused(artifact, "unknown", "unknown", f"{source} does not list this file (subdir/file)")
@@ -79,42 +95,10 @@ class CondaSelecting:
         return Choice((Chosen(await self._found(feed, artifact)),))
 
     async def solve(self, source: str, target: str, wanted: Wanted, place: Place) -> Choice:
-        feed, curated = self._feed(source), self._feed(target)
-        candidates = [await self._candidate(feed, each) for each in wanted.found]
-        fitting = await asyncio.to_thread(
-            lambda: [each.path for each in candidates if fits(each, place.platform, place.python)]
-        )
-        if not wanted.specs and not fitting:
-            return Choice()
-        meant: dict[str, list[str]] = {}
-        sought = Sought(every=True, platforms=(place.platform,), pythons=(place.python,))
-        refusals: list[Refused] = []
-        for spec in wanted.specs:
-            paths, why = await self._meaning(feed, spec, sought)
-            refusals += why
-            for path in paths:
-                meant.setdefault(_parsed(path)[1].name, []).append(path)
-        if refusals:
-            return Choice(refused=tuple(refusals))
-        order = Order(
-            platform=place.platform, python=place.python, source=await self._places(feed, place),
-            target=await self._places(curated, place), exactly=tuple(fitting),
-            meant=tuple((name, tuple(paths)) for name, paths in meant.items()),
-        )  # fmt: skip
-        made = await self._solved_for(feed, curated, order)
-        if "unsolvable" in made:
-            words = f"on {place.platform} for Python {place.python}: {made['unsolvable']}"
-            what = ", ".join((*wanted.specs, *fitting))
-            return Choice(refused=(Refused(what, "unsolvable", "dependencies", words, is_spec=not fitting),))
-        requested = [Chosen(await self._either(feed, curated, path)) for path in made["requested"]]
-        needed = [
-            Chosen(await self._either(feed, curated, path), f"needed by {by}")
-            for path, by in made["needed"].items()
-        ]
-        return Choice((*requested, *needed))
+        return await CondaSolving(self, source, target, place).solve(wanted)
 
     async def hashed(self, source: str, found: Found) -> Found:
-        feed = self._feed(source)
+        feed = self.feed(source)
         subdir, file = _parsed(found.artifact)
         ref = (await feed.locate(subdir, file)).ref
         try:
@@ -127,17 +111,15 @@ class CondaSelecting:
         )  # fmt: skip
 
     async def hidden(self, source: str, target: str, found: Sequence[Found]) -> Mapping[str, Verdict]:
-        feed = self._feed(target)
+        feed = self.feed(target)
         return await asyncio.to_thread(feed.judged, found) if isinstance(feed, CuratedCondaFeed) else {}
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    async def _meaning(
-        self, feed: CondaFeed, spec: str, sought: Sought
-    ) -> tuple[list[str], tuple[Refused, ...]]:
-        """Return the paths of what a spec means in a source; where it means nothing there, why."""
+    async def meaning(self, feed: CondaFeed, spec: str, sought: Sought, revocations: Revocations) -> Meaning:
+        """Return what a spec means in a source; where it means nothing there, why."""
         source = feed.settings.name
-        editions = await self._editions(feed, sought.platforms)
+        editions = await self.editions(feed, sought.platforms)
         asked, names = await asyncio.to_thread(_asked, spec, editions)
         if len(names) > _MOST_NAMES:
             why = f"{spec} means {len(names)} names; promote at most {_MOST_NAMES} at once"
@@ -150,21 +132,32 @@ class CondaSelecting:
                 channel = channel_of(edition, name)
                 kept.setdefault(name, []).extend(shown(*each, channel) for each in view.kept.items())
                 hiding |= view.hidden
-        paths, whys = await asyncio.to_thread(_meant, asked, kept, hiding, sought)
+        is_on_purpose = names_one_version(spec)
+        left_out = frozenset() if is_on_purpose else revocations.files
+        paths, whys = await asyncio.to_thread(_meant, asked, kept, hiding, sought, left_out)
         if paths:
-            return paths, ()
+            return Meaning(tuple(paths), is_on_purpose=is_on_purpose)
+        if left_out:
+            again, _ = await asyncio.to_thread(_meant, asked, kept, hiding, sought, frozenset())
+            if again:
+                return Meaning(refused=tuple(revocations.refused(again)))
         if whys:
-            return [], tuple(refused(path, verdict) for path, verdict in whys.items())
+            return Meaning(refused=tuple(refused(path, verdict) for path, verdict in whys.items()))
         reason = f"nothing that {source} shows fits it; looked at: {_listed(editions)}"
-        return [], (Refused(spec, "unknown", "unknown", reason, is_spec=True),)
+        return Meaning(refused=(Refused(spec, "unknown", "unknown", reason, is_spec=True),))
 
-    def _feed(self, name: str) -> CondaFeed:
+    def revocations(self, target: str) -> Revocations:
+        """Return what was revoked in a curated feed."""
+        feed = self._feeds(target)
+        return Revocations(feed.approved.revoked_files() if isinstance(feed, CuratedCondaFeed) else {})
+
+    def feed(self, name: str) -> CondaFeed:
         feed = self._feeds(name)
         if feed is None:
             raise Problem("unknown", f"there is no conda feed {name}", feed=name)
         return feed
 
-    async def _editions(self, feed: CondaFeed, platforms: Collection[str]) -> list[Edition]:
+    async def editions(self, feed: CondaFeed, platforms: Collection[str]) -> list[Edition]:
         """Return what the feed shows on the platforms and in noarch.
 
         Without platforms that is every subdir that it is known to have; where its settings name none, those that
@@ -176,48 +169,14 @@ class CondaSelecting:
         needed = (NOARCH, *platforms)
         return list((await feed.channel.editions(subdirs, needed)).values())
 
-    async def _places(self, feed: CondaFeed, place: Place) -> tuple[tuple[str, str, str], ...]:
-        editions = await self._editions(feed, (place.platform,))
-        return tuple((each.subdir, str(each.folder), each.generation.stem) for each in editions)
-
-    async def _solved_for(self, source: CondaFeed, target: CondaFeed, order: Order) -> dict[str, Any]:
-        """Solve; where the target would hide something that is merely needed, solve again without it."""
-        made = await self._solved(order)
-        for _ in range(_MOST_TRIES):
-            if "unsolvable" in made or not isinstance(target, CuratedCondaFeed):
-                break
-            needed = [await self._either(source, target, path) for path in made["needed"]]
-            hidden = await asyncio.to_thread(target.judged, needed)
-            if not hidden:
-                break
-            names = {each.name for each in needed if each.artifact in hidden}
-            excluded = await asyncio.to_thread(
-                _hidden_of, target, await self._editions(source, (order.platform,)), names
-            )
-            order = msgspec.structs.replace(order, excluded=(*order.excluded, *hidden, *excluded))
-            found = await self._solved(order)
-            if "unsolvable" in found:
-                break  # what is hidden is told by its rule, which says more than that nothing else fits
-            made = found
-        return made
-
-    async def _solved(self, order: Order) -> dict[str, Any]:
-        try:
-            made: dict[str, Any] = await run_in_child(
-                "proxy.feeds.conda.solve_job:run", {"order": msgspec.to_builtins(order)},
-                memory_bytes=_SOLVE_BYTES, timeout_s=_SOLVE_S,
-            )  # fmt: skip
-        except ChildFailed as failed:
-            raise busy(failed) from failed
-        if "damaged" in made:
-            raise Problem("busy", "an index was damaged and is made anew", retry_after_s=2)
-        return made
-
-    async def _candidate(self, feed: CondaFeed, found: Found) -> Candidate:
+    async def candidate(self, feed: CondaFeed, found: Found) -> Candidate:
         subdir, file = _parsed(found.artifact)
         return shown(found.artifact, (await feed.locate(subdir, file)).record)
 
-    async def _either(self, source: CondaFeed, target: CondaFeed, path: str) -> Found:
+    def name_of(self, path: str) -> str:
+        return _parsed(path)[1].name
+
+    async def either(self, source: CondaFeed, target: CondaFeed, path: str) -> Found:
         """Return a file as the target has it, else as the source does."""
         subdir, file = _parsed(path)
         try:
@@ -236,18 +195,6 @@ class CondaSelecting:
         ref = located.ref
         upstream = feed.origin_of(subdir, file, located)
         return Found(path, file.name, located.record.version, ref.sha256, ref.size, raw, upstream, ref.url)
-
-
-def _hidden_of(target: CuratedCondaFeed, editions: Iterable[Edition], names: Iterable[str]) -> list[str]:
-    """Return the files of the names that the target would hide. Blocks."""
-    found = []
-    for edition in editions:
-        for name in names:
-            block = edition.generation.snapshot.block(name)
-            for record in block.records() if block is not None else ():
-                path = f"{edition.subdir}/{record.file}"
-                found.append(Found(path, name, "", None, None, record.raw, "", ""))
-    return list(target.judged(found))
 
 
 def _raw(edition: Edition, file: FileName) -> bytes:
@@ -270,13 +217,14 @@ def _asked(text: str, editions: Iterable[Edition]) -> tuple[Spec, list[str]]:
 
 
 def _meant(
-    spec: Spec, kept: Mapping[str, Sequence[Candidate]], hiding: Mapping[str, Verdict], sought: Sought
-) -> tuple[list[str], dict[str, Verdict]]:
+    spec: Spec, kept: Mapping[str, Sequence[Candidate]], hiding: Mapping[str, Verdict], sought: Sought,
+    left_out: Collection[str],
+) -> tuple[list[str], dict[str, Verdict]]:  # fmt: skip
     """Return the paths that a spec means, else why what it means is hidden. Blocks."""
     meant = [
         each.path
         for of_name in kept.values()
-        for each in chosen([one for one in of_name if means(spec, one)], sought)
+        for each in chosen([one for one in of_name if one.path not in left_out and means(spec, one)], sought)
     ]
     return meant, {} if meant else verdicts_on(spec, hiding, replace(sought, every=False))
 

@@ -5,15 +5,14 @@ target's record counts, since it is what clients of the target get. Only the nam
 wanted are looked at. Of what is merely needed, packages that the target has are preferred, so that a closure adds
 little. conda gives every Python a dependency on pip, so the solve does, if there is a pip at all.
 
-The machine that a package will run on is not known: it is solved for an old one first, and for a new one with a CUDA
-driver where the old one is not enough.
+The machine that a package will run on is not known: it is solved for an old one first, and for newer ones where the
+old one is not enough (`machines.py`). What no machine of these can install is told.
 """
 
 import asyncio
-import contextlib
+import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,11 +22,11 @@ import msgspec
 
 from proxy.conda.names import parse_file
 from proxy.conda.pack import BadPack
-from proxy.conda.record import Facts, joined
+from proxy.conda.record import joined
 from proxy.conda.snapshot import Snapshot
-from proxy.feeds.conda.machines import AGES, Age, virtual_packages
+from proxy.feeds.conda.machines import Virtual, machines, parse_virtual_package
 from proxy.feeds.conda.packs import open_generation
-from proxy.model.bounds import is_readable
+from proxy.feeds.conda.solve_catalog import Catalog
 from proxy.policy.conda_version import BadVersion, spec_parts, version_key
 
 if TYPE_CHECKING:
@@ -35,6 +34,11 @@ if TYPE_CHECKING:
 
 _TIMEOUT = timedelta(seconds=60)
 _MOST_TOLD = 2000
+#: Of one artifact that is left out so much is told.
+_MOST_TOLD_OF_ONE = 500
+#: What a solver's words say of a virtual package: `__archspec 1.* x86_64_v3`.
+_VIRTUAL = re.compile(r"__[a-z0-9][a-z0-9._-]{0,61}[^,\n|]{0,80}")
+_ADVICE = "no machine that was solved for has it: say in virtual_packages (--virtual-package) what yours has"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,75 +56,22 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     target: tuple[tuple[str, str, str], ...] = ()
     meant: tuple[tuple[str, tuple[str, ...]], ...] = ()
     exactly: tuple[str, ...] = ()
-    #: Files of the source that are no candidates: the target would hide them.
+    #: Files of the source that are no candidates: the target would hide them, or they were revoked there.
     excluded: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Catalog:
-    """The records of the names that were looked at: subdir -> file -> JSON."""
-
-    source: Mapping[str, Snapshot]
-    target: Mapping[str, Snapshot]
-    excluded: frozenset[str] = frozenset()
-    #: name -> the only files of it that are candidates.
-    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    records: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    facts: dict[str, Facts] = field(default_factory=dict)
-    #: The files that the target has.
-    approved: set[str] = field(default_factory=set)
-    #: The files that the solver must not be given.
-    unreadable: set[str] = field(default_factory=set)
-
-    def gather(self, names: Iterable[str]) -> None:
-        """Look at the names and at all that they may need."""
-        seen: set[str] = set()
-        queue = deque(names)
-        while queue:
-            name = queue.popleft()
-            if name in seen or name.startswith("__"):
-                continue
-            seen.add(name)
-            if name == "python":
-                queue.append("pip")
-            for facts in self._look_at(name):
-                queue.extend(spec_parts(spec)[0] for spec in facts.depends or ())
-
-    def _look_at(self, name: str) -> Iterator[Facts]:
-        for snapshots in (self.source, self.target):
-            for subdir, snapshot in snapshots.items():
-                block = snapshot.block(name)
-                if block is None:
-                    continue
-                found = block.facts()
-                for record in block.records():
-                    path = f"{subdir}/{record.file}"
-                    if not _may_be_solved(found[record.file]):
-                        self.unreadable.add(path)
-                        continue
-                    if snapshots is self.source and path in self.excluded:
-                        continue
-                    if name in self.only and path not in self.only[name]:
-                        continue
-                    self.records.setdefault(subdir, {})[record.file] = record.raw
-                    self.facts[path] = found[record.file]
-                    if snapshots is self.target:
-                        self.approved.add(path)
-                yield from filter(_may_be_solved, found.values())
-
-    def has(self, name: str) -> bool:
-        return any(facts.name == name for facts in self.facts.values())
+    #: What is known of the machine, `NAME=VERSION=BUILD`.
+    virtual_packages: tuple[str, ...] = ()
 
 
 def run(order: dict[str, Any]) -> dict[str, Any]:
-    """Return {"needed": {artifact: needed by}, "requested": [artifact…]}, or {"unsolvable": words}.
+    """Return {"needed": {artifact: needed by}, "requested": [artifact…], "left_out": {artifact: why}}, or
+    {"unsolvable": words}.
 
     `{"damaged": why}` is returned where a generation cannot be read.
     """
     asked = msgspec.convert(order, Order)
     try:
         only = {name: frozenset((*paths, *asked.exactly)) for name, paths in asked.meant}
-        catalog = _Catalog(_opened(asked.source), _opened(asked.target), frozenset(asked.excluded), only)
+        catalog = Catalog(_opened(asked.source), _opened(asked.target), frozenset(asked.excluded), only)
         catalog.gather([*only, *map(_name_of, asked.exactly)])
     except (BadPack, FileNotFoundError) as damage:
         return {"damaged": str(damage)}
@@ -139,10 +90,11 @@ class _Unsolvable(Exception):
 class _Solver:
     """One order."""
 
-    def __init__(self, asked: Order, catalog: _Catalog, folder: Path) -> None:
+    def __init__(self, asked: Order, catalog: Catalog, folder: Path) -> None:
         self._asked = asked
         self._catalog = catalog
         self._sources = list(_written(catalog, folder))
+        self._machines = _machines(asked, catalog)
 
     def run(self) -> dict[str, Any]:
         """Solve everything together first; then each file that another one of its name kept out."""
@@ -150,7 +102,7 @@ class _Solver:
 
         def solve(specs: Sequence[str]) -> None:
             names = {spec_parts(spec)[0] for spec in specs}
-            for path, by in self._explained(self._solve(specs), names).items():
+            for path, by in self._explained(self._solve(specs)[0], names).items():
                 solved.setdefault(path, []).append(by)
 
         groups: dict[str, list[str]] = {}
@@ -162,13 +114,17 @@ class _Solver:
             for path in [path for paths in groups.values() for path in paths[1:]]:
                 solve([self._exact(path)])
         except _Unsolvable as words:
-            return {"unsolvable": str(words)[:_MOST_TOLD]}
+            return {"unsolvable": _advised(str(words)[:_MOST_TOLD])}
+        left_out: dict[str, str] = {}
         for path in self._other_builds(tuple(solved)):
-            with contextlib.suppress(_Unsolvable):  # such as a build for hardware that this platform has not
+            try:
                 solve([self._exact(path)])
+            except _Unsolvable as words:  # such as a build for hardware that this platform has not
+                left_out[path] = _why_left_out(str(words))
+        left_out |= self._newer(tuple(solved))
         requested = [path for path, by in solved.items() if "" in by]
         needed = {path: by[0] for path, by in solved.items() if "" not in by}
-        return {"requested": requested, "needed": needed}
+        return {"requested": requested, "needed": needed, "left_out": left_out}
 
     def _other_builds(self, solved: Sequence[str]) -> list[str]:
         """Return the other builds of the versions that the specs came to: all of them are meant."""
@@ -179,6 +135,29 @@ class _Solver:
             found += [path for path in paths if path not in solved and facts[path].version in versions]
         return found
 
+    def _newer(self, solved: Sequence[str]) -> dict[str, str]:
+        """Return of each name that is asked for the newest file, and why, if it is left out for want of a machine."""
+        facts = self._catalog.facts
+        found: dict[str, str] = {}
+        for name, paths in self._asked.meant:
+            taken = [path for path in solved if facts[path].name == name]
+            newest = max((path for path in paths if path in facts), key=self._order, default=None)
+            if newest is None or not taken or self._order(newest)[0] <= max(map(self._order, taken))[0]:
+                continue
+            try:
+                _, number = self._solve([self._exact(newest)])
+            except _Unsolvable as words:
+                if _VIRTUAL.search(str(words)):
+                    found[newest] = _why_left_out(str(words))
+                continue
+            if number:
+                version = facts[max(taken, key=self._order)].version
+                found[newest] = (
+                    f"an older machine, which is solved for first, takes {version}; name the version, or say in "
+                    "virtual_packages (--virtual-package) what your machine has"
+                )
+        return found
+
     def _exact(self, path: str) -> str:
         facts = self._catalog.facts.get(path)
         if path in self._catalog.unreadable:
@@ -187,11 +166,12 @@ class _Solver:
             raise _Unsolvable(f"{path} is not there any more")
         return f"{facts.name}[version='=={facts.version}', build='{facts.build}']"
 
-    def _solve(self, specs: Sequence[str]) -> "list[RepoDataRecord]":
+    def _solve(self, specs: Sequence[str]) -> "tuple[list[RepoDataRecord], int]":
+        """Return a solution, and the number of the machine that it is for; the first that can have one."""
         failed = ""
-        for age in AGES:
+        for number, machine in enumerate(self._machines):
             try:
-                return asyncio.run(self._attempt(specs, _virtual(self._asked.platform, age)))
+                return asyncio.run(self._attempt(specs, _virtual(machine))), number
             except _Unsolvable as words:
                 failed = failed or str(words)
         raise _Unsolvable(failed)
@@ -262,14 +242,7 @@ class _Solver:
         return found
 
 
-def _may_be_solved(facts: Facts) -> bool:
-    """Return whether py-rattler may be given a record: its parser recurses, and would end the process."""
-    if facts.depends is None or facts.constrains is None:
-        return False
-    return all(map(is_readable, facts.depends)) and all(map(is_readable, facts.constrains))
-
-
-def _written(catalog: _Catalog, folder: Path) -> "Iterator[Any]":
+def _written(catalog: Catalog, folder: Path) -> "Iterator[Any]":
     from rattler import Channel, SparseRepoData
 
     has_pip = catalog.has("pip")
@@ -290,13 +263,37 @@ def _written(catalog: _Catalog, folder: Path) -> "Iterator[Any]":
         yield SparseRepoData(Channel(folder.as_uri()), subdir, str(path))
 
 
-def _virtual(platform: str, age: Age) -> "list[GenericVirtualPackage]":
+def _machines(asked: Order, catalog: Catalog) -> list[list[Virtual]]:
+    """Return the machines to solve for: those that only differ in what no record speaks of are one."""
+    said = {spec_parts(spec)[0] for facts in catalog.facts.values() for spec in facts.depends or ()}
+    said |= {spec_parts(spec)[0] for facts in catalog.facts.values() for spec in facts.constrains or ()}
+    found: list[list[Virtual]] = []
+    for machine in machines(asked.platform, [parse_virtual_package(each) for each in asked.virtual_packages]):
+        spoken_of = [each for each in machine if each[0] in said]
+        if spoken_of not in found:
+            found.append(spoken_of)
+    return found
+
+
+def _virtual(machine: Sequence[Virtual]) -> "list[GenericVirtualPackage]":
     from rattler import BuildString, GenericVirtualPackage, PackageName, Version
 
     return [
         GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
-        for name, version, build in virtual_packages(platform, age)
+        for name, version, build in machine
     ]
+
+
+def _advised(words: str) -> str:
+    return f"{words}; {_ADVICE}" if _VIRTUAL.search(words) else words
+
+
+def _why_left_out(words: str) -> str:
+    """Return in one line why an artifact cannot be installed: the virtual packages that it needs, else the solver's."""
+    needed = dict.fromkeys(each.strip() for each in _VIRTUAL.findall(words))
+    if needed:
+        return f"it needs {', '.join(list(needed)[:5])}, and {_ADVICE}"[:_MOST_TOLD_OF_ONE]
+    return " ".join(words.split())[:_MOST_TOLD_OF_ONE]
 
 
 def _with_pip(raw: bytes) -> bytes:

@@ -30,6 +30,8 @@ class Order:
     every: bool = False
     platforms: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
+    #: What is known of the machines (conda), `NAME=VERSION=BUILD`.
+    virtual_packages: tuple[str, ...] = ()
     include_dependencies: bool = False
     #: artifact -> the digest that the reviewer has seen.
     digests: Mapping[str, str] = field(default_factory=dict)
@@ -40,6 +42,9 @@ class Order:
     def sha256(self) -> str:
         """What an Idempotency-Key stands for: all of it, whatever the order of its keys."""
         told = msgspec.json.encode(self, order="sorted")
+        if not self.virtual_packages:
+            # As it was told before there were any: a key of then still stands for its request.
+            told = told.replace(b',"virtual_packages":[]', b"")
         return hashlib.sha256(told).hexdigest()
 
 
@@ -53,7 +58,7 @@ class Picked:
     sha256: Sha256
 
 
-class PromotedItem(msgspec.Struct, frozen=True, kw_only=True):
+class PromotedItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One artifact as it is answered."""
 
     artifact: str
@@ -67,9 +72,20 @@ class PromotedItem(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     #: `held`, or `pending`: fetched after the answer.
     bytes: str
+    #: Of a `new` one that was revoked before: the reason.
+    revoked: str | None = None
 
 
-class PromotionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename={"source": "from"}):
+class LeftOutItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An artifact that was meant and is not promoted: no machine that was solved for can install it."""
+
+    artifact: str
+    reason: str
+
+
+class PromotionAnswer(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"source": "from"}
+):
     """A promotion as it is answered, now and later. `id` is null for a dry run."""
 
     id: str | None
@@ -80,6 +96,7 @@ class PromotionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename={"source
     comment: str
     dry_run: bool
     artifacts: list[PromotedItem]
+    left_out: list[LeftOutItem] = []
 
 
 def refusal(feed: str, refused: Iterable[Refused], done: str = "promoted") -> Problem:

@@ -17,9 +17,9 @@ import msgspec
 
 from proxy.config.settings import Feed
 from proxy.feeds.promotion.check import faults
-from proxy.feeds.promotion.order import Order, Picked, PromotedItem, PromotionAnswer
+from proxy.feeds.promotion.order import LeftOutItem, Order, Picked, PromotedItem, PromotionAnswer
 from proxy.feeds.promotion.select import chosen_by, picked
-from proxy.feeds.promotion.selecting import Chosen, Selecting
+from proxy.feeds.promotion.selecting import Chosen, LeftOut, Selecting
 from proxy.feeds.vaulting import Vaulting
 from proxy.model.actor import Actor
 from proxy.model.approval import Approval, Promotion
@@ -63,6 +63,16 @@ class Promoted:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What an order means: for which feed, what, what it leaves out, and what that was decided on."""
+
+    feed: Feed
+    picks: list[Picked]
+    left_out: list[LeftOut]
+    seen: Seen
+
+
 class Promotions:
     """The engine. `ground` is that of now."""
 
@@ -87,7 +97,7 @@ class Promotions:
                 ground = self._ground()
                 try:
                     async with asyncio.timeout_at(until) as limit:
-                        feed, picks, seen = await self._found_out(ground, target, order, request.actor)
+                        decided = await self._found_out(ground, target, order, request.actor)
                 except TimeoutError:
                     if not limit.expired():
                         raise
@@ -95,7 +105,7 @@ class Promotions:
                 if self._ground() is not ground:
                     continue
                 try:
-                    return await self._concluded(feed, order, request, picks, seen)
+                    return await self._concluded(decided, order, request)
                 except Overtaken:
                     continue
         raise Problem(
@@ -120,29 +130,26 @@ class Promotions:
             if not self._under_way[actor]:
                 del self._under_way[actor]
 
-    async def _found_out(
-        self, ground: Ground, target: Feed, order: Order, actor: Actor
-    ) -> tuple[Feed, list[Picked], Seen]:
+    async def _found_out(self, ground: Ground, target: Feed, order: Order, actor: Actor) -> _Decided:
         """Find out what an order means, changing nothing. Raises Problem with every refusal."""
         # In a thread: the first conda spec brings py-rattler along.
         feed = await asyncio.to_thread(_checked, ground, target, order, actor)
         kind = ground.kinds[feed.kind]
-        chosen = await chosen_by(kind, feed.name, order)
+        chosen, left_out = await chosen_by(kind, feed.name, order)
         approved = {
             artifact: approval
             for name in _names(chosen)
             for artifact, approval in self._approvals.of(feed.name, name).items()
         }
         seen = {(each.found.name, each.found.artifact): _id_of(approved, each) for each in chosen}
-        return feed, await picked(kind, feed.name, order, chosen, approved), seen
+        return _Decided(feed, await picked(kind, feed.name, order, chosen, approved), left_out, seen)
 
-    async def _concluded(
-        self, feed: Feed, order: Order, request: Request, picks: list[Picked], seen: Seen
-    ) -> Promoted:
+    async def _concluded(self, decided: _Decided, order: Order, request: Request) -> Promoted:
+        feed, picks = decided.feed, decided.picks
         at_ms = self._now_ms()
         id_ = None if order.is_dry_run else f"p-{at_ms:012x}-{secrets.token_hex(6)}"
         made = [_approval(feed, order, request, pick, id_ or "", at_ms) for pick in picks if pick.is_new]
-        answer = msgspec.json.encode(self._answer(feed, order, request, picks, id_, at_ms)) + b"\n"
+        answer = msgspec.json.encode(self._answer(decided, order, request, id_, at_ms)) + b"\n"
         if id_ is None:
             return Promoted(answer, is_new=False)
         promotion = Promotion(
@@ -154,12 +161,13 @@ class Promotions:
             request.actor, "promotion.create", id_, after=_audited(order, picks), detail=order.comment,
             feed=feed.name, request_id=request.id,
         )  # fmt: skip
-        kept = await self._approvals.promote(promotion, made, audit, seen)
+        kept = await self._approvals.promote(promotion, made, audit, decided.seen)
         return Promoted(kept.answer, is_new=kept is promotion)
 
     def _answer(
-        self, feed: Feed, order: Order, request: Request, picks: list[Picked], id_: str | None, at_ms: int
+        self, decided: _Decided, order: Order, request: Request, id_: str | None, at_ms: int
     ) -> PromotionAnswer:
+        feed = decided.feed
         # The very moment that is kept: the list of promotions and the approvals tell the same one.
         moment = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
         at = moment.replace("+00:00", "Z")
@@ -168,13 +176,20 @@ class Promotions:
                 artifact=pick.found.artifact, name=pick.found.name, version=pick.found.version, sha256=pick.sha256,
                 size=pick.found.size, why=pick.why, state="new" if pick.is_new else "already",
                 bytes="held" if self._vaulting.holds(feed.name, pick.sha256) else "pending",
+                revoked=self._revoked_before(feed, pick),
             )
-            for pick in picks
+            for pick in decided.picks
         ]  # fmt: skip
+        left_out = [LeftOutItem(artifact=each.artifact, reason=each.reason) for each in decided.left_out]
         return PromotionAnswer(
             id=id_, target=feed.name, source=order.source, actor=request.actor.name, at=at, comment=order.comment,
-            dry_run=order.is_dry_run, artifacts=items,
+            dry_run=order.is_dry_run, artifacts=items, left_out=left_out,
         )  # fmt: skip
+
+    def _revoked_before(self, feed: Feed, pick: Picked) -> str | None:
+        """Return why the last approval of an artifact was taken back, where it has none."""
+        former = self._approvals.revoked(feed.name, pick.found.name).get(pick.found.artifact)
+        return former.reason if former is not None and pick.is_new else None
 
     def _now_ms(self) -> int:
         return round(self._clock.now().timestamp() * 1000)

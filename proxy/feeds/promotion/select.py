@@ -13,6 +13,7 @@ from proxy.feeds.promotion.selecting import (
     Choice,
     Chosen,
     Found,
+    LeftOut,
     Place,
     Refused,
     Selecting,
@@ -28,14 +29,16 @@ from proxy.model.problem import Problem
 MOST_ARTIFACTS = 20_000
 
 
-async def chosen_by(kind: Selecting, target: str, order: Order) -> list[Chosen]:
-    """Return what an order means, each artifact once. Raises Problem with every refusal."""
+async def chosen_by(kind: Selecting, target: str, order: Order) -> tuple[list[Chosen], list[LeftOut]]:
+    """Return what an order means, each artifact once, and what it leaves out. Raises Problem with every refusal."""
     asked = [await kind.find(order.source, artifact) for artifact in dict.fromkeys(order.artifacts)]
     sought = Sought(order.every, order.platforms, order.pythons)
     if order.include_dependencies and not order.every:
         asked += await _solved(kind, target, order, order.specs, _found(asked))
     else:
-        selected = [await kind.select(order.source, spec, sought) for spec in dict.fromkeys(order.specs)]
+        selected = [
+            await kind.select(order.source, spec, sought, target) for spec in dict.fromkeys(order.specs)
+        ]
         asked += selected
         if order.include_dependencies:
             for wanted in _by_version([*_found(asked)]):
@@ -46,7 +49,9 @@ async def chosen_by(kind: Selecting, target: str, order: Order) -> list[Chosen]:
         raise Problem(
             "unprocessable", f"this means {len(chosen)} artifacts; promote at most {MOST_ARTIFACTS}"
         )
-    return chosen
+    taken = {each.found.artifact for each in chosen}
+    left_out = {each.artifact: each for choice in asked for each in choice.left_out}
+    return chosen, [each for artifact, each in left_out.items() if artifact not in taken]
 
 
 async def picked(
@@ -73,7 +78,11 @@ async def _solved(
     kind: Selecting, target: str, order: Order, specs: Sequence[str], found: Sequence[Found]
 ) -> list[Choice]:
     wanted = Wanted(tuple(specs), tuple(found))
-    places = [Place(platform, python) for platform in order.platforms for python in order.pythons]
+    places = [
+        Place(platform, python, order.virtual_packages)
+        for platform in order.platforms
+        for python in order.pythons or ("",)
+    ]
     return [
         await kind.solve(order.source, target, wanted, place)
         for place in places

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from proxy.model.approval import Approval
 from proxy.model.digest import Sha256
 from proxy.model.verdict import Outcome, Verdict
 
 #: Why something is refused. All but these two are a 409: "unknown" is a 404, "mismatch" (another digest) a 412.
-Why = Literal["blocked", "held", "drifted", "unsolvable", "conflict", "unknown", "mismatch"]
+Why = Literal["blocked", "held", "drifted", "revoked", "unsolvable", "conflict", "unknown", "mismatch"]
 REQUESTED = "requested"
 
 
@@ -56,11 +57,20 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An artifact that was meant and is not promoted, because no machine that was solved for can install it."""
+
+    artifact: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """What a question came to. Where anything is refused nothing is promoted."""
 
     chosen: tuple[Chosen, ...] = ()
     refused: tuple[Refused, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +87,12 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is to be installed."""
+    """Where something is to be installed. Without a Python ("") it must not need any."""
 
     platform: str
     python: str
+    #: What is known of the machine (conda): `__archspec=1=x86_64_v3`.
+    virtual_packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +106,25 @@ class Wanted:
 class Selecting(Protocol):
     """One kind."""
 
+    @property
+    def needs_python(self) -> bool:
+        """Tell whether every closure is solved for a Python."""
+        ...
+
+    def machine_fault(self, virtual_package: str) -> str | None:
+        """Return what is wrong with what is said of a machine; None for what can be solved with."""
+        ...
+
     def fault(self, spec: str) -> str | None:
         """Return what is wrong with a spec that cannot be read, in words; None for a good one."""
         ...
 
-    async def select(self, source: str, spec: str, sought: Sought) -> Choice:
+    async def select(self, source: str, spec: str, sought: Sought, target: str = "") -> Choice:
         """Return the artifacts that a spec means: of the newest version for each platform and Python, or of all.
 
         What the source hides is no candidate; where only hidden ones match, they are refused with their verdicts, and
-        where none matches, the spec is refused as "unknown".
+        where none matches, the spec is refused as "unknown". What was revoked in the target is a candidate only where
+        the spec names its exact version; where nothing else matches, it is refused as "revoked".
         """
         ...
 
@@ -114,7 +136,8 @@ class Selecting(Protocol):
         """Return what is wanted (as requested) with all that it needs in a place, or refuse it as unsolvable.
 
         Candidates are what the source shows and what the target shows already; of the latter the answer may name some:
-        they are `already` approved then.
+        they are `already` approved then. What was revoked in the target is none, unless it is wanted itself; where
+        there is no solution without it, it is refused as "revoked".
         """
         ...
 
@@ -132,3 +155,10 @@ def refused(what: str, verdict: Verdict, *, is_spec: bool = False) -> Refused:
     drifted = verdict.rule == "drift"
     outcome: Why = "drifted" if drifted else "held" if verdict.outcome is Outcome.HOLD else "blocked"
     return Refused(what, outcome, verdict.rule, verdict.reason, verdict.until, is_spec)
+
+
+def refused_as_revoked(approval: Approval) -> Refused:
+    """Return why an artifact is not approved again unless somebody names it."""
+    why = f": {approval.reason}" if approval.reason else ""
+    reason = f"its approval was revoked{why}; name the file, or its exact version, to approve it again"
+    return Refused(approval.artifact, "revoked", "approval", reason)

@@ -38,11 +38,11 @@ class CuratedPypiFeed(PypiFeed):
         self._approvals = approvals
 
     async def view(
-        self, name: str, *, refresh: bool = False, offline: bool = False
+        self, name: str, *, refresh: bool = False, offline: bool = False, whole: bool = True
     ) -> tuple[PypiView | None, Offer | Absent]:
         if not self._approvals.revision(self.settings.name, name):
             return None, Absent("nobody has approved it", 0.0)
-        return await super().view(name, refresh=refresh, offline=offline)
+        return await super().view(name, refresh=refresh, offline=offline, whole=whole)
 
     async def locate(self, path: str) -> Located:
         filename = path.rpartition("/")[2]

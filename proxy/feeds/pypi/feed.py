@@ -179,10 +179,10 @@ class PypiFeed:
         return await self._pypi.provenance(located_in(view, record).ref, record.provenance)
 
     async def view(
-        self, name: str, *, refresh: bool = False, offline: bool = False
+        self, name: str, *, refresh: bool = False, offline: bool = False, whole: bool = True
     ) -> tuple[PypiView | None, Offer | Absent]:
-        """Return the feed's view of a normalised name, None where nobody has it. `offline`: nobody is asked."""
-        return await self.viewer.view(name, refresh=refresh, offline=offline)
+        """Return the feed's view of a normalised name, None where nobody has it (`Viewer.view`)."""
+        return await self.viewer.view(name, refresh=refresh, offline=offline, whole=whole)
 
     def forget(self) -> None:
         """Decide anew with the next request."""

@@ -51,7 +51,8 @@ class Licenses:
         self._keeper = keeper
         self._notes = notes
         self._known: OrderedDict[Project, dict[str, License]] = OrderedDict()
-        self._failed: OrderedDict[str, float] = OrderedDict()
+        #: Until when a file is not asked again, and why it could not tell.
+        self._failed: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._looking = asyncio.Semaphore(_AT_ONCE)
 
     def revision(self, upstream: str, name: str) -> int | None:
@@ -73,44 +74,62 @@ class Licenses:
 
     def worth_asking(self, wanted: Iterable[Distribution]) -> list[Distribution]:
         """Return one file of each version that is wanted, the newest version first; none that failed just now."""
-        now, best, odd = self._clock.monotonic(), dict[Version, Distribution](), list[Distribution]()
-        for file in wanted:
-            if self._failed.get(key_of(file), now) > now:
-                continue
-            version = version_key(file)
-            if version is None:
-                odd.append(file)
-            elif version not in best or _ease(file) < _ease(best[version]):
-                best[version] = file
-        return [*(best[version] for version in sorted(best, reverse=True)), *odd]
+        now = self._clock.monotonic()
+        return one_of_each_version(file for file in wanted if self._rests_until(file, now) <= now)
+
+    def trouble(self, file: Distribution) -> str:
+        """Return why a file's licence could not be looked up the last time; "" where nothing stood against it."""
+        return self._failed.get(key_of(file), (0.0, ""))[1]
 
     async def learn(
-        self, view: PypiView, files: Sequence[Distribution], *, is_asked_for: bool = False
-    ) -> None:
-        """Look up what the files say; each is known as soon as it came, what does not come stays unknown."""
+        self, view: PypiView, files: Sequence[Distribution], *, is_asked_for: bool = False,
+        turns: asyncio.Semaphore | None = None,
+    ) -> None:  # fmt: skip
+        """Look up what the files say; each is known as soon as it came, what does not come stays unknown.
+
+        `turns`: what somebody waits for does not stand in line behind the work for pages.
+        """
         await self.of(view.upstream, view.name)
         known = self._known.setdefault((view.upstream, view.name), {})
         before = len(known)
+        turns = turns or self._looking
         try:
-            await asyncio.gather(*(self._look_up(view, file, known, is_asked_for) for file in files))
+            await asyncio.gather(*(self._look_up(view, file, known, is_asked_for, turns) for file in files))
         finally:
             if len(known) > before:
                 await self._notes.set(_note((view.upstream, view.name)), msgspec.msgpack.encode(known))
 
+    def _rests_until(self, file: Distribution, now: float) -> float:
+        return self._failed.get(key_of(file), (now, ""))[0]
+
     async def _look_up(
-        self, view: PypiView, file: Distribution, known: dict[str, License], is_asked_for: bool
-    ) -> None:
+        self, view: PypiView, file: Distribution, known: dict[str, License], is_asked_for: bool,
+        turns: asyncio.Semaphore,
+    ) -> None:  # fmt: skip
         told = metadata_hashes(file.core_metadata).get("sha256")
         advertised = parse_sha256(told) if told else None
         subject = Subject(located_in(view, file).ref, file.version, advertised, is_asked_for)
         try:
-            async with self._looking:
+            async with turns:
                 known[key_of(file)] = _license_of(await self._keeper.described(subject))
+            self._failed.pop(key_of(file), None)
         except Problem as problem:
             _LOG.info("a licence could not be looked up: file %s, why %s", file.filename, problem.detail)
-            self._failed[key_of(file)] = self._clock.monotonic() + _RETRY_S
+            self._failed[key_of(file)] = self._clock.monotonic() + _RETRY_S, problem.detail
             if len(self._failed) > _MOST_FAILED:
                 self._failed.popitem(last=False)
+
+
+def one_of_each_version(files: Iterable[Distribution]) -> list[Distribution]:
+    """Return of each version the file that costs least to ask, the newest version first."""
+    best, odd = dict[Version, Distribution](), list[Distribution]()
+    for file in files:
+        version = version_key(file)
+        if version is None:
+            odd.append(file)
+        elif version not in best or _ease(file) < _ease(best[version]):
+            best[version] = file
+    return [*(best[version] for version in sorted(best, reverse=True)), *odd]
 
 
 def _license_of(said: Described) -> License:

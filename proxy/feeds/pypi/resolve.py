@@ -62,6 +62,8 @@ class Unsolvable(Exception):
 #: Project -> its releases; release -> what it needs (the lines of Requires-Dist). Both may block.
 Releases = Callable[[str], Sequence[Release]]
 Needs = Callable[[Release], Sequence[str]]
+#: Release -> as much of it as may be taken, None where nothing may be. Asked of candidates only, best first; may block.
+Allows = Callable[[Release], Release | None]
 
 
 def resolve(
@@ -69,11 +71,12 @@ def resolve(
     releases: Releases,
     needs: Needs,
     environments: Sequence[Mapping[str, str]],
+    allows: Allows = lambda release: release,
 ) -> list[Chosen]:
     """Return the releases that fulfil what is wanted. Blocks; raises Unsolvable, and what the callbacks raise."""
-    roots = [each for each in wanted if _applies(each, environments, frozenset())]
+    roots = [each for each in wanted if applies(each, environments, frozenset())]
     provider = _Provider(
-        frozenset(canonicalize_name(each.name) for each in roots), releases, needs, environments
+        frozenset(canonicalize_name(each.name) for each in roots), releases, needs, allows, environments
     )
     try:
         result = Resolver(provider, BaseReporter()).resolve(roots, max_rounds=_MOST_ROUNDS)
@@ -104,11 +107,13 @@ class _Provider(AbstractProvider[Requirement, Pinned, str]):
     """What resolvelib asks."""
 
     def __init__(
-        self, roots: frozenset[str], releases: Releases, needs: Needs, environments: Sequence[Mapping[str, str]]
+        self, roots: frozenset[str], releases: Releases, needs: Needs, allows: Allows,
+        environments: Sequence[Mapping[str, str]],
     ) -> None:  # fmt: skip
         self.roots = roots
         self._releases = releases
         self._needs = needs
+        self._allows = allows
         self._environments = environments
 
     def identify(self, requirement_or_candidate: Requirement | Pinned) -> str:
@@ -128,25 +133,31 @@ class _Provider(AbstractProvider[Requirement, Pinned, str]):
     def find_matches(
         self, identifier: str, requirements: Mapping[str, Iterator[Requirement]],
         incompatibilities: Mapping[str, Iterator[Pinned]],
-    ) -> Iterable[Pinned]:  # fmt: skip
+    ) -> Callable[[], Iterable[Pinned]]:  # fmt: skip
         name, extras = _split(identifier)
         asked = list(requirements[identifier])
         excluded = {each.release.version for each in incompatibilities[identifier]}
         specifiers = SpecifierSet()
         for requirement in asked:
             specifiers &= requirement.specifier
-        is_pinned = any(each.operator in ("==", "===") for each in specifiers)
-        usable = [
-            release
-            for release in self._releases(name)
-            if release.version not in excluded and (is_pinned or not release.is_yanked)
-        ]
-        fitting = set(specifiers.filter([release.version for release in usable]))
-        found = [release for release in usable if release.version in fitting]
-        found.sort(
-            key=lambda release: (release.is_held and name not in self.roots, release.version), reverse=True
-        )
-        return [Pinned(release, extras) for release in found]
+        usable = [release for release in self._releases(name) if release.version not in excluded]
+        return lambda: self._allowed(usable, specifiers, extras, is_root=name in self.roots)
+
+    def _allowed(
+        self, usable: Sequence[Release], specifiers: SpecifierSet, extras: frozenset[str], *, is_root: bool
+    ) -> Iterator[Pinned]:
+        """Yield the candidates, best first; where no final release may be taken, the pre-releases (PEP 440)."""
+        while found := candidates(usable, specifiers, is_root=is_root):
+            is_any = False
+            for release in found:
+                taken = self._allows(release)
+                if taken is not None:
+                    is_any = True
+                    yield Pinned(taken, extras)
+            if is_any:
+                return
+            seen = {release.version for release in found}
+            usable = [release for release in usable if release.version not in seen]
 
     def is_satisfied_by(self, requirement: Requirement, candidate: Pinned) -> bool:
         # Which pre-releases count is settled where the matches are found.
@@ -158,16 +169,27 @@ class _Provider(AbstractProvider[Requirement, Pinned, str]):
         found = [
             requirement
             for requirement in map(read_requirement, lines)
-            if requirement is not None and _applies(requirement, self._environments, candidate.extras)
+            if requirement is not None and applies(requirement, self._environments, candidate.extras)
         ]
         if candidate.extras:
             found.append(Requirement(f"{release.name}==={release.version}"))
         return found
 
 
-def _applies(
+def candidates(releases: Sequence[Release], specifiers: SpecifierSet, *, is_root: bool) -> list[Release]:
+    """Return the releases that fit, best first: the newest, after what is held of that which was not asked for."""
+    is_pinned = any(each.operator in ("==", "===") for each in specifiers)
+    usable = [release for release in releases if is_pinned or not release.is_yanked]
+    fitting = set(specifiers.filter([release.version for release in usable]))
+    found = [release for release in usable if release.version in fitting]
+    found.sort(key=lambda release: (release.is_held and not is_root, release.version), reverse=True)
+    return found
+
+
+def applies(
     requirement: Requirement, environments: Sequence[Mapping[str, str]], extras: frozenset[str]
 ) -> bool:
+    """Tell whether a requirement counts in any of the environments, with these extras of who needs it."""
     marker = requirement.marker
     if marker is None:
         return True

@@ -4,6 +4,7 @@ A source is seen as its view shows it; a file whose bytes changed at the origin 
 Newest is told for each platform and Python that is asked for. The solve is `solving.py`'s.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
@@ -19,10 +20,11 @@ from proxy.feeds.promotion.selecting import Choice, Chosen, Found, Place, Refuse
 from proxy.feeds.pypi.feed import PypiFeed
 from proxy.feeds.pypi.fitting import by_version, fitting, is_yanked
 from proxy.feeds.pypi.located import located_in
-from proxy.feeds.pypi.pinned import pin, shard_of, unpin, with_sha256
+from proxy.feeds.pypi.pinned import shard_of, unpin, with_sha256
+from proxy.feeds.pypi.revocations import Revocations, names_one_version
 from proxy.feeds.pypi.shard import Shard
 from proxy.feeds.pypi.solving import Solving
-from proxy.feeds.pypi.view import PypiView
+from proxy.feeds.pypi.sourced import Sourced, Untold
 from proxy.model.approval import Approval
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
@@ -35,45 +37,14 @@ from proxy.upstream.errors import UpstreamError, problem_for
 
 #: Of one name so many hidden files are told.
 _MOST_HIDDEN = 50
-
-
-class Sourced:
-    """What a source shows of one project, ready to be asked."""
-
-    def __init__(
-        self, feed: PypiFeed, name: str, shard: Shard, view: PypiView, approved: Mapping[str, Approval]
-    ) -> None:
-        self.feed = feed
-        self.name = name
-        self.view = view
-        self._shard = shard
-        self._approved = approved
-        self.files = [file for file in view.listing.files if file.path in view.kept]
-
-    def usable(self) -> list[Distribution]:
-        """Return the files that may be promoted."""
-        return [file for file in self.files if file.filename not in self._shard.changed]
-
-    def drifted(self, file: Distribution) -> bool:
-        return file.filename in self._shard.changed
-
-    def found(self, file: Distribution) -> Found:
-        """Return a file with what an approval of it pins; of a curated source, that is what its own approval has."""
-        sha256 = Sha256(file.sha256) if file.sha256 is not None else None
-        former = self._approved.get(file.filename)
-        if former is not None:
-            return Found(
-                file.filename, self.name, file.version or "", sha256, file.size, former.record, former.upstream,
-                former.origin_url,
-            )  # fmt: skip
-        return Found(
-            file.filename, self.name, file.version or "", sha256, file.size, pin(self._shard, file),
-            self.view.upstream, file.url,
-        )  # fmt: skip
+#: So much is looked up at once for all promotions: clients' own requests go by the same way.
+_AT_ONCE = 6
 
 
 class PypiSelecting:
     """The PyPI feeds of a site, by name (`promotion.selecting.Selecting`)."""
+
+    needs_python = True
 
     def __init__(
         self, feeds: Callable[[str], PypiFeed | None], keeper: Callable[[], LocalKeeper], store: BlobStore,
@@ -83,6 +54,7 @@ class PypiSelecting:
         self._keeper = keeper
         self._store = store
         self._approvals = approvals
+        self.turns = asyncio.Semaphore(_AT_ONCE)
 
     def fault(self, spec: str) -> str | None:
         try:
@@ -95,23 +67,27 @@ class PypiSelecting:
             return "markers say nothing here: give platforms and python_versions"
         return None
 
-    async def select(self, source: str, spec: str, sought: Sought) -> Choice:
+    def machine_fault(self, virtual_package: str) -> str | None:
+        return "virtual packages are conda's: a PyPI feed asks for platforms and python_versions only"
+
+    async def select(self, source: str, spec: str, sought: Sought, target: str = "") -> Choice:
         requirement = parse_requirement(spec)
         name = normalize(requirement.name)
         sourced = await self.sourced(source, name)
         if sourced is None:
             return _unknown(spec, f"{source} has no project {name}")
-        versions = by_version(sourced.usable())
-        meant = _matching(requirement.specifier, versions)
-        taken: dict[str, Distribution] = {}
-        for platform, python in product(_or_any(sought.platforms), _or_any(sought.pythons)):
-            for version in meant:
-                files = fitting(versions[version], None if platform == "noarch" else platform, python)
-                taken |= {file.filename: file for file in files}
-                if files and not sought.every:
-                    break
-        if taken:
-            return Choice(tuple(Chosen(sourced.found(file)) for file in taken.values()))
+        is_on_purpose = names_one_version(requirement.specifier)
+        revocations = Revocations() if is_on_purpose else self.revocations(target, name)
+        files = sourced.possible()
+        try:
+            taken = await self._taken(sourced, requirement.specifier, revocations.left(files), sought)
+            if taken:
+                return Choice(tuple(Chosen(sourced.found(file)) for file in taken))
+            again = await self._taken(sourced, requirement.specifier, files, sought) if revocations else []
+            if again:
+                return Choice(refused=tuple(revocations.refused(again)))
+        except Untold as untold:
+            return Choice(refused=(untold.refused,))
         hiding = list(_hidden(sourced, requirement.specifier))
         if hiding:
             return Choice(refused=tuple(hiding[:_MOST_HIDDEN]))
@@ -126,7 +102,11 @@ class PypiSelecting:
             sourced = await self.sourced(source, name) if may_ask else None
             if sourced is None:
                 continue
-            file = next((each for each in sourced.files if each.filename == artifact), None)
+            try:
+                await sourced.allowed([each for each in sourced.possible() if each.filename == artifact])
+            except Untold as untold:
+                return Choice(refused=(untold.refused,))
+            file = next((each for each in sourced.shown if each.filename == artifact), None)
             if file is not None and sourced.drifted(file):
                 return Choice(refused=(_drifted(artifact),))
             if file is not None:
@@ -146,7 +126,7 @@ class PypiSelecting:
 
     async def hashed(self, source: str, found: Found) -> Found:
         feed = self._feed(source)
-        view, offer = await feed.view(found.name)
+        view, offer = await feed.view(found.name, whole=False)
         file = unpin(found.record).file
         if view is None or isinstance(offer, Absent) or file.path not in view.kept:
             raise Problem(
@@ -183,7 +163,7 @@ class PypiSelecting:
     async def sourced(self, source: str, name: str) -> Sourced | None:
         """Return what a feed shows of a normalised name, None where nobody has it. Raises Problem."""
         feed = self._feed(source)
-        view, offer = await feed.view(name)
+        view, offer = await feed.view(name, whole=False)
         if view is None:
             return None
         if isinstance(offer, Absent):
@@ -191,7 +171,15 @@ class PypiSelecting:
         behind = await feed.viewer.shard(name) if feed.viewer.verdict_of(name) is None else None
         shard = behind[0] if behind is not None else Shard(0, view.listing)
         approved = self._approvals.of(source, name) if feed.settings.curated_from else {}
-        return Sourced(feed, name, shard, view, approved)
+        sourced = Sourced(feed, shard, view, approved, self.turns)
+        if feed.policy is not None and feed.policy.keep_versions:
+            # Which versions are shown depends on every newer one.
+            await sourced.settle()
+        return sourced
+
+    def revocations(self, target: str, name: str) -> Revocations:
+        """Return what was revoked of a name in a feed."""
+        return Revocations(self._approvals.revoked(target, name), self._approvals.of(target, name))
 
     # -- parts ---------------------------------------------------------------------------------------------
 
@@ -202,14 +190,46 @@ class PypiSelecting:
         target = feed.settings.name
         active = dict(self._approvals.of(target, name))
         supposed = {each.artifact: _supposed(target, each) for each in new}
-        seen, _ = await self._feed(source).view(name)
-        view = await feed.viewer.judged(shard_of(OfName(name, active | supposed, {})), seen)
-        hiding = {path.rpartition("/")[2]: verdict for path, verdict in view.hidden.items()}
+        seen, _ = await self._feed(source).view(name, whole=False)
+        view = await feed.viewer.judged(shard_of(OfName(name, active | supposed, {})), seen, self.turns)
+        waiting = {file.path: file for file in view.wanted}
+        hiding = {
+            path.rpartition("/")[2]: feed.viewer.told_of(waiting[path], verdict)
+            if path in waiting
+            else verdict
+            for path, verdict in view.hidden.items()
+        }
         if view.verdict is not None:
             return dict.fromkeys(supposed, view.verdict) | {
                 artifact: hiding[artifact] for artifact in supposed if artifact in hiding
             }
         return {artifact: hiding[artifact] for artifact in supposed if artifact in hiding}
+
+    async def _taken(
+        self, sourced: Sourced, specifier: SpecifierSet, files: Iterable[Distribution], sought: Sought
+    ) -> list[Distribution]:
+        """Return what a spec means of these files: of the newest version for each place, or of all. Raises Untold."""
+        versions = by_version(files)
+        while meant := _matching(specifier, versions):
+            if sought.every:
+                await sourced.settle([file for version in meant for file in versions[version]])
+            taken: dict[str, Distribution] = {}
+            is_any_shown = False
+            for platform, python in product(_or_any(sought.platforms), _or_any(sought.pythons)):
+                place = None if platform == "noarch" else platform, python
+                for version in meant:
+                    if not fitting(versions[version], *place):
+                        continue
+                    able = fitting(await sourced.allowed(versions[version]), *place)
+                    is_any_shown |= bool(able)
+                    taken |= {file.filename: file for file in able}
+                    if able and not sought.every:
+                        break
+            if is_any_shown:
+                return list(taken.values())
+            # Where no final release may be shown, a pre-release is meant (PEP 440).
+            versions = {version: of_it for version, of_it in versions.items() if version not in meant}
+        return []
 
     def _feed(self, name: str) -> PypiFeed:
         feed = self._feeds(name)
@@ -232,14 +252,14 @@ def _or_any(wanted: Sequence[str]) -> Sequence[str | None]:
 
 def _matching(specifier: SpecifierSet, versions: Mapping[str, Sequence[Distribution]]) -> list[str]:
     """Return the versions that a specifier means, newest first; yanked ones only where they are pinned."""
-    is_pinned = any(each.operator in ("==", "===") for each in specifier)
-    able = [version for version, files in versions.items() if is_pinned or not is_yanked(files)]
+    may_be_yanked = any(each.operator in ("==", "===") for each in specifier)
+    able = [version for version, files in versions.items() if may_be_yanked or not is_yanked(files)]
     fitting_it = set(specifier.filter(able))
     return [version for version in able if version in fitting_it]
 
 
 def _hidden(sourced: Sourced, specifier: SpecifierSet) -> Iterable[Refused]:
-    for file in sourced.files:
+    for file in sourced.shown:
         if sourced.drifted(file) and _means(specifier, file.version):
             yield _drifted(file.filename)
     view = sourced.view

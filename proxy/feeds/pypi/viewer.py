@@ -6,7 +6,8 @@ index and gate change at the same tick. A name that the policy hides whatever is
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from proxy.artifacts.store import BlobStore
 from proxy.config.settings import Feed
@@ -16,7 +17,7 @@ from proxy.feeds.keeper import Absent, How, Keeper, Offer
 from proxy.feeds.promotion.comparing import Refreshes
 from proxy.feeds.pypi import shard as stored
 from proxy.feeds.pypi.learning import Learning
-from proxy.feeds.pypi.licenses import Licenses
+from proxy.feeds.pypi.licenses import Licenses, one_of_each_version
 from proxy.feeds.pypi.needs import Needs
 from proxy.feeds.pypi.shard import Shard
 from proxy.feeds.pypi.view import NOBODY, Place, PypiView, Ruling, blocked_view, explained_in, view_of
@@ -26,12 +27,15 @@ from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.model.verdict import Verdict
 from proxy.policy.judge import Judge
+from proxy.policy.licenses import NOT_KNOWN_YET
 from proxy.policy.name_rules import failure
 from proxy.policy.only import Needed
 from proxy.policy.settings import Policy
+from proxy.pypi.distribution import Distribution
 
 #: What stands in the place of an offer where nobody was asked.
 _NO_OFFER = Offer(NOBODY, Sha256(""), How.HIT, 0.0, 0.0)
+_UNTOLD = "its licence could not be looked up"
 #: So long a name waits that may be needed by a package list.
 _NEEDS_S = 10.0
 
@@ -118,6 +122,27 @@ class Viewer:
         """Return the view after the fact was looked up that alone keeps a file from being judged, if there is one."""
         return view if self._feed.offline else await self._learning.asked(view, path)
 
+    async def learned(
+        self, view: PypiView, files: Sequence[Distribution], turns: asyncio.Semaphore
+    ) -> PypiView:
+        """Return the view of the same shard after the licences of these files were looked up, as far as they came.
+
+        For who needs the truth about these files and waits for it, however long that is.
+        """
+        if self._feed.offline:
+            return view
+        await self._licenses.learn(view, files, is_asked_for=True, turns=turns)
+        offer = Offer(view.upstream, view.shard, How.HIT, 0.0, 0.0)
+        return self._known(offer) or await self._made(view.name, offer) or view
+
+    def told_of(self, file: Distribution, verdict: Verdict) -> Verdict:
+        """Return the verdict on a file with the reason why its licence is not known, if that is what it waits for."""
+        if verdict != NOT_KNOWN_YET:
+            return verdict
+        trouble = "this feed is offline" if self._feed.offline else self._licenses.trouble(file)
+        why = f"{_UNTOLD}: {trouble}" if trouble else verdict.reason
+        return replace(verdict, reason=why)
+
     async def close(self, grace_s: float = 0.0) -> None:
         """Stop what is under way, after waiting that long for it."""
         await self._learning.close(grace_s)
@@ -166,7 +191,7 @@ class Viewer:
                 return shard, offer
         raise Problem("busy", f"the index of {name} could not be kept", feed=self._feed.name, retry_after_s=5)
 
-    async def judged(self, shard: Shard, source: PypiView | None) -> PypiView:
+    async def judged(self, shard: Shard, source: PypiView | None, turns: asyncio.Semaphore) -> PypiView:
         """Return the view that the feed would have of a shard that it does not have (yet).
 
         `source` is the view that its files were taken from: licences are looked up there.
@@ -174,7 +199,8 @@ class Viewer:
         upstream = source.upstream if source is not None else NOBODY
         view = await self._supposed(shard, upstream)
         if view.wanted and source is not None:
-            await self._licenses.learn(source, view.wanted, is_asked_for=True)
+            asked = one_of_each_version(view.wanted)
+            await self._licenses.learn(source, asked, is_asked_for=True, turns=turns)
             view = await self._supposed(shard, upstream)
         return view
 
@@ -254,6 +280,12 @@ class Viewer:
             fingerprint = ruling.fingerprint if ruling is not None else ""
             self._views.put(self._key(offer, fingerprint), view, 8 + len(view.kept) + len(view.hidden))
         return view
+
+
+def is_untold(verdict: Verdict) -> bool:
+    """Tell whether a verdict would be another if a licence were known."""
+    reasons = NOT_KNOWN_YET.reason, _UNTOLD
+    return verdict.rule == NOT_KNOWN_YET.rule and verdict.reason.startswith(reasons)
 
 
 def _fingerprint(policy: Policy | None, needed: str) -> str:
