@@ -11,6 +11,7 @@ from proxy.config.faults import printable
 
 Words = list[str] | None
 _POLL_S = 0.5
+_VIRTUAL = "conda: what your machines have, such as __archspec=1=x86_64_v3; NAME= for what they lack."
 
 
 def promote(
@@ -22,6 +23,7 @@ def promote(
     every: Annotated[bool, typer.Option("--all-versions", help="All versions instead of the newest.")] = False,
     platform: Annotated[Words, typer.Option(metavar="P", help="For this platform, such as linux-64.")] = None,
     python: Annotated[Words, typer.Option(metavar="V", help="For this Python, such as 3.12.")] = None,
+    virtual: Annotated[Words, typer.Option("--virtual-package", metavar="NAME=VERSION=BUILD", help=_VIRTUAL)] = None,
     deps: Annotated[bool, typer.Option("--with-dependencies", help="And all they need there.")] = False,
     digest: Annotated[Words, typer.Option(metavar="FILE=SHA256", help="What was seen; else refuse.")] = None,
     comment: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.")] = "",
@@ -34,6 +36,7 @@ def promote(
     body: dict[str, Any] = {
         "specs": specs or [], "artifacts": artifact or [], "versions": "all" if every else "newest",
         "platforms": platform or [], "python_versions": python or [], "include_dependencies": deps,
+        **({"virtual_packages": virtual} if virtual else {}),
         "digests": dict(_digest(each, as_json) for each in digest or ()), "comment": comment, "dry_run": dry_run,
     }  # fmt: skip
     path = f"/feeds/{segment(target)}"
@@ -115,12 +118,13 @@ def _waited(api: Api, path: str, document: dict[str, Any], *, is_quiet: bool) ->
 def _show(document: dict[str, Any]) -> None:
     rows = [
         [
-            item["artifact"], item["state"], item["why"],
+            item["artifact"], item["state"] + (" (was revoked)" if "revoked" in item else ""), item["why"],
             rounded(item["size"]) if item["size"] is not None else "", item["sha256"],
         ]
         for item in document["artifacts"]
     ]  # fmt: skip
     print_table(["FILE", "STATE", "WHY", "SIZE", "SHA256"], rows)
+    print_notes(f"left out: {each['artifact']}: {each['reason']}" for each in document.get("left_out", ()))
     new = sum(item["state"] == "new" for item in document["artifacts"])
     if document["dry_run"]:
         print_notes([f"a dry run: {new} would be approved for {document['target']}"])

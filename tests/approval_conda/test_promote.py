@@ -109,10 +109,11 @@ async def test_a_closure_without_a_solution_is_refused_in_the_solvers_words(desk
     assert await desk.listed() == set()
 
 
-async def test_a_closure_needs_platform_and_python(desk: Desk) -> None:
-    desk.channel.add(A)
+async def test_a_closure_needs_a_platform_and_where_python_is_in_it_a_python(desk: Desk) -> None:
+    desk.channel.add(A, bare("tool", depends=["python"]), python("3.11.9"))
     await desk.begin()
-    assert (await desk.order("a", include_dependencies=True)).status == 422
+    assert (await desk.order("tool", include_dependencies=True)).status == 422
+    assert (await desk.order("a", include_dependencies=True, dry_run=True)).status == 200
     got = await desk.order("a", include_dependencies=True, python_versions=["3.11"], platforms=[])
     assert got.status == 422
 

@@ -16,6 +16,7 @@ _MOST = 1000
 _LONGEST_SPEC = 500
 #: Platforms times Pythons: each is a solve.
 _MOST_PLACES = 64
+_MOST_VIRTUAL = 50
 
 Fault = tuple[str, str]
 
@@ -53,7 +54,13 @@ def faults(feed: Feed, order: Order, kind: Selecting, actor: Actor) -> Iterator[
             yield f"python_versions[{place}]", f"{python!r} is no Python version such as 3.12"
     if max(1, len(order.platforms)) * max(1, len(order.pythons)) > _MOST_PLACES:
         yield "platforms", f"at most {_MOST_PLACES} combinations of platforms and Pythons at once"
-    yield from _places(order)
+    if len(order.virtual_packages) > _MOST_VIRTUAL:
+        yield "virtual_packages", f"name at most {_MOST_VIRTUAL} virtual packages"
+    for place, package in enumerate(order.virtual_packages[:_MOST_VIRTUAL]):
+        fault = kind.machine_fault(package)
+        if fault is not None:
+            yield f"virtual_packages[{place}]", fault
+    yield from _places(order, kind)
     for artifact, digest in order.digests.items():
         try:
             parse_sha256(digest)
@@ -63,10 +70,10 @@ def faults(feed: Feed, order: Order, kind: Selecting, actor: Actor) -> Iterator[
         yield "comment", f"a comment has at most {_LONGEST_COMMENT} characters"
 
 
-def _places(order: Order) -> Iterator[Fault]:
+def _places(order: Order, kind: Selecting) -> Iterator[Fault]:
     if not order.include_dependencies:
         return
     if not [platform for platform in order.platforms if platform != "noarch"]:
         yield "platforms", "dependencies are solved for a platform: name at least one that is not noarch"
-    if not order.pythons:
+    if not order.pythons and kind.needs_python:
         yield "python_versions", "dependencies are solved for a Python: name at least one"

@@ -34,6 +34,8 @@ class PromotionBody(
     versions: Literal["newest", "all"] = "newest"
     platforms: list[str] = []
     python_versions: list[str] = []
+    #: conda: what is known of the machines, such as `__archspec=1=x86_64_v3`.
+    virtual_packages: list[str] = []
     include_dependencies: bool = False
     #: artifact -> the sha256 that the reviewer has seen.
     digests: dict[str, str] = {}
@@ -93,6 +95,7 @@ class PromotionsApi:
         order = Order(
             source=self._name_of(body.source), specs=tuple(body.specs), artifacts=tuple(body.artifacts),
             every=body.versions == "all", platforms=tuple(body.platforms), pythons=tuple(body.python_versions),
+            virtual_packages=tuple(body.virtual_packages),
             include_dependencies=body.include_dependencies, digests=dict(body.digests), comment=body.comment,
             is_dry_run=body.dry_run,
         )  # fmt: skip
