@@ -31,6 +31,7 @@ from proxy.feeds.pypi.information import Information
 from proxy.feeds.pypi.licenses import Licenses
 from proxy.feeds.pypi.listing import PypiListing
 from proxy.feeds.pypi.local_keeper import LocalPypiKeeper
+from proxy.feeds.pypi.located import link_in
 from proxy.feeds.pypi.needs import Everything, Needs
 from proxy.feeds.pypi.project_list import NameList, ProjectList
 from proxy.feeds.pypi.trial import PypiTrials
@@ -183,7 +184,7 @@ def _kept(
         offered[upstream.id] = catalogs[key] = catalog
     owners[feed.name] = Owners(feed, offered, base.owners, base.tally)
     inner = {upstream.id: upstream.feed for upstream in feed.upstreams if upstream.feed is not None}
-    return KeptFeed(feed.name, owners[feed.name], remotes, inner, feed.offline)
+    return KeptFeed(feed.name, owners[feed.name], remotes, inner, feed.offline, link_of=link_in)
 
 
 def _curated(

@@ -16,6 +16,8 @@ from proxy.upstream.way import Way
 _REST_S = 300.0
 #: Called with the upstream that sent all of an artifact, and the digest.
 Arrived = Callable[[ArtifactRef, str, Sha256], Awaitable[None]]
+#: Asks an artifact's origin by the link that its index has (`LocalKeeper.asked`).
+Asked = Callable[[ArtifactRef, Callable[[Way, str], Awaitable[OriginStream]]], Awaitable[OriginStream]]
 
 
 class RemoteSource:
@@ -25,12 +27,13 @@ class RemoteSource:
     """
 
     def __init__(
-        self, ref: ArtifactRef, remote_of: Callable[[ArtifactRef], Awaitable[Way]], arrived: Arrived,
+        self, ref: ArtifactRef, remote_of: Callable[[ArtifactRef], Awaitable[Way]], asked: Asked, arrived: Arrived,
         *, background: bool = False,
     ) -> None:  # fmt: skip
         self._ref = ref
         self._is_background = background
         self._remote_of = remote_of
+        self._ask = asked
         self._arrived = arrived
         self._asked = ref.url
         #: The upstreams that sent a part of it: settings, and who owns a name, may change during a fetch.
@@ -46,10 +49,16 @@ class RemoteSource:
         return self._ref.upstream
 
     async def open(self, start: int, if_range: str | None) -> OriginStream:
-        remote = await self._remote_of(self._ref)
-        stream = await remote.open(
-            self._ref.url, start=start, if_range=if_range, background=self._is_background, is_listed=True
-        )
+        sender = ""
+
+        async def ask(remote: Way, link: str) -> OriginStream:
+            nonlocal sender
+            sender = remote.settings.id
+            return await remote.open(
+                link, start=start, if_range=if_range, background=self._is_background, is_listed=True
+            )
+
+        stream = await self._ask(self._ref, ask)
         if stream.status in (404, 410):
             await stream.close()
             # Feeds with equal upstreams share a fetch: each puts its own name.
@@ -57,7 +66,7 @@ class RemoteSource:
                 "unknown", f"{self._ref.filename} is gone at the origin", artifact=self._ref.filename
             )
         self._asked = stream.asked
-        self._senders.add(remote.settings.id)
+        self._senders.add(sender)
         return stream
 
     async def right_bytes(self, digest: Sha256) -> None:

@@ -5,7 +5,7 @@ artifact into the one flight that fetches it.
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,16 +19,21 @@ from proxy.artifacts.vault import Vault
 from proxy.config.settings import Upstream
 from proxy.feeds.arrivals import Arrivals
 from proxy.feeds.curated import Pins
-from proxy.feeds.keeper import Absent, ArtifactRef, Landing, Offer
+from proxy.feeds.keeper import Absent, ArtifactRef, How, Landing, Offer
 from proxy.feeds.landing import FlightLanding, PinnedLanding, RemoteSource, expected_of, pinned_problem
+from proxy.feeds.name_catalog import Held
+from proxy.feeds.newer_links import LinkOf, NewerLinks, T
 from proxy.feeds.owners import Owned
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.upstream.errors import UpstreamError, problem_for
+from proxy.upstream.stream import OriginStream
 from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.keeper")
 _WRONG_S = 60.0
+#: The answer of an upstream that has no such name.
+NOTHING = Held(None, How.HIT, 0.0, 0.0)
 _MOST_WRONG = 4096
 
 
@@ -53,6 +58,8 @@ class KeptFeed:
     offline: bool = False
     #: The feeds that a curated one takes from; its files go to the vault.
     curated_from: tuple[str, ...] = ()
+    #: Where a stored shard has a file's link; None where links are none of the origin's.
+    link_of: LinkOf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class LocalKeeper:
         self._flights = flights
         self._vault_flights = vault_flights
         self._pins = pins
+        self._newer_links = NewerLinks(store)
         #: Flight of an approved file -> monotonic time until which an origin that had other bytes is not asked again,
         #: and what was wrong.
         self._wrong: dict[str, tuple[float, Problem]] = {}
@@ -146,8 +154,7 @@ class LocalKeeper:
         """
         if ref.size is not None:
             return ref.size
-        remote = await self.remote_of(ref)
-        async with await remote.open(ref.url, start=0, stop=1, is_listed=True) as stream:
+        async with await self.asked(ref, opening(start=0, stop=1)) as stream:
             if stream.status in (404, 410):
                 raise gone(ref)
             if stream.status == 206:
@@ -200,8 +207,7 @@ class LocalKeeper:
             return
         has_begun = False
         try:
-            remote = await self.remote_of(ref)
-            async with await remote.open(ref.url, start=start, stop=stop, is_listed=True) as stream:
+            async with await self.asked(ref, opening(start, stop)) as stream:
                 if stream.status in (404, 410):
                     raise gone(ref)
                 skip = start - stream.start
@@ -222,6 +228,25 @@ class LocalKeeper:
 
         Raises Problem where any feed on the way is offline: then nothing is asked on its behalf.
         """
+        return (await self._end_of(ref))[1]
+
+    async def asked(self, ref: ArtifactRef, ask: Callable[[Way, str], Awaitable[T]]) -> T:
+        """Ask an artifact's origin by its link; where that is refused, once more by the one that the index has by now.
+
+        Raises UpstreamError, Problem.
+        """
+        feed, remote = await self._end_of(ref)
+        if feed.link_of is None:
+            return await ask(remote, ref.url)
+
+        async def find(refresh: bool) -> Owned:
+            owned = await feed.owners.find(ref.name, refresh=refresh)
+            return owned if owned.upstream == remote.settings.id else replace(owned, held=NOTHING)
+
+        return await self._newer_links.asked(ref, partial(ask, remote), find, feed.link_of)
+
+    async def _end_of(self, ref: ArtifactRef) -> tuple[KeptFeed, Way]:
+        """Return the feed at the end of the chain, and its way out."""
         feed, upstream = self._online(ref, ref.feed), ref.upstream
         while True:
             if feed.curated_from:
@@ -242,7 +267,7 @@ class LocalKeeper:
             raise _changed(ref)
         if not expected_of(ref).is_provable and not is_proven(remote.settings):
             raise _unproven(ref)
-        return remote
+        return feed, remote
 
     async def amend(self, ref: ArtifactRef, edit: Callable[[bytes], bytes | None]) -> None:
         """Change the held shard in which the artifact is listed by what was learned of the artifact."""
@@ -325,7 +350,7 @@ class LocalKeeper:
     def _launch(self, ref: ArtifactRef, key: str, *, keep: bool = False, background: bool = False) -> Flight:
         is_new = not self._is_flying(key)
         flights = self._flights_for(ref, key)
-        source = RemoteSource(ref, self.remote_of, self._arrived, background=background)
+        source = RemoteSource(ref, self.remote_of, self.asked, self._arrived, background=background)
         look = partial(self._look, ref, self._vault if flights is self._vault_flights else self._store)
         flight = flights.join(key, [source], expected_of(ref), keep=keep, look=look)
         if is_new:
@@ -423,6 +448,11 @@ async def within(chunks: AsyncIterator[bytes], skip: int, length: int) -> AsyncI
         yield piece
         if left <= 0:
             return
+
+
+def opening(start: int, stop: int) -> Callable[[Way, str], Awaitable[OriginStream]]:
+    """Return how a part of a listed file is asked for."""
+    return lambda remote, link: remote.open(link, start=start, stop=stop, is_listed=True)
 
 
 def _answer(owned: Owned) -> Offer | Absent:

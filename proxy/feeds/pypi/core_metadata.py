@@ -20,7 +20,7 @@ from proxy.artifacts.notes import Notes
 from proxy.artifacts.proofs import Proofs
 from proxy.artifacts.store import BlobStore
 from proxy.feeds.keeper import ArtifactRef
-from proxy.feeds.local_keeper import LocalKeeper, gone
+from proxy.feeds.local_keeper import LocalKeeper, gone, opening
 from proxy.feeds.pypi.shard import with_core_metadata
 from proxy.feeds.shared import finish, outcome
 from proxy.model.digest import Sha256, read_sha256
@@ -28,7 +28,9 @@ from proxy.model.problem import Problem
 from proxy.model.tally import Tally
 from proxy.pypi.core_metadata import names_project
 from proxy.pypi.wheel_metadata import NoMetadata, metadata_from_file, metadata_from_ranges
+from proxy.upstream.answer import Answer
 from proxy.upstream.errors import UpstreamError, problem_for
+from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.metadata")
 _MOST_BYTES = 10 * 1024**2
@@ -145,9 +147,8 @@ class CoreMetadata:
     async def _side_file(self, ref: ArtifactRef, advertised: Sha256 | None) -> bytes | None:
         remote = await self._keeper.remote_of(ref)
         try:
-            answer = await remote.document(
-                side_url(ref.url), accept="*/*", max_bytes=_MOST_BYTES, is_file=True
-            )
+            # One that nobody told of may be refused for want of it.
+            answer = await (_side(remote, ref.url) if advertised is None else self._keeper.asked(ref, _side))
         except UpstreamError as error:
             _LOG.info("the origin's METADATA did not come: file %s, error %s", ref.filename, str(error))
             return None
@@ -165,13 +166,12 @@ class CoreMetadata:
         return None
 
     async def _by_ranges(self, ref: ArtifactRef) -> bytes:
-        remote = await self._keeper.remote_of(ref)
         length = await self._keeper.told_size(ref)
         if length is None:
             raise _NoRanges("the origin does not tell the wheel's size")
 
         async def read(start: int, stop: int) -> bytes:
-            async with await remote.open(ref.url, start=start, stop=stop, is_listed=True) as stream:
+            async with await self._keeper.asked(ref, opening(start, stop)) as stream:
                 if stream.status != 206 or stream.start != start:
                     raise _NoRanges("the origin does not answer ranges")
                 parts = [piece async for piece in stream.chunks()]
@@ -210,6 +210,10 @@ class CoreMetadata:
     async def _noted(self, note: str) -> Sha256 | None:
         digest = read_sha256(await self._notes.get(note))
         return digest if digest is not None and await self._store.get(digest) is not None else None
+
+
+async def _side(remote: Way, link: str) -> Answer:
+    return await remote.document(side_url(link), accept="*/*", max_bytes=_MOST_BYTES, is_file=True)
 
 
 def side_url(url: str) -> str:

@@ -270,8 +270,9 @@ class PypiFeed:
         return self._store.stream(blob, start, stop)
 
     async def refreshed(self, located: Located) -> None:
-        """Ask the page again, after the origin had no such file any more."""
-        await self.view(located.view.name, refresh=True)
+        """Look at the page that was asked for again because the origin had no such file any more."""
+        await self.view(located.view.name)
+        self.forget()
 
     async def metadata(self, path: str, *, may_fetch: bool = True) -> Blob:
         """Return a wheel's METADATA by the wheel's path plus ".metadata". Raises Problem.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from proxy.feeds.keeper import ArtifactRef
+from proxy.feeds.pypi.shard import unpack
 from proxy.feeds.pypi.view import PypiView
 from proxy.model.digest import Sha256
 from proxy.model.verdict import Verdict
@@ -28,6 +29,17 @@ class Located:
         if one.sha256 is not None or two.sha256 is not None:
             return one.sha256 == two.sha256
         return (one.upstream, one.url) == (two.upstream, two.url)
+
+
+def link_in(data: bytes, ref: ArtifactRef) -> str | None:
+    """Return where a stored shard says that an artifact's bytes are, None where it lists no such bytes."""
+    shard = unpack(data)
+    same = (ref.filename, ref.sha256, dict(ref.other_hashes))
+    for file in shard.project.files if shard is not None else ():
+        others = {name: value for name, value in file.hashes.items() if name != "sha256"}
+        if (file.filename, file.sha256, others) == same and ref.size in (None, file.size):
+            return file.url
+    return None
 
 
 def located_in(view: PypiView, record: Distribution) -> Located:
