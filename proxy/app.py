@@ -17,7 +17,7 @@ from proxy.config.load import Loaded
 from proxy.config.settings import Settings
 from proxy.curating import Curating
 from proxy.imports import load_for
-from proxy.management import Management
+from proxy.management import Management, watch_lists
 from proxy.model.clock import Clock
 from proxy.site import Site, build_site
 from proxy.state.audit_trail import AuditTrail
@@ -78,6 +78,7 @@ class App:
         self._watching: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._prefetching: asyncio.Task[None] | None = None
+        self._rereading: asyncio.Task[None] | None = None
         self._retired: set[asyncio.Task[None]] = set()
         self.management = Management(
             self,
@@ -162,6 +163,7 @@ class App:
             await asyncio.to_thread(load_for, self.settings)
             self._is_ready = True
             self._prefetching = asyncio.create_task(self.site.prefetch(), name="prefetch")
+            self._rereading = asyncio.create_task(watch_lists(self.management), name="watch package lists")
         except BaseException:
             await self.stop()
             raise
@@ -172,7 +174,8 @@ class App:
             return
         self._is_stopped, self._is_ready = True, False
         await self._web.stop()
-        tasks = [task for task in (self._watching, self._looking, self._prefetching) if task is not None]
+        all_tasks = (self._watching, self._looking, self._prefetching, self._rereading)
+        tasks = [task for task in all_tasks if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

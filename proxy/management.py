@@ -11,18 +11,21 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ParamSpec, Protocol
 
 from proxy.config.faults import ConfigError
 from proxy.config.load import Loaded
 from proxy.config.masks import masked
 from proxy.config.settings import Settings
+from proxy.config.spec_lists import stamps_of
 from proxy.config.stored import NOTHING, SINGULAR, Declared, Stored, nothing_stored
 from proxy.imports import ImportFailed, load_for, load_for_policies
-from proxy.model.actor import Actor
+from proxy.model.actor import SYSTEM, Actor
 from proxy.model.audit_entry import AuditEntry
 from proxy.model.clock import Clock
 from proxy.model.problem import Problem
+from proxy.model.stamp import Stamp
 from proxy.state.approvals import Approvals
 from proxy.state.database import Database
 from proxy.state.declared import forget_approvals, read_stored, remove, sealed, write
@@ -34,6 +37,8 @@ P = ParamSpec("P")
 _LOG = logging.getLogger("feedgate")
 #: How long a change waits for its turn.
 _PATIENCE_S = 20.0
+#: How often it is looked whether a package list has changed.
+LISTS_S = 1.0
 #: How many changed keys a reload names.
 _MOST_NAMED = 20
 
@@ -136,21 +141,31 @@ class Management:
             stored = current.stored
             again = replace(current, request=replace(current.request, stored=lambda _folder, _url: stored))
             loaded = await asyncio.to_thread(again.again)
-            await _load(load_for, loaded.settings)
-            prepared = self._running.prepare(loaded.settings)
-            detail = ", ".join(prepared.changed) or "nothing changed"
-            entry = AuditEntry(
-                actor, "settings.reload", str(loaded.path or ""), detail=detail, request_id=request_id
-            )
-            try:
-                async with self._database.change(entry):
-                    pass
-            except BaseException:
-                self._running.discard(prepared)
-                raise
-            self._running.put_in_force(prepared)
-            self.current = loaded
-            return (*_in_force(prepared), *prepared.restart, *loaded.notes)
+            return await self._apply(loaded, "settings.reload", actor, request_id)
+
+    async def reread_lists(self) -> tuple[str, ...]:
+        """Read the policies' package lists again, and the settings' file not; raises as `reload` does."""
+        async with self._in_turn():
+            current = self.current
+            if current is None:
+                return ()
+            loaded = await asyncio.to_thread(current.with_stored, current.stored)
+            return await self._apply(loaded, "settings.lists", SYSTEM, "")
+
+    async def _apply(self, loaded: Loaded, act: str, actor: Actor, request_id: str) -> tuple[str, ...]:
+        await _load(load_for, loaded.settings)
+        prepared = self._running.prepare(loaded.settings)
+        detail = ", ".join(prepared.changed) or "nothing changed"
+        entry = AuditEntry(actor, act, str(loaded.path or ""), detail=detail, request_id=request_id)
+        try:
+            async with self._database.change(entry):
+                pass
+        except BaseException:
+            self._running.discard(prepared)
+            raise
+        self._running.put_in_force(prepared)
+        self.current = loaded
+        return (*_in_force(prepared), *prepared.restart, *loaded.notes)
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:
@@ -257,3 +272,31 @@ def in_words(error: Exception) -> tuple[str, ...]:
             return (str(error),)
         case _:
             return (f"the changed settings could not be applied: {type(error).__name__}; see the log",)
+
+
+async def watch_lists(management: Management) -> None:
+    """Put a package list in force when its file has changed, and has stayed so for a look; ends when cancelled.
+
+    One that has an error leaves the former in force, and is told once.
+    """
+    changing: Mapping[Path, Stamp] = {}
+    refused: Mapping[Path, Stamp] = {}
+    while True:
+        await asyncio.sleep(LISTS_S)
+        lists = management.current.settings.lists if management.current is not None else {}
+        seen = await asyncio.to_thread(stamps_of, lists) if lists else {}
+        if seen not in (lists, refused) and seen == changing:
+            refused = {} if await _reread(management) else seen
+        changing = seen
+
+
+async def _reread(management: Management) -> bool:
+    try:
+        told = await management.reread_lists()
+    except (ConfigError, UpstreamError, Problem) as err:
+        _LOG.error(
+            "a changed package list has errors; the former stays in force: %s", "; ".join(in_words(err))
+        )
+        return False
+    _LOG.info("a package list has changed; %s", "; ".join(told))
+    return True

@@ -32,29 +32,36 @@ FromFile = Annotated[
 ]
 
 
-def add_commands(commands: typer.Typer, noun: str, *, with_show: bool) -> None:
-    """Add `create`, `edit`, `delete` (and `show`) for the noun."""
+def add_create(commands: typer.Typer, noun: str) -> None:
+    """Add `create` for a noun that has no words of its own."""
     what = SINGULAR[noun]
 
     def create(
         context: typer.Context, name: Name, sets: Sets = None, file: FromFile = None, server: ServerUrl = None,
         key: Key = None, ca: CaFile = None, config: ConfigFile = None, as_json: AsJson = False,
     ) -> None:  # fmt: skip
-        document = _document(sets, None, file, as_json=as_json)
-        with _calling(context, Whom(server, ca, key), config, as_json) as api:
+        document = read_document(sets, None, file, as_json=as_json)
+        with calling(context, Whom(server, ca, key), config, as_json) as api:
             reply = api.send("POST", f"/{noun}", {**document, "name": name})
-            _told(reply.document, f"{what} {name} created", as_json)
+            tell(reply.document, f"{what} {name} created", as_json)
+
+    commands.command("create", help=f"Make a {what}.")(create)
+
+
+def add_commands(commands: typer.Typer, noun: str, *, with_show: bool) -> None:
+    """Add `edit`, `delete` (and `show`) for the noun."""
+    what = SINGULAR[noun]
 
     def edit(
         context: typer.Context, name: Name, sets: Sets = None, unset: Unsets = None, file: FromFile = None,
         server: ServerUrl = None, key: Key = None, ca: CaFile = None, config: ConfigFile = None,
         as_json: AsJson = False,
     ) -> None:  # fmt: skip
-        document = _document(sets, unset, file, as_json=as_json)
-        with _calling(context, Whom(server, ca, key), config, as_json) as api:
+        document = read_document(sets, unset, file, as_json=as_json)
+        with calling(context, Whom(server, ca, key), config, as_json) as api:
             path = f"/{noun}/{segment(name)}"
             reply = api.send("PATCH", path, document, If_Match=_seen(api, path))
-            _told(reply.document, f"{what} {name} changed", as_json)
+            tell(reply.document, f"{what} {name} changed", as_json)
 
     def delete(
         context: typer.Context, name: Name,
@@ -67,25 +74,24 @@ def add_commands(commands: typer.Typer, noun: str, *, with_show: bool) -> None:
     ) -> None:  # fmt: skip
         if broken:
             _delete_broken(context, config, server, noun, name, as_json)
-            _told({"ok": True}, f"{what} {name} deleted", as_json)
+            tell({"ok": True}, f"{what} {name} deleted", as_json)
             return
-        with _calling(context, Whom(server, ca, key), config, as_json) as api:
+        with calling(context, Whom(server, ca, key), config, as_json) as api:
             path = f"/{noun}/{segment(name)}"
             api.send("DELETE", path, query={"force": "true"} if force else {}, If_Match=_seen(api, path))
-            _told({"ok": True}, f"{what} {name} deleted", as_json)
+            tell({"ok": True}, f"{what} {name} deleted", as_json)
 
     def show(
         context: typer.Context, name: Name, server: ServerUrl = None, key: Key = None, ca: CaFile = None,
         config: ConfigFile = None, as_json: AsJson = False,
     ) -> None:  # fmt: skip
-        with _calling(context, Whom(server, ca, key), config, as_json) as api:
+        with calling(context, Whom(server, ca, key), config, as_json) as api:
             document = api(f"/{noun}/{segment(name)}")
             if as_json:
                 print_json(document)
             else:
                 print("\n".join(_lines(document, "")))
 
-    commands.command("create", help=f"Make a {what}.")(create)
     commands.command("edit", help=f"Change keys of a {what}; all others stay as they are.")(edit)
     commands.command("delete", help=f"Delete a {what}.")(delete)
     if with_show:
@@ -93,7 +99,7 @@ def add_commands(commands: typer.Typer, noun: str, *, with_show: bool) -> None:
 
 
 @contextmanager
-def _calling(context: typer.Context, whom: Whom, config: str | None, as_json: bool) -> Iterator[Api]:
+def calling(context: typer.Context, whom: Whom, config: str | None, as_json: bool) -> Iterator[Api]:
     """Give the way to ask; a refusal is told, fault by fault, and ends the command."""
     try:
         with asking(whom, lambda: load_or_exit(context, config, as_json=as_json)) as api:
@@ -138,11 +144,11 @@ def _seen(api: Api, path: str) -> str:
     return api.get(path).etag or "*"
 
 
-def _told(document: dict[str, Any], line: str, as_json: bool) -> None:
+def tell(document: dict[str, Any], line: str, as_json: bool) -> None:
     print_json(document) if as_json else print(printable(line))
 
 
-def _document(
+def read_document(
     sets: list[str] | None, unset: list[str] | None, file: str | None, *, as_json: bool
 ) -> dict[str, Any]:
     """Return the keys that are given; leave with status 2 for what cannot be read."""

@@ -1,13 +1,13 @@
 """`feedgate feed …`: the feeds of the settings, or of the server that is named."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking
-from proxy.cli.declared import add_commands
+from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
+from proxy.cli.declared import FromFile, Name, Sets, add_commands, calling, read_document, tell
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import fail, print_json, print_notes, print_table
+from proxy.cli.output import USAGE, fail, print_json, print_notes, print_table
 from proxy.cli.owners import owners
 from proxy.cli.packages import packages
 from proxy.config.addresses import feed_url
@@ -26,6 +26,58 @@ def before() -> None:
 commands.command("packages")(packages)
 commands.command("owners")(owners)
 add_commands(commands, "feeds", with_show=True)
+
+
+@commands.command("create")
+def create(
+    context: typer.Context,
+    name: Name,
+    kind: Annotated[str | None, typer.Option(help="conda or pypi.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="Where it takes from; several: in their order.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SPEC", help="Show these packages alone: a policy of the feed's name says so."),
+    ] = None,
+    proxy: Annotated[str | None, typer.Option(metavar="URL", help="The proxy on the way there.")] = None,
+    policy: Annotated[str | None, typer.Option(metavar="NAME", help="The policy that filters it.")] = None,
+    sets: Sets = None,
+    file: FromFile = None,
+    server: ServerUrl = None,
+    key: Key = None,
+    ca: CaFile = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a feed."""
+    given = {"kind": kind, "policy": policy, "upstreams": [_upstream(url, proxy) for url in source or ()]}
+    wrong = (
+        "--only makes a policy, and --policy names another: give one of them" if only and policy
+        else "--proxy is on the way to a --source: give one" if proxy and not source
+        else None
+    )  # fmt: skip
+    if wrong is not None:
+        fail(wrong, as_json=as_json)
+        raise typer.Exit(USAGE)
+    document = read_document(sets, None, file, as_json=as_json) | {
+        key: value for key, value in given.items() if value
+    }
+    with calling(context, Whom(server, ca, key), config, as_json) as api:
+        if only:
+            api.send("POST", "/policies", {"name": name, "only": only})
+            document["policy"] = name
+        try:
+            reply = api.send("POST", "/feeds", {**document, "name": name})
+        except Refused:
+            if only:
+                api.send("DELETE", f"/policies/{segment(name)}", If_Match="*")
+            raise
+        tell(reply.document, f"feed {name} created", as_json)
+
+
+def _upstream(url: str, proxy: str | None) -> dict[str, Any]:
+    return {"url": url} | ({"route": {"proxy": proxy}} if proxy else {})
 
 
 @commands.command("list")

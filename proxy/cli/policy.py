@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
-from proxy.cli.declared import add_commands
+from proxy.cli.declared import add_commands, add_create
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_error, print_json, print_notes, print_table
 from proxy.config.faults import printable
@@ -23,6 +23,7 @@ def before() -> None:
     """The policies."""
 
 
+add_create(commands, "policies")
 add_commands(commands, "policies", with_show=False)
 
 

@@ -3,7 +3,7 @@
 import typer
 
 from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking
-from proxy.cli.declared import add_commands
+from proxy.cli.declared import add_commands, add_create
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import fail, print_json, print_notes, print_table
 
@@ -15,6 +15,7 @@ def before() -> None:
     """The named ways out."""
 
 
+add_create(commands, "routes")
 add_commands(commands, "routes", with_show=True)
 
 

@@ -204,6 +204,7 @@ def _settings(reader: Reader, tree: Table, base: Path, pip: Any) -> tuple[Settin
         feeds=feeds,
         routes=routes,
         policies=policies,
+        lists={each.path: each.stamp for each in reader.lists.values()},
         upstream_defaults=defaults,
         sources=reader.sources,
     )

@@ -15,11 +15,13 @@ from proxy.config.kinds import Kind
 from proxy.config.layers import Given, Table, parse_json
 from proxy.config.schema import Key, Reader, dotted, source_of
 from proxy.config.settings import Feed
+from proxy.config.spec_lists import SpecList, read_spec_list
 from proxy.policy.settings import Exemption, Policy
 
 if TYPE_CHECKING:
     from proxy.policy.parse import Parsed
 
+_FILE_OF_SPECS = Kind(lambda given, _: read_spec_list(given), kinds.as_given)
 _RAW = Kind(lambda given, _: given.value, kinds.as_given)
 
 
@@ -67,6 +69,7 @@ POLICY = (
 PYPI = tuple(Key(name, name, _LIST) for name in ("pkg_list", "allowlist", "blocklist"))
 _KEYS = {key.name: key for key in POLICY}
 _UNITS = {"min_age": kinds.DURATION, "max_size": kinds.SIZE}
+_OF_ONLY = re.compile(r"only\[(\d+)\]")
 _FIRST = re.compile(r"(pypi\.)?[^.\[]+")
 
 
@@ -122,7 +125,12 @@ def as_table(policy: Policy) -> dict[str, object]:
 def _read(reader: Reader, name: str, table: Table, place: str, used_by: Iterable[str]) -> "Parsed":
     values = dict(_values(reader, table, place))
     parsed = parse_given(name, values, used_by)
+    from_file = reader.lists.get(f"{place}.only")
     for key, message in parsed.faults:
+        if from_file is not None and (spec := _OF_ONLY.match(key)):
+            number = from_file.lines[int(spec[1])]
+            reader.fault(f"{place}.only", f"{from_file.path.name} line {number} {message}")
+            continue
         first = _FIRST.match(key)
         reader.fault(
             f"{place}.{key}", message, reader.sources.get(f"{place}.{first[0]}", "") if first else ""
@@ -144,9 +152,14 @@ def _typed_values(
     reader: Reader, table: Table, place: str, keys: Mapping[str, Key]
 ) -> Iterator[tuple[str, object]]:
     for name, entry in table.entries.items():
-        kind = _RAW if name in _UNITS or name not in keys else keys[name].kind
-        read = reader.value(kind, entry, f"{place}.{name}")
-        if read is not None:
+        key = f"{place}.{name}"
+        is_file = name == "only" and isinstance(entry, Given) and isinstance(entry.value, dict)
+        kind = _FILE_OF_SPECS if is_file else _RAW if name in _UNITS or name not in keys else keys[name].kind
+        read = reader.value(kind, entry, key)
+        if read is not None and isinstance(read[0], SpecList):
+            reader.lists[key] = read[0]
+            yield name, read[0].specs
+        elif read is not None:
             yield name, read[0]
 
 

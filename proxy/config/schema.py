@@ -17,6 +17,7 @@ from proxy.config.grants import GRANTS
 from proxy.config.kinds import Kind, integer, list_of, secret_url
 from proxy.config.layers import Given, Table
 from proxy.config.secrets import check_url, read_secret_text
+from proxy.config.spec_lists import SpecList
 from proxy.model.redact import SecretUrl
 
 
@@ -179,6 +180,8 @@ class Reader:
         self.environ = environ
         self.faults: list[Fault] = []
         self.sources: dict[str, str] = {}
+        #: dotted key -> the package list of a file that stands there.
+        self.lists: dict[str, SpecList] = {}
 
     def fault(self, key: str, message: str, source: str = "") -> None:
         self.faults.append(Fault(key, message, source or self.sources.get(key, "")))

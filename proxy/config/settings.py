@@ -10,6 +10,7 @@ from pathlib import Path
 
 from proxy.model.actor import Right
 from proxy.model.redact import Secret, SecretUrl
+from proxy.model.stamp import Stamp
 from proxy.policy.settings import Policy
 
 MIB = 1024**2
@@ -188,6 +189,8 @@ class Settings:
     feeds: Mapping[str, Feed] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    #: The files of package lists that policies name (`only = { file = "…" }`), as they were read.
+    lists: Mapping[Path, Stamp] = field(default_factory=dict)
     #: `[upstream_defaults]`: what an upstream made later begins with. Its id means nothing.
     upstream_defaults: Upstream = Upstream(id="")
     #: The environment's; None: the one in `state/admin.key`.

@@ -44,6 +44,48 @@ def test_a_feed_is_made_changed_and_deleted_on_the_data_folder(place: Place) -> 
     ]  # fmt: skip
 
 
+def test_a_feed_is_made_in_the_words_of_mirrors(place: Place) -> None:
+    """U16: what others call a mirror: kind, source, packages, proxy, policy."""
+    place.write(QUIET_FEED)
+    source = "https://channel.example/corp"
+    words = (
+        "--kind",
+        "conda",
+        "--source",
+        source,
+        "--only",
+        "numpy >=2",
+        "--only",
+        "zlib",
+        "--proxy",
+        "http://out.example:3128",
+    )
+    made = place.call("feed", "create", "corp", *words)
+    assert (made.exit_code, made.stdout) == (0, "feed corp created\n"), made.output
+    route = {"proxy": "http://out.example:3128"}
+    declared = place.json("feed", "show", "corp")["declared"]
+    assert declared == {"kind": "conda", "policy": "corp", "upstreams": [{"url": source, "route": route}]}
+    policy = place.json("policy", "show", "corp")
+    assert isinstance(policy["settings"], dict) and policy["settings"]["only"] == ["numpy >=2", "zlib"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (("--kind", "pypi", "--only", "rich", "--policy", "corp"), 2, "give one of them"),
+        (("--kind", "pypi", "--proxy", "http://out.example"), 2, "--source"),
+        (("--kind", "cobol", "--only", "rich"), 1, "kind"),
+    ],
+)
+def test_a_feed_that_cannot_be_made_leaves_no_policy(
+    place: Place, words: tuple[str, ...], status: int, told: str
+) -> None:
+    place.write(QUIET_FEED)
+    result = place.call("feed", "create", "bad", *words)
+    assert (result.exit_code, result.stdout) == (status, "") and told in result.stderr
+    assert place.call("policy", "show", "bad").exit_code == 1
+
+
 def test_what_is_wrong_is_told_line_by_line(place: Place) -> None:
     place.write(QUIET_FEED)
     result = place.call(
