@@ -92,6 +92,7 @@ class Base:
         await self.flights.close()
         await self.vault_flights.close()
         await self.arrivals.close()
+        await self.sightings.close()
         await self.documents.close()
         await self.door.close()
         await self.store.close()
@@ -122,10 +123,11 @@ def make_base(settings: Settings, environ: Mapping[str, str], clock: Clock | Non
     )
     notes = Notes(cache / "notes", clock, tally=tally)
     proofs = Proofs(cache / "proofs.sqlite", clock)
+    sightings = Sightings(database)
     return Base(
         clock=clock, tally=tally, store=store, vault=vault, notes=notes, flights=Flights(store, clock),
         vault_flights=Flights(vault, clock),
-        arrivals=Arrivals(notes, proofs), proofs=proofs, database=database, sightings=Sightings(database),
+        arrivals=Arrivals(notes, proofs, sightings), proofs=proofs, database=database, sightings=sightings,
         owners=Owners(database, clock),
         approvals=approvals, refreshes=Refreshes(), door=Door(clock, environ=environ),
         admin_key=settings.admin_key,

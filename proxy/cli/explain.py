@@ -7,6 +7,7 @@ import typer
 from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import fail, print_json, print_notes, print_state
+from proxy.cli.packages import change_told
 from proxy.config.faults import printable
 
 _LIMIT = 20
@@ -42,6 +43,8 @@ def explain(
 def _show(item: dict[str, Any]) -> None:
     print_state(f"{item['artifact']}: ", _decided(item))
     print(printable(f"  {item['reason']}"))
+    if item.get("change"):
+        print(f"  {change_told(item['change'])}")
     for finding in item["findings"]:
         if (finding["rule"], finding["reason"]) != (item["rule"], item["reason"]):
             print(printable(f"  also {finding['rule']} ({finding['outcome']}): {finding['reason']}"))
@@ -53,6 +56,8 @@ def _show(item: dict[str, Any]) -> None:
 def _decided(item: dict[str, Any]) -> str:
     if item["outcome"] == "absent":
         return f"not there ({item['rule']})"
+    if item.get("change") and item["outcome"] == "hold":
+        return "held: changed at its origin"
     if item["outcome"] == "allow" and item["rule"] == "open":
         return "allowed"
     done = {"allow": "allowed", "warn": "shown with a warning", "hold": "held", "block": "blocked"}

@@ -93,9 +93,18 @@ def _show_files(document: dict[str, Any]) -> None:
 def _told(item: dict[str, Any]) -> str:
     """Return what a person should know of a file: nothing of one that is simply there."""
     if not _is_shown(item):
-        return _reason(item["verdict"])
+        return change_told(item["change"]) if item.get("change") else _reason(item["verdict"])
     yanked = item["yanked"]
     return printable(f"yanked: {yanked}" if isinstance(yanked, str) else "yanked" if yanked else "")
+
+
+def change_told(change: dict[str, Any]) -> str:
+    """Return what a person should know of a file that its origin has changed."""
+    since = f" since {change['since']}" if change["since"] else ""
+    now = f"; by now {change['after']}" if change["after"] else ""
+    before = f", before {change['before']}" if change["before"] else ""
+    how = "; served as it was seen first" if change["is_served"] else ""
+    return printable(f"held: changed at the origin{since}{how}{now}{before}")
 
 
 def _reason(verdict: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from proxy.conda.shard_pack import ShardPacker
 from proxy.conda.shards import plain_shard, plain_shard_of
 from proxy.conda.snapshot import Snapshot, Top, bounded, pack_top
 from proxy.conda.split import Repodata, Sections
+from proxy.model.sights import Change
 
 #: How many single reasons a report tells.
 _TOLD = 1000
@@ -63,6 +64,10 @@ class Judge(Protocol):
 
     def changed(self) -> dict[str, str]:
         """Return the origin's record of every file that is not shown as it lists it now, copied names included."""
+        ...
+
+    def changes(self) -> dict[str, Change]:
+        """Return what changed about every file whose bytes did, copied names included."""
         ...
 
 
@@ -136,11 +141,25 @@ class Ingest:
             plain = plain_shard(tar.binary, conda.binary, removed) if is_mended else plain_shard_of(block)
             self._shards.add(name, digest, plain)
 
+    def put(self, block: Block, source: bytes) -> None:
+        """Write a name as it is given, in place of what the snapshot before has of it."""
+        if self._previous is not None and (dropped := self._previous.top.dropped.get(block.name)) is not None:
+            self._dropped[block.name] = dropped
+        if block.is_empty and not block.removed:
+            return
+        self.report.names += 1
+        digest = digest_of(block.parts())
+        self._writer.add(block.name, block.parts(), source=source, digest=digest)
+        if self._shards is not None and not block.is_empty and not self._shards.copy(block.name, digest):
+            self._shards.add(block.name, digest, plain_shard_of(block))
+
     def finish(self) -> Report:
         """Write what ends the snapshot and its shards; return what was done."""
         top = msgspec.structs.replace(self._top, dropped=bounded(self._dropped))
         if self._judge is not None:
-            top = msgspec.structs.replace(top, held=self._judge.held(), changed=self._judge.changed())
+            top = msgspec.structs.replace(
+                top, held=self._judge.held(), changed=self._judge.changed(), changes=self._judge.changes()
+            )
         self._writer.finish(pack_top(top))
         if self._shards is not None:
             self._shards.finish()

@@ -11,6 +11,7 @@ import msgspec
 
 from proxy.conda.block import Block, parse_block
 from proxy.conda.pack import BadPack, Pack, Read, open_pack
+from proxy.model.sights import Change
 
 #: Raised whenever the same input is mended or stored differently.
 FORM = 2
@@ -26,10 +27,13 @@ class Top(msgspec.Struct, frozen=True):
     held: dict[str, str] = {}
     #: Where the packages of each upstream lie, if not beside its index: a base URL by the place of the upstream.
     bases: dict[int, str] = {}
-    #: file -> the origin's record of now, where another is shown or none, because its bytes changed under its name.
+    #: file -> the origin's record of now, where another is shown or none, because its bytes changed under its name, or
+    #: those of its twin in the other format did.
     changed: dict[str, str] = {}
     #: name -> file -> why its record was left out: nobody could read it. "" has what could not be assigned to a name.
     dropped: dict[str, dict[str, str]] = {}
+    #: file -> what changed about it, of those whose bytes changed under their names.
+    changes: dict[str, Change] = {}
 
     @property
     def dropped_files(self) -> dict[str, str]:

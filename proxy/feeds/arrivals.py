@@ -6,6 +6,7 @@ A reload retires a site while fetches go on, so the watch over them belongs to t
 import asyncio
 import hashlib
 import logging
+from collections.abc import Iterable
 
 from proxy.artifacts.flight import Flight
 from proxy.artifacts.notes import Notes
@@ -13,22 +14,34 @@ from proxy.artifacts.proofs import Proofs
 from proxy.feeds.keeper import ArtifactRef
 from proxy.model.digest import Sha256, read_sha256
 from proxy.model.problem import Problem
+from proxy.state.sightings import Landed, Sightings
 from proxy.upstream.errors import UpstreamError
 
 _LOG = logging.getLogger("feedgate.keeper")
 
 
 class Arrivals:
-    """What arrived: proofs of who sent it, and the digests of what no index tells a digest of."""
+    """What arrived: proofs of who sent it, and the digests of what no index tells a digest of.
 
-    def __init__(self, notes: Notes, proofs: Proofs) -> None:
+    Both are cache. That a file's bytes came, so that its digest binds, is state as well (`proxy.state.sighting`).
+    """
+
+    def __init__(self, notes: Notes, proofs: Proofs, sightings: Sightings) -> None:
         self._notes = notes
         self.proofs = proofs
+        self._sightings = sightings
         self._watching: set[asyncio.Task[None]] = set()
 
-    async def note(self, ref: ArtifactRef, upstream: str, digest: Sha256) -> None:
-        """Note that an upstream sent all of an artifact, and that it was right."""
+    async def note(self, ref: ArtifactRef, upstream: str, equal: Iterable[str], digest: Sha256) -> None:
+        """Note that an upstream sent all of an artifact, and that it was right.
+
+        `equal` are the ids of all upstreams that ask the same place: their feeds send these bytes, too.
+        """
         await self.proofs.add(upstream, digest)
+        others = tuple(f"{name}:{value}" for name, value in ref.other_hashes)
+        self._sightings.land(
+            *(Landed(each, ref.subdir, ref.name, ref.filename, digest, others) for each in {upstream, *equal})
+        )
         if ref.sha256 is None:
             await self._notes.set(_note(ref), digest.encode("ascii"))
 
@@ -56,4 +69,6 @@ class Arrivals:
 
 
 def _note(ref: ArtifactRef) -> str:
-    return f"arrived/{ref.upstream}/{hashlib.sha256(ref.url.encode()).hexdigest()}"
+    """Return the note's key. Other bytes may come to lie at the same address, which a weaker digest tells."""
+    told = " ".join((ref.url, *(f"{name}:{value}" for name, value in sorted(ref.other_hashes))))
+    return f"arrived/{ref.upstream}/{hashlib.sha256(told.encode()).hexdigest()}"

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from packaging.requirements import InvalidRequirement
 from packaging.version import InvalidVersion, Version
 
 from proxy.conda.names import parse_file
 from proxy.config.settings import Feed
 from proxy.feeds.explained import ArtifactExplained, NameExplained
-from proxy.feeds.listing import Ask, Judged, Listing, judged
+from proxy.feeds.listing import Ask, ChangeItem, Judged, Listing, change_item, judged
 from proxy.feeds.ownership import candidates, matches, readings
 from proxy.feeds.view import policy_of
 from proxy.model.problem import Problem
@@ -52,6 +53,9 @@ class ExplainItem(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Judged] = []
     #: A curated feed: what the file needs and nothing that is shown meets, as the package says it.
     missing: list[str] = []
+
+    #: Only where the origin has changed it, and the change is held.
+    change: ChangeItem | UnsetType = UNSET
 
     @property
     def is_shown(self) -> bool:
@@ -201,6 +205,7 @@ class Explainer:
             rule=verdict.rule, reason=verdict.reason, facts=told(facts) if facts is not None else {"name": found.name},
             until=verdict.until, approvers=list(each.approvers),
             findings=[judged(finding) for finding in each.findings],
+            change=change_item(each.change, is_served=each.is_served) if each.change is not None else UNSET,
         )  # fmt: skip
 
     def _with_facts(self, each: ArtifactExplained) -> ArtifactExplained:

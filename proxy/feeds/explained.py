@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from proxy.model.sights import Change
 from proxy.model.verdict import Verdict
 from proxy.policy.facts import Facts
 
@@ -25,6 +26,10 @@ class ArtifactExplained(NamedTuple):
     findings: Sequence[Verdict] = ()
     #: Who approved it, in a curated feed.
     approvers: Sequence[str] = ()
+    #: What changed about it at its origin, where that is held.
+    change: Change | None = None
+    #: Whether it goes on being served as it was seen first.
+    is_served: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class ArtifactRef:
     sha256: Sha256 | None
     size: int | None
     other_hashes: tuple[tuple[str, str], ...] = ()
+    #: conda's; "" where a kind has none.
+    subdir: str = ""
 
 
 class Landing(Protocol):

@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 
 from proxy.feeds.explained import NameExplained
 from proxy.feeds.trial import Trial
+from proxy.model.sights import Change
 from proxy.model.verdict import ALLOWED, Outcome, Verdict
 from proxy.policy.settings import Policy
 
@@ -68,6 +69,20 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     until: str | None = None
 
 
+class ChangeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed about a file at its origin; it is held until somebody accepts it.
+
+    Digests are SHA-256 in hex, others "algorithm:hex". Null: not known, or, of a hidden file, not told to who may not
+    manage the feed. `since` is when this server was told first.
+    """
+
+    before: str | None
+    after: str | None
+    since: str | None
+    #: Whether it goes on being served as it was seen first; otherwise it is hidden.
+    is_served: bool
+
+
 class ArtifactItem(msgspec.Struct, frozen=True, kw_only=True):
     """One file. `artifact` is what other calls take: conda `subdir/file`, PyPI the file's name."""
 
@@ -87,6 +102,8 @@ class ArtifactItem(msgspec.Struct, frozen=True, kw_only=True):
     uploaded_at: str | None = None
     #: True, or the reason. conda: revoked.
     yanked: bool | str = False
+    #: Only where the origin has changed it: `after` is what `accept` takes.
+    change: ChangeItem | UnsetType = UNSET
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +215,26 @@ def judged(verdict: Verdict = ALLOWED) -> Judged:
         done = "held" if outcome is Outcome.HOLD else "blocked"
         outcome, reason = Outcome.WARN, f"it would be {done}, but the policy only audits: {reason}"
     return Judged(outcome=outcome.value, rule=verdict.rule, reason=reason, until=until)
+
+
+def with_change(item: ArtifactItem, change: Change | None, *, is_served: bool) -> ArtifactItem:
+    """Return the item with what changed about its file."""
+    if change is None:
+        return item
+    return msgspec.structs.replace(item, change=change_item(change, is_served=is_served))
+
+
+def change_item(change: Change, *, is_served: bool) -> ChangeItem:
+    return ChangeItem(
+        before=change.before, after=change.after, since=moment(change.since_ms), is_served=is_served
+    )
+
+
+def for_readers(change: ChangeItem | UnsetType) -> ChangeItem | UnsetType:
+    """Return a change as it is told to who may only read the feed: of a hidden file no digest (contract, section 3)."""
+    if isinstance(change, UnsetType) or change.is_served:
+        return change
+    return msgspec.structs.replace(change, before=None, after=None)
 
 
 def moment(milliseconds: int | None) -> str | None:

@@ -362,7 +362,7 @@ class LocalKeeper:
         return await store.get(digest) if digest is not None else None
 
     async def _arrived(self, ref: ArtifactRef, upstream: str, digest: Sha256) -> None:
-        await self._arrivals.note(ref, upstream, digest)
+        await self._arrivals.note(ref, upstream, self._same.get(upstream, ()), digest)
         if self._is_curated(ref.feed):
             await self._pins.note_bytes(ref, digest)
 

@@ -243,7 +243,7 @@ def ref_of(approval: Approval) -> ArtifactRef:
     """Return what the keeper is asked for an approval's bytes."""
     return ArtifactRef(
         approval.feed, approval.name, APPROVED, approval.origin_url, approval.artifact.rpartition("/")[2],
-        approval.sha256, approval.size,
+        approval.sha256, approval.size, subdir=approval.artifact.rpartition("/")[0],
     )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
-from proxy.model.verdict import Outcome, Verdict
+from proxy.model.sights import Change
+from proxy.model.verdict import ALLOWED, Outcome, Verdict
 
 #: The rules that hide without any policy; every other rule is a policy's.
 WITHOUT_POLICY = frozenset({"drift", "quarantine", "owner", "approval", "record"})
@@ -39,6 +40,8 @@ class View(Generic[Listing, Record]):
     verdict: Verdict | None = None
     #: feed path -> verdict, of what is kept with a warning, or only because the policy audits.
     noted: Mapping[str, Verdict] = field(default_factory=dict)
+    #: feed path -> what changed about the file at its origin. It is shown as it was seen first, or hidden.
+    changes: Mapping[str, Change] = field(default_factory=dict)
     #: The name of the feed's policy.
     policy: str | None = None
     #: The tick at which a verdict may change by itself.
@@ -57,6 +60,40 @@ class View(Generic[Listing, Record]):
         """Tell whether the verdicts are those of this time."""
         is_early = self.since is not None and now < self.since
         return not is_early and (self.until is None or now < self.until)
+
+
+def told_verdict(view: View[Listing, Record], path: str, otherwise: Verdict = ALLOWED) -> Verdict:
+    """Return what people are told of a file: of one that is shown as it was seen first, that its change is held."""
+    verdict = view.hidden.get(path) or view.noted.get(path)
+    if path in view.kept and (change := view.changes.get(path)) is not None:
+        return held_change(change)
+    return verdict or otherwise
+
+
+def listed_paths(view: View[Listing, Record]) -> list[str]:
+    """Return the paths that people are told of, each file once: of one that is shown as it was seen first not the new.
+
+    That one's link may be another (PyPI); it is hidden, and told of with the first.
+    """
+    shown = {path.rpartition("/")[2] for path in view.changes if path in view.kept}
+    hidden = (
+        path for path in view.hidden if path not in view.changes or path.rpartition("/")[2] not in shown
+    )
+    return [*view.kept, *hidden]
+
+
+def held_change(change: Change) -> Verdict:
+    """Return the verdict on the change of a file that goes on as it was seen first."""
+    since = f" since {_day(change.since_ms)}" if change.since_ms is not None else ""
+    reason = (
+        f"changed: its bytes are others at the origin{since}; it goes on being served as it was seen first until "
+        "somebody accepts the change"
+    )
+    return Verdict(Outcome.HOLD, "drift", reason, "held")
+
+
+def _day(moment_ms: int) -> str:
+    return f"{datetime.fromtimestamp(moment_ms / 1000, UTC):%Y-%m-%d}"
 
 
 def gate(view: View[Listing, Record], path: str, thing: str | None = None) -> Record | None:

@@ -3,6 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """What changed about a file: digests as SHA-256 in hex, others as "algorithm:hex", and since when (UTC ms).
+
+    None for what nobody knows: a digest that the origin does not tell, a moment that nobody noted.
+    """
+
+    before: str | None
+    after: str | None
+    since_ms: int | None
+
 
 @dataclass(frozen=True, slots=True)
 class Sights:
@@ -12,3 +25,5 @@ class Sights:
     first: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     #: file whose digest changed -> why it is held.
     drifted: Mapping[str, str] = field(default_factory=dict)
+    #: What changed about each of these.
+    changes: Mapping[str, Change] = field(default_factory=dict)

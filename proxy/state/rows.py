@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, event, select
+from sqlalchemy import delete, event, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -73,6 +73,15 @@ class Rows:
         await self._write(
             statement.on_conflict_do_update(key, set_={"payload": statement.excluded.payload}), rows
         )
+
+    async def change_sighting(
+        self, connection: AsyncConnection, upstream: str, subdir: str, name: str, payload: bytes
+    ) -> None:
+        """Write a name's sighting that a person changed, inside `change`."""
+        statement = update(sightings).where(
+            sightings.c.upstream == upstream, sightings.c.subdir == subdir, sightings.c.name == name
+        )
+        await connection.execute(statement.values(payload=payload))
 
     @asynccontextmanager
     async def learned(self, path: Path) -> AsyncIterator[None]:

@@ -3,29 +3,54 @@
 The rules are in `sighting.py`; here rows are fetched, merged in a thread, and written in one transaction,
 together with what else waits for one (`batches.py`). What was returned is on disk. A listing that tells nothing new
 costs no write and, while the row is in memory, no read.
+
+That bytes of a digest came is written beside their way to the client, a moment after they proved right (`land`);
+whoever compares a new listing waits for it (`quiet`, `sights`). It is state, because the cache, which says so as
+well, may be wiped.
 """
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.model.audit_entry import AuditEntry
 from proxy.model.problem import Problem
 from proxy.model.sights import Sights
 from proxy.state.batches import Batches
 from proxy.state.database import Database
-from proxy.state.sighting import Drift, Seen, Sighting, merge, pack, unpack
+from proxy.state.row_memory import RowMemory
+from proxy.state.sighting import Drift, Sighting, accept, drift_reason, land, merge, pack, unpack
 
 _LOG = logging.getLogger("feedgate.sightings")
 #: Packed rows kept in memory, in bytes.
 MEMORY_BYTES = 16 * 1024**2
 #: Names per transaction: a channel of 60,000 names does not keep others waiting.
 _NAMES_AT_ONCE = 1000
+#: So many landings are remembered until the disk takes them.
+_MOST_OWED = 10_000
 
+Place = tuple[str, str]
 Files = Mapping[str, str | None]
 Recorded = tuple[Sighting, tuple[Drift, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A file whose bytes came from an upstream; `others` are the weaker digests that its index told of them."""
+
+    upstream: str
+    subdir: str
+    name: str
+    file: str
+    sha256: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> "Place":
+        return self.upstream, self.subdir
 
 
 class Sightings:
@@ -33,12 +58,71 @@ class Sightings:
 
     def __init__(self, database: Database, *, memory_bytes: int = MEMORY_BYTES) -> None:
         self._database = database
-        self._memory = _Memory(memory_bytes)
+        self._memory = RowMemory(memory_bytes)
         self._snapshots: dict[tuple[str, str], int] | None = None
         self._turn = asyncio.Lock()
-        self._batches = Batches[tuple[str, str], tuple[Files, int], Recorded](
-            self._turn, self._record, _NAMES_AT_ONCE
-        )
+        self._batches = Batches[Place, tuple[Files, int], Recorded](self._turn, self._record, _NAMES_AT_ONCE)
+        self._landings = Batches[Place, Landed, None](self._turn, self._record_landed, _NAMES_AT_ONCE)
+        self._landing: dict[asyncio.Task[None], Place] = {}
+        #: What the disk did not take; one entry for each of them.
+        self._owed: dict[Landed, None] = {}
+        #: The places whose rows are being made elsewhere: what lands there waits.
+        self._quiet: dict[Place, asyncio.Event] = {}
+
+    def land(self, *landed: Landed) -> None:
+        """Remember, in a moment, that bytes came; files that no listing told of are left alone."""
+        for each in landed:
+            task = asyncio.create_task(self._land(each), name="note landing")
+            self._landing[task] = each.place
+            task.add_done_callback(self._landing.pop)
+
+    @asynccontextmanager
+    async def quiet(self, upstream: str, subdir: str) -> AsyncIterator[None]:
+        """Keep the rows of a place as they are but for what is written inside: landings wait, and are no less true.
+
+        What has come so far is on the disk, unless that refuses it. One at a time.
+        """
+        place = (upstream, subdir)
+        await self._settle(place)
+        while (busy := self._quiet.get(place)) is not None:
+            await busy.wait()
+        self._quiet[place] = asyncio.Event()
+        try:
+            yield
+        finally:
+            self._quiet.pop(place).set()
+
+    async def _settle(self, place: Place | None = None) -> None:
+        """Wait until what has come so far is on the disk, or the disk refuses it."""
+        owed = [each for each in self._owed if place in (None, each.place)]
+        for each in owed:
+            del self._owed[each]
+        self.land(*owed)
+        waited = [task for task, its in self._landing.items() if place in (None, its)]
+        await asyncio.gather(*waited, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Write what is owed. Nothing may land afterwards."""
+        await self._settle()
+
+    async def accept(
+        self, upstream: str, subdir: str, name: str, file: str, expected: str, entry: AuditEntry
+    ) -> Sighting | None:
+        """Take what the index tells of a file now in place of what binds, with the audit; return what is known then.
+
+        None, and nothing has changed, where `expected` is not the digest that the index told last. Raises Problem.
+        """
+        async with self.quiet(upstream, subdir), self._turn:
+            old = (await self._fetch(upstream, subdir, [name]))[name]
+            seen = old.files.get(file) if old is not None else None
+            if old is None or seen is None or not seen.digests or seen.digests[-1].digest != expected:
+                return None
+            taken = accept(old, file)
+            self._memory.drop((upstream, subdir, name))
+            rows = await self._database.rows()
+            async with self._database.change(entry) as connection:
+                await rows.change_sighting(connection, upstream, subdir, name, pack(taken))
+            return taken
 
     async def record(self, upstream: str, subdir: str, name: str, files: Files, now_ms: int) -> Recorded:
         """Remember one name's listing (file -> digest or None); return what is known now and what drifted.
@@ -82,15 +166,20 @@ class Sightings:
         A file stays among these for as long as its digest is another than its first. The reason goes to
         clients of hidden files, so it names no digest (contract, section 3).
         """
+        await self._settle((upstream, ""))
         try:
             sighting, _ = await self.record(upstream, "", name, files, now_ms)
         except Problem as full:
             # The disk takes nothing: what is known still judges, what is new is recorded by a later refresh.
             _LOG.warning("first sight of %s could not be recorded: %s", name, full.detail)
             sighting, _ = merge(await self.of(upstream, "", name), files, now_ms, is_initial=False)
-        drifted = {file: _reason(seen, files[file]) for file, seen in sighting.drifts(files).items()}
+        drifts = sighting.drifts(files)
         known = ((file, sighting.files[file]) for file in files)
-        return Sights({file: (seen.first_ms, seen.is_initial) for file, seen in known}, drifted)
+        return Sights(
+            {file: (seen.first_ms, seen.is_initial) for file, seen in known},
+            {file: drift_reason(seen, files[file]) for file, seen in drifts.items()},
+            {file: seen.change(files[file]) for file, seen in drifts.items()},
+        )
 
     async def has_listed(self, upstream: str, name: str) -> bool:
         """Tell whether an upstream without subdirs (PyPI) ever listed a file of the name."""
@@ -110,13 +199,34 @@ class Sightings:
                 if taken:
                     self._memory.forget(upstream, subdir)
 
-    async def _record(
-        self, place: tuple[str, str], listings: Mapping[str, tuple[Files, int]]
-    ) -> dict[str, Recorded]:
+    async def _land(self, landed: Landed) -> None:
+        key = f"{landed.name}\0{landed.file}"
+        while (busy := self._quiet.get(landed.place)) is not None:
+            await busy.wait()
+        try:
+            await self._landings.add(landed.place, key, landed)
+        except Problem as refused:
+            if not self._owed:
+                _LOG.warning("that files came is not written down for now: %s", refused.detail)
+            if len(self._owed) < _MOST_OWED:
+                self._owed[landed] = None
+
+    async def _record_landed(self, place: Place, landed: Mapping[str, Landed]) -> dict[str, None]:
+        upstream, subdir = place
+        old = await self._fetch(upstream, subdir, list({each.name for each in landed.values()}))
+        payloads = await asyncio.to_thread(_landed, old, tuple(landed.values()))
+        await self._write(upstream, subdir, payloads)
+        return dict.fromkeys(landed)
+
+    async def _record(self, place: Place, listings: Mapping[str, tuple[Files, int]]) -> dict[str, Recorded]:
         upstream, subdir = place
         old = await self._fetch(upstream, subdir, list(listings))
         is_initial = place not in await self._taken()
         merged, payloads = await asyncio.to_thread(_merged, old, listings, is_initial)
+        await self._write(upstream, subdir, payloads)
+        return merged
+
+    async def _write(self, upstream: str, subdir: str, payloads: Mapping[str, bytes]) -> None:
         # Whoever is cancelled may have written: then what is on the disk counts, and not what is remembered.
         for name in payloads:
             self._memory.drop((upstream, subdir, name))
@@ -124,7 +234,6 @@ class Sightings:
             await (await self._database.rows()).write_sightings(upstream, subdir, payloads)
         for name, payload in payloads.items():
             self._memory.put((upstream, subdir, name), payload)
-        return merged
 
     async def _fetch(self, upstream: str, subdir: str, names: list[str]) -> dict[str, Sighting | None]:
         payloads: dict[str, bytes | None] = {}
@@ -146,42 +255,6 @@ class Sightings:
         return self._snapshots
 
 
-class _Memory:
-    """Packed rows, the least recently used leave first; None remembers that there is no row."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max = max_bytes
-        self._held: OrderedDict[tuple[str, str, str], bytes | None] = OrderedDict()
-        self._bytes = 0
-
-    def __contains__(self, key: tuple[str, str, str]) -> bool:
-        return key in self._held
-
-    def get(self, key: tuple[str, str, str]) -> bytes | None:
-        self._held.move_to_end(key)
-        return self._held[key]
-
-    def drop(self, key: tuple[str, str, str]) -> None:
-        if key in self._held:
-            self._bytes -= _weight(self._held.pop(key))
-
-    def forget(self, upstream: str, subdir: str) -> None:
-        for key in [key for key in self._held if key[:2] == (upstream, subdir)]:
-            self.drop(key)
-
-    def put(self, key: tuple[str, str, str], payload: bytes | None) -> None:
-        self.drop(key)
-        self._held[key] = payload
-        self._bytes += _weight(payload)
-        while self._bytes > self._max and self._held:
-            self._bytes -= _weight(self._held.popitem(last=False)[1])
-
-
-def _weight(payload: bytes | None) -> int:
-    """The payload and what the entry itself costs."""
-    return 300 + len(payload or b"")
-
-
 def _unpacked(payloads: Mapping[str, bytes | None]) -> dict[str, Sighting | None]:
     return {name: None if payload is None else unpack(payload) for name, payload in payloads.items()}
 
@@ -198,13 +271,15 @@ def _merged(
     return merged, {name: pack(sighting) for name, sighting in changed.items()}
 
 
-def _reason(seen: Seen, digest: str | None) -> str:
-    """The reason goes to clients of hidden files, so it names no digest (contract, section 3)."""
-    if seen.is_weakened_by(digest):
-        return f"the origin tells no SHA-256 of it any more, as it did when it was first seen {_day(seen.first_ms)}"
-    since = _day(seen.digests[-1].since_ms)
-    return f"its bytes changed at the origin on {since}; first seen {_day(seen.first_ms)}"
-
-
-def _day(moment_ms: int) -> str:
-    return f"{datetime.fromtimestamp(moment_ms / 1000, UTC):%Y-%m-%d}"
+def _landed(old: Mapping[str, Sighting | None], landed: tuple[Landed, ...]) -> dict[str, bytes]:
+    """Return the payloads that must be written."""
+    known, changed = dict(old), set[str]()
+    for each in landed:
+        sighting = known[each.name]
+        after = land(sighting, each.file, each.sha256, each.others) if sighting is not None else None
+        if after is not None:
+            known[each.name] = after
+            changed.add(each.name)
+    return {
+        name: pack(sighting) for name, sighting in known.items() if name in changed and sighting is not None
+    }

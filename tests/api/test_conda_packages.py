@@ -93,6 +93,8 @@ async def test_a_file_that_drifted_is_told_without_digest_and_size(stand: Stand)
     fill(stand)
     stand.channel.add(package("lib-dev", "1.0"))
     await stand.start(subdirs=SUBDIRS)
+    for name in ("lib", "lib-dev"):
+        assert (await stand.get(f"linux-64/{name}-1.0-0.conda")).status == 200
     await stand.gateway.restart_without_cache()
     for name in ("lib", "lib-dev"):
         stand.channel.patch("linux-64", f"{name}-1.0-0.conda", sha256="0" * 64, md5="0" * 32, size=7)

@@ -45,6 +45,7 @@ async def test_conda_package_that_is_there_is_allowed(stand: Stand) -> None:
 async def test_conda_file_that_drifted_is_explained_from_its_problem(stand: Stand) -> None:
     stand.channel.add(package("lib", "1.0"))
     await stand.start(subdirs=("linux-64",))
+    assert (await stand.get("linux-64/lib-1.0-0.conda")).status == 200
     await stand.gateway.restart_without_cache()
     stand.channel.patch("linux-64", "lib-1.0-0.conda", sha256="0" * 64, md5="0" * 32, size=7)
     await stand.refresh()
@@ -69,7 +70,9 @@ async def test_what_a_conda_feed_does_not_have(stand: Stand) -> None:
 
 async def test_pypi_file_that_drifted_is_explained_from_its_problem(tmp_path: Path, index: FakeIndex) -> None:
     async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
-        await gateway.get("/pypi/pypi/simple/demo/")
+        told = (await gateway.get("/api/v1/feeds/pypi/packages/demo")).json()
+        path = next(item["path"] for item in told["items"] if item["artifact"] == WHEEL)
+        assert (await gateway.get(f"/pypi/pypi/{path}")).status == 200
         await gateway.restart_without_cache()
         changed = wheel("demo", "1.0", requires=["leaf"])
         index.add(changed)

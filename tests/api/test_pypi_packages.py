@@ -86,7 +86,8 @@ async def test_a_project_is_told_file_by_file_without_the_list(tmp_path: Path, i
 
 async def test_a_file_that_drifted_is_told_without_digest_and_size(tmp_path: Path, index: FakeIndex) -> None:
     async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
-        await gateway.get("/pypi/pypi/simple/demo/")
+        path = (await gateway.get(f"{PACKAGES}/demo")).json()["items"][0]["path"]
+        assert (await gateway.get(f"/pypi/pypi/{path}")).status == 200
         await gateway.restart_without_cache()
         changed = wheel("demo", "1.0", requires=["leaf"])
         index.add(changed)

@@ -107,7 +107,7 @@ async def test_what_the_source_holds_is_refused_with_its_verdict(desk: Desk) -> 
     new = bare("a", "2.0")
     desk.channel.add(bare("a"), new, bare("b", "1"))
     await desk.begin()
-    await desk.files()
+    assert (await desk.get(f"{LINUX}/{new.file}")).status == 200
     desk.channel.add(replaced(new, b"other" * 99))
     await desk.gateway.restart_without_cache()
     assert await selected(desk, "a", platforms=(LINUX,)) == {f"{LINUX}/a-1.0-0.conda"}
@@ -223,7 +223,7 @@ async def test_what_the_source_hides_is_no_candidate(desk: Desk) -> None:
     lib = bare("lib", "2")
     desk.channel.add(bare("tool", depends=["lib >=2"]), lib)
     await desk.begin()
-    await desk.files()
+    assert (await desk.get(f"{LINUX}/{lib.file}")).status == 200
     desk.channel.add(replaced(lib, b"other" * 99))
     await desk.gateway.restart_without_cache()
     (refused,) = (await asked(desk, "tool")).refused

@@ -23,6 +23,11 @@ async def stamps(stand: Stand, form: Form = Form.SHARDS) -> dict[str, int]:
     }
 
 
+async def fetch(stand: Stand) -> None:
+    """Have somebody download the file, so that its digest binds."""
+    assert (await stand.get(f"linux-64/{FILE}")).status == 200
+
+
 def assert_held(got: Got) -> None:
     assert got.status == 403, got.body
     problem = got.json()
@@ -150,7 +155,7 @@ async def test_drift_is_logged_and_counted(stand: Stand) -> None:
     old = bare("a")
     stand.channel.add(old)
     await stand.start()
-    await stand.files()
+    await fetch(stand)
     stand.channel.add(replaced(old, OTHER))
     await stand.refresh()
     assert stand.counted("drift", "origin") == 1
@@ -165,7 +170,7 @@ async def test_drift_is_told_once(stand: Stand) -> None:
     old = bare("a")
     stand.channel.add(old)
     await stand.start()
-    await stand.files()
+    await fetch(stand)
     stand.channel.add(replaced(old, OTHER))
     await stand.refresh()
     stand.channel.add(bare("a", "2.0"))
@@ -174,26 +179,51 @@ async def test_drift_is_told_once(stand: Stand) -> None:
     assert (stand.counted("drift", "origin"), len(stand.log.of("ERROR"))) == (1, 1)
 
 
-async def test_the_first_bytes_are_kept_even_if_they_were_never_fetched(stand: Stand) -> None:
-    """The origin has the first bytes no more: the file is listed, and its download fails by its digest."""
+@pytest.mark.parametrize("sharded", [True, False])
+async def test_a_change_before_anybody_fetched_it_is_a_new_file(stand: Stand, sharded: bool) -> None:
+    """A nightly build is replaced, or a wrong digest is corrected: nobody has the first bytes (C5)."""
+    if not sharded:
+        stand.channel.shape = FULL
     old = bare("a")
-    stand.channel.add(old)
+    stand.channel.add(old, bare("b"))
     await stand.start()
     await stand.files()
-    stand.channel.add(replaced(old, OTHER))
+    new = replaced(old, OTHER)
+    stand.channel.add(new)
+    await stand.refresh()
+    now_ms = stand.clock.now().timestamp() * 1000
+    for form in FORMS:
+        record = (await stand.indexed("linux-64", form))["packages.conda"][FILE]
+        assert record["sha256"] == new.sha256
+        assert now_ms - 60_000 < record["indexed_timestamp"] <= now_ms
+    assert (await stand.get(f"linux-64/{FILE}")).body == OTHER
+    assert (stand.counted("drift", "origin"), stand.log.of("ERROR")) == (0, [])
+    await stand.gateway.restart_without_cache()
+    assert (await stand.indexed())["packages.conda"][FILE] == record
+    # From now on it binds.
+    stand.channel.add(old)
+    await stand.refresh()
+    assert (await stand.indexed())["packages.conda"][FILE]["sha256"] == new.sha256
+
+
+async def test_a_corrected_size_is_shown_at_once_and_is_no_new_sight(stand: Stand) -> None:
+    old = bare("a")
+    stand.channel.add(old)
+    stand.channel.patch("linux-64", FILE, size=7)
+    await stand.start()
+    assert (await stand.get(f"linux-64/{FILE}")).status == 502
+    stand.channel.patch("linux-64", FILE, size=len(old.data))
     await stand.refresh()
     record = (await stand.indexed())["packages.conda"][FILE]
-    assert record["sha256"] == old.sha256
-    got = await stand.get(f"linux-64/{FILE}")
-    assert got.status == 502
-    assert OTHER not in got.body
+    assert (record["size"], "indexed_timestamp" in record) == (len(old.data), False)
+    assert (await stand.get(f"linux-64/{FILE}")).body == old.data
 
 
 async def test_a_drifted_file_whose_first_record_is_lost_is_held(stand: Stand) -> None:
     old = bare("a")
     stand.channel.add(old, bare("a", "0.9"))
     await stand.start()
-    await stand.files()
+    await fetch(stand)
     stand.channel.add(replaced(old, OTHER))
     await stand.gateway.restart_without_cache()
     for form in FORMS:
@@ -202,14 +232,14 @@ async def test_a_drifted_file_whose_first_record_is_lost_is_held(stand: Stand) -
     head = await stand.get(f"linux-64/{FILE}", "HEAD")
     assert (head.status, head.body) == (403, b"")
     assert_held(await stand.get(f"linux-64/{FILE}", Range="bytes=0-9"))
-    assert not stand.origin.hits(stand.channel.path("linux-64", FILE))
+    assert stand.origin.hits(stand.channel.path("linux-64", FILE)) == 1
 
 
 async def test_the_answer_for_a_held_file_tells_neither_digest_nor_size(stand: Stand) -> None:
     old = bare("a")
     stand.channel.add(old)
     await stand.start()
-    await stand.files()
+    await fetch(stand)
     stand.channel.add(replaced(old, OTHER))
     await stand.gateway.restart_without_cache()
     got = await stand.get(f"linux-64/{FILE}")
@@ -223,7 +253,7 @@ async def test_the_twin_of_a_held_file_is_held_with_it(stand: Stand) -> None:
     old = bare("a")
     stand.channel.add(old, bare("a", extension=".tar.bz2"), bare("b"))
     await stand.start()
-    await stand.files()
+    await fetch(stand)
     stand.channel.add(replaced(old, OTHER))
     await stand.gateway.restart_without_cache()
     assert await stand.files() == {"b-1.0-0.conda"}
@@ -234,7 +264,7 @@ async def test_a_held_file_stays_held_when_other_names_change(stand: Stand) -> N
     old = bare("a")
     stand.channel.add(old, bare("b"))
     await stand.start()
-    await stand.files()
+    await fetch(stand)
     stand.channel.add(replaced(old, OTHER))
     await stand.gateway.restart_without_cache()
     await stand.files()
@@ -250,7 +280,7 @@ async def test_a_file_that_is_as_first_seen_again_is_served_again(stand: Stand) 
     old = bare("a")
     stand.channel.add(old)
     await stand.start()
-    await stand.files()
+    await fetch(stand)
     stand.channel.add(replaced(old, OTHER))
     await stand.gateway.restart_without_cache()
     await stand.files()
@@ -264,7 +294,7 @@ async def test_notices_tell_how_much_is_hidden_and_where_to_ask(stand: Stand) ->
     old = bare("a")
     stand.channel.add(old, bare("b"))
     await stand.start()
-    await stand.files()
+    await fetch(stand)
     stand.channel.add(replaced(old, OTHER))
     await stand.gateway.restart_without_cache()
     await stand.files()

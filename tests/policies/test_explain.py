@@ -123,6 +123,7 @@ async def test_drift_is_told_before_what_the_policy_says(stand: Stand) -> None:
     stand.channel.add(bare("demo"))
     policy = await written("conda", {"prereleases": False})
     await stand.start(subdirs=SUBDIRS, policy="corp", policies=(policy,))
+    assert (await stand.get("linux-64/demo-1.0-0.conda")).status == 200
     await stand.gateway.restart_without_cache()
     stand.channel.patch("linux-64", "demo-1.0-0.conda", sha256="0" * 64, md5="0" * 32, size=7)
     await stand.refresh()

@@ -67,7 +67,7 @@ async def test_owners_that_are_set_at_once_cost_a_few_transactions(
 async def test_upstreams_and_listings_of_one_name_stay_apart(database: Database) -> None:
     """The later listing of a name is merged with what the earlier one left, whoever asks at the same moment."""
     sightings = Sightings(database)
-    listings: list[dict[str, str | None]] = [{"f": A}, {"f": A, "g": None}, {"f": "b" * 64}]
+    listings: list[dict[str, str | None]] = [{"f": A}, {"f": A, "g": None}, {"h": A}]
     places = [("up", ""), ("up", "noarch"), ("other", "")]
     recorded = await asyncio.gather(
         *(
@@ -76,12 +76,12 @@ async def test_upstreams_and_listings_of_one_name_stay_apart(database: Database)
             for number, files in enumerate(listings)
         )
     )
-    assert [len(drifts) for _, drifts in recorded] == [0, 0, 1] * 3
+    assert [len(sighting.files) for sighting, _ in recorded] == [1, 2, 3] * 3
     for place in places:
         sighting = await Sightings(database).of(*place, "demo")
         assert sighting is not None
         assert {file: seen.first_ms for file, seen in sighting.files.items()} == {
-            "f": NOW_MS, "g": NOW_MS + 1,
+            "f": NOW_MS, "g": NOW_MS + 1, "h": NOW_MS + 2,
         }  # fmt: skip
 
 

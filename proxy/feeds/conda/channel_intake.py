@@ -22,6 +22,7 @@ from proxy.conda.ingest import lost_names, wanted_shards
 from proxy.conda.names import printable
 from proxy.conda.pack import BadPack
 from proxy.config.settings import Upstream
+from proxy.feeds.conda.change_job import Order as ChangeOrder
 from proxy.feeds.conda.draft import unfinished_removed
 from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.ingest_job import Order
@@ -155,6 +156,33 @@ class ChannelIntake:
                 raise BadAnswer(
                     "origin", f"the index of {self._subdir} could not be taken in: {failed}"
                 ) from failed
+
+    async def take_change(self, file: str, first_ms: int, before: Generation, now_ms: int) -> str:
+        """Make the next generation, in which a changed file is as the origin lists it now; return its stem.
+
+        Raises Problem, and BadPack where what is held cannot be read; then nothing has changed.
+        """
+        order = ChangeOrder(
+            folder=str(self._folder), previous=before.stem, file=file, now_ms=now_ms,
+            first_ms=first_ms if self._stamps else None,
+        )  # fmt: skip
+        async with self._locks.of(self._folder), unfinished_removed(self._folder, now_ms):
+            try:
+                made: dict[str, Any] = await run_in_child(
+                    "proxy.feeds.conda.change_job:run", {"order": msgspec.to_builtins(order)},
+                    memory_bytes=_CHILD_BYTES, timeout_s=_CHILD_S,
+                )  # fmt: skip
+            except ChildFailed as failed:
+                raise busy(failed) from failed
+        if "damaged" in made:
+            raise BadPack(made["damaged"])
+        if "missing" in made:
+            raise Problem(
+                "conflict", f"the origin's record of {file} is not held; accept it after the next refresh of the index",
+                artifact=f"{self._subdir}/{file}",
+            )  # fmt: skip
+        stem: str = made["stem"]
+        return stem
 
     async def _taken(self, last: Taken, held: Held, now_ms: int, incoming: Path) -> Taken:
         # The shard index is asked for first: the full file is then as new as it or newer, and a name that is
@@ -375,8 +403,12 @@ class ChannelIntake:
     # -- the child -----------------------------------------------------------------------------------------
 
     async def _ingest(self, work: _Work, **source: Any) -> dict[str, Any]:
-        held, now_ms = work.held, work.now_ms
         await asyncio.to_thread(self._folder.mkdir, exist_ok=True)
+        async with self._sightings.quiet(self._upstream.id, self._subdir):
+            return await self._ingested(work, source)
+
+    async def _ingested(self, work: _Work, source: Mapping[str, Any]) -> dict[str, Any]:
+        held, now_ms = work.held, work.now_ms
         first_ms = await self._sightings.first_complete_ms(self._upstream.id, self._subdir)
         learned = work.incoming / "learned"
         order = Order(

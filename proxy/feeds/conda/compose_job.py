@@ -25,6 +25,7 @@ from proxy.feeds.conda.packs import Generation, open_generation, sweep_generatio
 from proxy.feeds.conda.publishing import publish
 from proxy.feeds.conda.ruling import Place, facts_of_block
 from proxy.feeds.ownership import matches
+from proxy.model.sights import Change
 from proxy.policy.closure import NeededRecords, needed_records
 from proxy.policy.facts import Facts
 from proxy.policy.judge import Judge
@@ -218,6 +219,18 @@ def _held(upstreams: Sequence[_Upstream], decided: _Decided) -> dict[str, str]:
     return held
 
 
+def _changes(upstreams: Sequence[_Upstream], decided: _Decided) -> dict[str, Change]:
+    """Return file -> what changed about it at its owner."""
+    found: dict[str, Change] = {}
+    for place, upstream in enumerate(upstreams):
+        changes = upstream.here.snapshot.top.changes if upstream.here is not None else {}
+        for file, change in changes.items():
+            parsed = parse_file(file)
+            if parsed is not None and decided.chosen.get(parsed.name, place) == place:
+                found[file] = change
+    return found
+
+
 def _dropped(upstreams: Sequence[_Upstream], decided: _Decided) -> dict[str, dict[str, str]]:
     """Return what the owners' upstreams left out; of a name that has no record left, what any of them did."""
     found: dict[str, dict[str, str]] = {}
@@ -244,6 +257,7 @@ def _written(order: Order, upstreams: Sequence[_Upstream], decided: _Decided) ->
         held=_held(upstreams, decided),
         bases=_bases(upstreams),
         dropped=_dropped(upstreams, decided),
+        changes=_changes(upstreams, decided),
     )
     with drafting(folder, order.now_ms, previous) as draft:
         with Writing(draft, top, previous) as writing:

@@ -134,7 +134,7 @@ class CuratedCondaFeed(CondaFeed):
     def _pinned(self, approval: Approval, file: FileName) -> ArtifactRef:
         return ArtifactRef(
             self.settings.name, approval.name, APPROVED, approval.origin_url, file.file, approval.sha256,
-            approval.size,
+            approval.size, subdir=approval.artifact.partition("/")[0],
         )  # fmt: skip
 
 

@@ -207,7 +207,7 @@ class CondaFeed:
         inner = self._inner.get(view.upstream)
         if inner is None:
             url = package_url(self._urls[view.upstream], edition, file)
-            located = Located(record, self._ref(view, record, url, file), view.noted.get(path))
+            located = Located(record, self._ref(view, record, url, subdir, file), view.noted.get(path))
         else:
             located = await inner.locate(subdir, file, offline=offline or self.settings.offline)
             located = replace(located, verdict=view.noted.get(path) or located.verdict)
@@ -264,6 +264,10 @@ class CondaFeed:
 
     async def refreshed(self) -> None:
         """A file that is listed is gone at the origin: decisions of a moment ago are taken anew."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was decided of files a moment ago."""
         self._decided.clear()
 
     async def close(self) -> None:
@@ -294,9 +298,10 @@ class CondaFeed:
         except BadPack as damage:
             raise Problem("busy", f"what is held of {subdir} is damaged", retry_after_s=2) from damage
 
-    def _ref(self, view: CondaView, record: Facts, url: str, file: FileName) -> ArtifactRef:
+    def _ref(self, view: CondaView, record: Facts, url: str, subdir: str, file: FileName) -> ArtifactRef:
         others = (("md5", record.md5),) if record.md5 is not None else ()
         return ArtifactRef(
             self.settings.name, view.name, view.upstream, url, file.file,
             Sha256(record.sha256) if record.sha256 is not None else None, record.size, others,
+            subdir,
         )  # fmt: skip

@@ -79,7 +79,7 @@ def _made(order: Order) -> dict[str, Any]:
     before = previous.snapshot.top if previous is not None else Top(order.subdir)
     sights = FirstSight(
         order.now_ms, order.is_initial, order.stamps, _known(order), held_before=before.held,
-        changed_before=before.changed,
+        changed_before=before.changed, changes_before=before.changes,
     )  # fmt: skip
     read_in = _read_in(order)
     with drafting(folder, order.now_ms, previous) as draft:

@@ -33,10 +33,12 @@ from proxy.feeds.listing import (
     moment,
     nearest,
     page,
+    with_change,
 )
 from proxy.feeds.trial import Trial
+from proxy.feeds.view import told_verdict
 from proxy.model.problem import Problem
-from proxy.model.verdict import ALLOWED, Verdict
+from proxy.model.verdict import Verdict
 from proxy.policy.settings import Policy
 
 T = TypeVar("T")
@@ -237,11 +239,13 @@ def _hidden(view: CondaView) -> dict[str, Verdict]:
 
 
 def _explained(view: CondaView, known: Mapping[str, Explained]) -> list[ArtifactExplained]:
-    shown = {path: view.noted.get(path, ALLOWED) for path in view.kept}
-    return [
-        ArtifactExplained(path, verdict, *known.get(path, (None, ())))
-        for path, verdict in (shown | _hidden(view)).items()
-    ]
+    shown = {path: told_verdict(view, path) for path in view.kept}
+    found = []
+    for path, verdict in (shown | _hidden(view)).items():
+        facts, findings = known.get(path, (None, ()))
+        change = view.changes.get(path)
+        found.append(ArtifactExplained(path, verdict, facts, findings, (), change, path in shown))
+    return found
 
 
 def _counted(name: str, views: Sequence[CondaView]) -> NameItem:
@@ -258,9 +262,13 @@ def _told(name: str, views: Sequence[CondaView]) -> tuple[NameItem, list[Artifac
 
 
 def _artifacts(view: CondaView) -> list[ArtifactItem]:
-    shown = [_item(path, view.noted.get(path, ALLOWED), facts) for path, facts in view.kept.items()]
+    shown = [_item(path, told_verdict(view, path), facts) for path, facts in view.kept.items()]
     hidden = [_item(path, verdict) for path, verdict in _hidden(view).items()]
-    return sorted([*shown, *hidden], key=lambda item: item.artifact)
+    items = [
+        with_change(item, view.changes.get(item.path), is_served=item.path in view.kept)
+        for item in (*shown, *hidden)
+    ]
+    return sorted(items, key=lambda item: item.artifact)
 
 
 def _item(path: str, verdict: Verdict, facts: Facts | None = None) -> ArtifactItem:

@@ -16,6 +16,7 @@ from proxy.feeds.conda.edition import Edition, HeldSubdir
 from proxy.feeds.conda.ruling import Place, Ruling, facts_of_block
 from proxy.feeds.view import WITHOUT_POLICY, View
 from proxy.model.digest import Sha256
+from proxy.model.sights import Change
 from proxy.model.verdict import ALLOWED, Outcome, Verdict
 from proxy.policy.facts import Facts as Judgeable
 from proxy.policy.facts import moment
@@ -59,6 +60,7 @@ def view_of(feed: str, edition: Edition, name: str) -> CondaView:
     return View(
         feed, name, edition.upstream_of(name) if block is not None else "", Sha256(generation.stem), None, kept,
         hidden, noted=_noted(verdicts, kept), policy=_name_of(ruling), until=moment(edition.until_ms),
+        changes=_changes_in(edition.subdir, generation.snapshot.top, name),
     )  # fmt: skip
 
 
@@ -86,6 +88,7 @@ def judged_view(
     return View(
         feed, name, upstream if block is not None else "", Sha256(generation.stem), None, kept, hidden,
         noted=_noted(verdicts, kept), policy=_name_of(ruling), until=judged.until,
+        changes=_changes_in(subdir, generation.snapshot.top, name),
     )  # fmt: skip
 
 
@@ -105,6 +108,16 @@ def explained_of(edition: Edition, name: str) -> Mapping[str, Explained]:
 
 
 # -- parts -----------------------------------------------------------------------------------------------------
+
+
+def _changes_in(subdir: str, top: Top, name: str) -> dict[str, Change]:
+    """Return what changed about files of a name at their origin."""
+    if not top.changes:
+        return {}
+    parsed = ((file, change, parse_file(file)) for file, change in top.changes.items())
+    return {
+        f"{subdir}/{file}": change for file, change, each in parsed if each is not None and each.name == name
+    }
 
 
 def _hidden_below(feed: str, below: HeldSubdir | None, name: str) -> dict[str, Verdict]:

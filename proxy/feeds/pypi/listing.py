@@ -25,14 +25,16 @@ from proxy.feeds.listing import (
     nearest,
     nearness,
     page,
+    with_change,
 )
 from proxy.feeds.pypi.feed import PypiFeed
 from proxy.feeds.pypi.trial import PypiTrials
 from proxy.feeds.pypi.view import PypiView
 from proxy.feeds.trial import Trial
+from proxy.feeds.view import listed_paths, told_verdict
 from proxy.feeds.views import Views
 from proxy.model.problem import Problem
-from proxy.model.verdict import ALLOWED, Verdict
+from proxy.model.verdict import Verdict
 from proxy.policy.settings import Policy
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.names import is_valid, normalize, version_of
@@ -225,8 +227,13 @@ def _counted(view: PypiView) -> NameItem:
 
 
 def _artifacts(view: PypiView) -> list[ArtifactItem]:
-    shown = [_shown(file, view.noted.get(file.path, ALLOWED)) for file in view.listing.files]
-    return [*shown, *(_hidden(view.name, path, verdict) for path, verdict in view.hidden.items())]
+    shown = [_shown(file, told_verdict(view, file.path)) for file in view.listing.files]
+    told = [path for path in listed_paths(view) if path not in view.kept]
+    hidden = [_hidden(view.name, path, view.hidden[path]) for path in told]
+    return [
+        with_change(item, view.changes.get(item.path), is_served=item.path in view.kept)
+        for item in (*shown, *hidden)
+    ]
 
 
 def _shown(file: Distribution, verdict: Verdict) -> ArtifactItem:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proxy.model.sights import Sights
+from proxy.model.sights import Change, Sights
 from proxy.model.verdict import Outcome, Verdict
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.names import FileKind
@@ -33,6 +33,8 @@ class Shard(msgspec.Struct, frozen=True, array_like=True):
     verdict: Verdict | None = None
     #: file name -> what the origin lists under it by now, of those whose digest changed: for reviewers only.
     changed: dict[str, Distribution] = {}
+    #: file name -> what changed about it, of the same.
+    changes: dict[str, Change] = {}
 
 
 _DECODER = msgspec.msgpack.Decoder(Shard)
@@ -78,7 +80,9 @@ def shard_of(project: Project, sights: Sights, previous: Shard | None, *, is_com
         }
         project = msgspec.structs.replace(project, files=files)
     changed = {file.filename: file for file in listed if file.filename in sights.drifted}
-    return Shard(FORMAT, project, hidden, dict(sights.first), is_complete, None, changed)
+    return Shard(
+        FORMAT, project, hidden, dict(sights.first), is_complete, None, changed, dict(sights.changes)
+    )
 
 
 def _first_seen(
@@ -87,6 +91,28 @@ def _first_seen(
     first = {file.filename: file for file in previous.project.files} if previous is not None else {}
     kept = (first.get(file.filename) if file.filename in drifted else file for file in files)
     return tuple(file for file in kept if file is not None)
+
+
+def with_accepted(data: bytes, filename: str, first_ms: int) -> bytes | None:
+    """Return the stored shard in which a changed file is as the origin lists it now; None if it is so already.
+
+    `first_ms` is when the origin told it first, in UTC milliseconds.
+    """
+    shard = unpack(data)
+    taken = shard.changed.get(filename) if shard is not None else None
+    if shard is None or taken is None:
+        return None
+    listed = shard.project.files
+    files = tuple(taken if file.filename == filename else file for file in listed)
+    project = msgspec.structs.replace(shard.project, files=files if files != listed else (*listed, taken))
+    changed = msgspec.structs.replace(
+        shard, project=project,
+        hidden={path: verdict for path, verdict in shard.hidden.items() if path.rpartition("/")[2] != filename},
+        sights=shard.sights | {filename: (first_ms, False)},
+        changed={name: file for name, file in shard.changed.items() if name != filename},
+        changes={name: change for name, change in shard.changes.items() if name != filename},
+    )  # fmt: skip
+    return pack(changed)
 
 
 def with_core_metadata(data: bytes, filename: str, told: bool | dict[str, str]) -> bytes | None:

@@ -14,8 +14,9 @@ import msgspec
 from proxy.feeds.explained import ArtifactExplained
 from proxy.feeds.pypi.facts import facts_of
 from proxy.feeds.pypi.shard import Shard
-from proxy.feeds.view import View
+from proxy.feeds.view import View, listed_paths, told_verdict
 from proxy.model.digest import Sha256
+from proxy.model.sights import Change
 from proxy.model.verdict import ALLOWED, Outcome, Verdict
 from proxy.policy.facts import License
 from proxy.policy.judge import Judge
@@ -94,7 +95,7 @@ def view_of(place: Place, shard: Shard, ruling: Ruling | None = None) -> PypiVie
         {**found.hidden, **shard.hidden}, verdict, policy=ruling.judge.policy.name, until=judged.until,
         since=time_of(ruling.tick_ms), noted=found.noted, state=_state(ruling.fingerprint, found.hidden),
         wanted=tuple(file for file in shard.project.files if file.filename in wanted) if wanted else (),
-        learned=ruling.learned,
+        learned=ruling.learned, changes=_changes(shard, {**found.kept, **found.hidden}),
     )  # fmt: skip
 
 
@@ -107,14 +108,15 @@ def explained_in(shard: Shard, view: PypiView, ruling: Ruling | None = None) -> 
         judged, verdicts = tuple(answers.facts), dict(answers.by_artifact)
     facts = {each.file: each for each in judged}
     told = []
-    for path in (*view.kept, *view.hidden):
+    for path in listed_paths(view):
         file = path.rpartition("/")[2]
-        verdict = view.hidden.get(path) or view.noted.get(path) or verdicts.get(file, ALLOWED)
+        verdict = told_verdict(view, path, verdicts.get(file, ALLOWED))
         known = facts.get(file)
         findings = (
             ruling.judge.findings(known, ruling.tick_ms) if ruling is not None and known is not None else ()
         )
-        told.append(ArtifactExplained(file, verdict, known, findings))
+        change = view.changes.get(path)
+        told.append(ArtifactExplained(file, verdict, known, findings, (), change, path in view.kept))
     return told
 
 
@@ -147,8 +149,17 @@ def _open(place: Place, shard: Shard) -> PypiView:
         hidden |= dict.fromkeys(kept, verdict)
         project, kept = msgspec.structs.replace(project, files=()), {}
     return PypiView(
-        place.feed, place.name, place.upstream, place.shard, project, kept, hidden, verdict
+        place.feed, place.name, place.upstream, place.shard, project, kept, hidden, verdict,
+        changes=_changes(shard, {file.path: file for file in shard.project.files}),
     )  # fmt: skip
+
+
+def _changes(shard: Shard, paths: Iterable[str]) -> dict[str, Change]:
+    """Return what changed about files of the shard, by their paths."""
+    if not shard.changes:
+        return {}
+    named = ((path, shard.changes.get(path.rpartition("/")[2])) for path in (*paths, *shard.hidden))
+    return {path: change for path, change in named if change is not None}
 
 
 def _judged(shard: Shard, ruling: Ruling) -> Judged:

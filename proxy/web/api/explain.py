@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from proxy.feeds.explain import Explainer, ExplainItem, is_artifact, with_missing
+from proxy.feeds.listing import for_readers
 from proxy.feeds.promotion.lacks import Lacks
 from proxy.model.problem import Problem
 from proxy.web.access_rights import may_read_policy
@@ -55,7 +56,12 @@ class ExplainApi:
         return Explanation(feed=feed.name, items=told, next=following)
 
     def _told(self, request: Inbound, item: ExplainItem) -> ExplainItem:
-        """Return what is explained without the policy of a feed behind this one that the asker may not read."""
+        """Return what is explained without the policy of a feed behind this one that the asker may not read, and
+
+        without a hidden file's digests for who may not accept its change.
+        """
+        if not request.actor.may("manage", self._served.feed(request).name):
+            item = msgspec.structs.replace(item, change=for_readers(item.change))
         is_known = item.policy is None or may_read_policy(request.actor, self._served.settings, item.policy)
         return item if is_known else msgspec.structs.replace(item, policy=None)
 

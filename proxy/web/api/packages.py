@@ -1,6 +1,8 @@
 """`/api/v1/feeds/{feed}/packages`: a feed's names, and every artifact of a name with its verdict."""
 
-from proxy.feeds.listing import Ask, NamePage, Package, State
+import msgspec
+
+from proxy.feeds.listing import Ask, NamePage, Package, State, for_readers
 from proxy.model.problem import Problem
 from proxy.web.api.answer import answering
 from proxy.web.api.asked import choice_of, cursor_of, limit_of
@@ -40,4 +42,8 @@ class PackagesApi:
         listing = self._served.listing(feed)
         if not listing.is_name(name):
             raise Problem("unknown", "this is no name of a package", feed=feed.name)
-        return await listing.package(name)
+        package = await listing.package(name)
+        if request.actor.may("manage", feed.name):
+            return package
+        told = [msgspec.structs.replace(item, change=for_readers(item.change)) for item in package.items]
+        return msgspec.structs.replace(package, items=told)
