@@ -16,6 +16,7 @@ from proxy.config.changes import applied, changes
 from proxy.config.load import Loaded
 from proxy.config.settings import Settings
 from proxy.curating import Curating
+from proxy.feeds.accepting import Acceptance
 from proxy.imports import load_for
 from proxy.management import Management, watch_lists
 from proxy.model.clock import Clock
@@ -24,6 +25,7 @@ from proxy.state.audit_trail import AuditTrail
 from proxy.state.seal import Seal
 from proxy.upstream.authorities import Authorities
 from proxy.web.access import AccessLog
+from proxy.web.api.changes import ChangesApi
 from proxy.web.api.owners import OwnersApi
 from proxy.web.api.served import Served
 from proxy.web.api.table import api_routes
@@ -93,6 +95,7 @@ class App:
         self.api = api_routes(
             served, AuditTrail(self.base.database), self.base.keys, self.management, self.base.approvals,
             *self.curating.nouns(served), OwnersApi(served, self.base.owners, lambda: self.site),
+            ChangesApi(served, Acceptance(lambda name: self.site.accepting(name), self.base.sightings)),
         )  # fmt: skip
         self._access = AccessLog(out.buffer.write, self.base.clock, as_json=is_json(settings.log, out))
         self._guard = Guard(lambda: self.site.settings, self.base.keys, self.base.clock)

@@ -12,6 +12,8 @@ from functools import partial
 from proxy.base import Base
 from proxy.config.settings import Feed, Settings, Upstream
 from proxy.config.validate import sources_of
+from proxy.feeds.accepting import Accepting
+from proxy.feeds.conda.accepting import CondaAccepting
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.curated import CuratedNames, Pins
 from proxy.feeds.intake import Intake
@@ -21,6 +23,7 @@ from proxy.feeds.name_catalog import NameCatalog
 from proxy.feeds.origin_documents import OriginDocuments
 from proxy.feeds.owners import Catalog, Owners
 from proxy.feeds.pypi import pinned
+from proxy.feeds.pypi.accepting import PypiAccepting
 from proxy.feeds.pypi.core_metadata import CoreMetadata
 from proxy.feeds.pypi.curated_feed import CuratedList, CuratedPypiFeed
 from proxy.feeds.pypi.describing import Describing
@@ -36,6 +39,7 @@ from proxy.feeds.pypi.needs import Everything, Needs
 from proxy.feeds.pypi.project_list import NameList, ProjectList
 from proxy.feeds.pypi.trial import PypiTrials
 from proxy.feeds.pypi.viewer import Viewer
+from proxy.model.problem import Problem
 from proxy.policy.only import Needed
 from proxy.policy.settings import Policy
 from proxy.site_conda import conda_feeds, conda_listing, keep_conda
@@ -88,6 +92,22 @@ class Site:
         channel = self.conda_feeds.get(feed.name)
         if channel is not None:
             await channel.channel.decide_anew()
+
+    def accepting(self, name: str) -> Accepting:
+        """Return who takes changed files of an open feed, by the feed's own name. Raises Problem."""
+        conda, pypi = self.conda_feeds.get(name), self.pypi_feeds.get(name)
+        if conda is not None:
+            return CondaAccepting(conda, self._forget)
+        owners = self.owners.get(name)
+        if pypi is None or owners is None:
+            raise Problem("busy", "the settings of this feed have just changed", feed=name, retry_after_s=1)
+        return PypiAccepting(pypi, owners, self._forget)
+
+    def _forget(self) -> None:
+        for conda in self.conda_feeds.values():
+            conda.forget()
+        for pypi in self.pypi_feeds.values():
+            pypi.forget()
 
     async def prefetch(self) -> None:
         """Ask, before any client does, for what every client of a conda feed asks first."""

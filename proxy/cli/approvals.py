@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
+from proxy.cli.accept import approval_of
+from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_json, print_notes, print_table, rounded
 from proxy.cli.promote import refuse
@@ -39,7 +40,7 @@ def approvals(
     try:
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
             if accept is not None:
-                one = _one(api, path, accept)
+                one = approval_of(api, path, accept)
                 items = [api.send("POST", f"{path}/{one['id']}/accept", {"sha256": sha256}).document]
                 more = False
             else:
@@ -120,20 +121,6 @@ def _show_revoked(document: dict[str, Any]) -> None:
         print_notes([f"could not find out what these need: {', '.join(unread[:MOST_UNREAD])}{more}"])
     if document["dry_run"]:
         print_notes([f"a dry run: {len(items)} would be revoked of {document['feed']}"])
-
-
-def _one(api: Api, path: str, wanted: str) -> dict[str, Any]:
-    """Return the active approval of a file, or the one of an id. Raises AskFailed, Refused."""
-    items: list[dict[str, Any]] = api.listed(path, {"q": wanted, "state": "active"})["items"]
-    found = next((item for item in items if item["artifact"] == wanted), None)
-    if found is not None:
-        return found
-    try:
-        return api(f"{path}/{segment(wanted)}")
-    except Refused as err:
-        if err.word != "unknown":
-            raise
-        raise AskFailed(f"there is no active approval of {wanted}; `feedgate approvals` lists them") from err
 
 
 def _show(items: list[dict[str, Any]], empty: str) -> None:

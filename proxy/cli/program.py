@@ -9,6 +9,7 @@ import typer
 
 import proxy
 from proxy.cli import (
+    accept,
     approvals,
     audit,
     backup,
@@ -69,6 +70,7 @@ program.command("backup")(backup.backup)
 program.command("restore")(backup.restore)
 program.command("explain")(explain.explain)
 program.command("promote")(promote.promote)
+program.command("accept")(accept.accept)
 program.command("approvals")(approvals.approvals)
 program.command("revoke")(approvals.revoke)
 program.add_typer(feed.commands, name="feed")

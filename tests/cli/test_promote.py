@@ -235,3 +235,34 @@ async def test_an_empty_list_says_so_in_words(place: Place, index: FakeIndex) ->
         assert (result.exit_code, result.stdout, result.stderr) == (0, f"{told}\n", ""), words
     assert (await call(place, "key", "list")).stdout.startswith("no keys yet but the first admin's")
     assert (await call(place, "policy", "list")).stdout == (await call(place, "route", "list")).stdout == ""
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "curated"])
+async def test_one_command_takes_a_changed_file_of_any_feed(
+    place: Place, index: FakeIndex, is_open: bool
+) -> None:
+    feeds = (
+        feed(upstream(index.url, ttl_s=0.0), name="open"),
+        Feed("approved", "pypi", curated_from=("open",)),
+    )
+    name = feeds[0 if is_open else 1].name
+    async with Gateway(place.folder / "elsewhere", *feeds, admin_key=KEY) as gateway:
+        whom = ("--server", gateway.url, "--key", KEY)
+        await read(place, "promote", "approved", "leaf", *whom)
+        old, new = index.file(LEAF).built, index.add(wheel("leaf", "1.0", payload=20)).built
+        async with asyncio.timeout(20):
+            while not (await read(place, "approvals", "approved", "--state", "drifted", *whom))["items"]:
+                await gateway.app.curating.watch.look()
+        told = await call(place, "explain", "open", LEAF, *whom)
+        assert "held: changed" in told.stdout and old.sha256 in told.stdout and new.sha256 in told.stdout
+        listed = await call(place, "feed", "packages", "open", "leaf", *whom)
+        assert "held: changed" in listed.stdout
+        words = ("accept", name, LEAF)
+        assert (await call(place, *words, *whom)).exit_code == 2
+        refused = await call(place, *words, "--sha256", "0" * 64, *whom)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert (await call(place, "accept", name, "none-1.0.zip", "--sha256", "0" * 64, *whom)).exit_code == 1
+        taken = await call(place, *words, "--sha256", new.sha256, *whom)
+        assert (taken.exit_code, taken.stderr) == (0, "") and new.sha256 in taken.stdout
+        again = await call(place, *words, "--sha256", new.sha256, *whom)
+        assert (again.exit_code, "nothing to accept" in again.stderr) == (1, True)

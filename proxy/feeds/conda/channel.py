@@ -80,6 +80,10 @@ class Channel:
         #: What the composed editions were made of, by subdir.
         self._made_of: dict[str, _MadeOf] = {}
 
+    def catalog(self, upstream: str, subdir: str) -> Catalog | None:
+        """Return the catalog of an upstream's subdir, if there is one by now."""
+        return self._catalogs.get(upstream, subdir)
+
     def folder_of(self, subdir: str) -> Path:
         """Return where lies what the feed composes, or has composed."""
         return self._folder / subdir

@@ -206,6 +206,33 @@ class SubdirCatalog:
             self._refreshing.add_done_callback(self._refreshed)
         return self._refreshing
 
+    async def take_change(self, file: str, first_ms: int) -> None:
+        """Show a changed file as the origin lists it now; its age counts from `first_ms`. Raises Problem."""
+        while self._refreshing is not None:
+            await asyncio.wait({self._refreshing})
+        self._refreshing = asyncio.create_task(
+            self._take_change(file, first_ms), name=f"change {self._subdir}"
+        )
+        self._refreshing.add_done_callback(self._refreshed)
+        await outcome(self._refreshing)
+
+    async def _take_change(self, file: str, first_ms: int) -> None:
+        facts, former, now_ms = self._facts, self._generation, self._now_ms()
+        if facts is None or facts.stem is None or former is None:
+            raise Problem("busy", f"{self._subdir} is being fetched", retry_after_s=2)
+        try:
+            stem = await self._intake.take_change(file, first_ms, former, now_ms)
+            self._generation = await asyncio.to_thread(open_generation, self.folder, stem)
+        except (OSError, BadPack) as damage:
+            self.damaged(former.stem)
+            raise Problem("busy", f"what is held of {self._subdir} is damaged", retry_after_s=2) from damage
+        taken = msgspec.structs.replace(facts.taken, stem=stem)
+        self._facts = msgspec.structs.replace(facts, stem=stem, taken=taken)
+        await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))
+        await asyncio.to_thread(sweep_generations, self.folder, stem, former.stem)
+        if (parsed := parse_file(file)) is not None:
+            self._changed(parsed.name)
+
     def _refreshed(self, task: "asyncio.Task[None]") -> None:
         self._refreshing = None
         if task.cancelled():

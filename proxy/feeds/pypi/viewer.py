@@ -179,10 +179,10 @@ class Viewer:
         async with self._judging:
             return await asyncio.to_thread(explained_in, shard, view, ruling)
 
-    async def shard(self, name: str) -> tuple[Shard, Offer] | None:
+    async def shard(self, name: str, *, refresh: bool = False) -> tuple[Shard, Offer] | None:
         """Return what is behind the feed's view of a name, None where nobody has it. Raises Problem."""
-        for refresh in (False, True):
-            offer = await self._keeper.lookup(self._feed.name, name, refresh=refresh)
+        for is_anew in (refresh, True):
+            offer = await self._keeper.lookup(self._feed.name, name, refresh=is_anew)
             if isinstance(offer, Absent):
                 return None
             data = await held_bytes(self._store, offer.shard)
