@@ -3,8 +3,13 @@
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
+from proxy.policy import pypi_pythons
 from proxy.policy.conda_pythons import _NUMBERS, otherwise, part, read
+from proxy.policy.pypi_pythons import read as pypi_read
 from tests.policy.made import conda, pypi, shown, verdict
 from tests.support.cost import assert_linear
 
@@ -139,7 +144,10 @@ def test_wheel_is_for_the_pythons_of_its_tags(tags: str, wanted: str, expected: 
     [
         (">=3.8", "3.12", True), (">=3.8", "3.7", False), ("<3.12", "3.12", False), (">=3.11.4", "3.11", True),
         (">=3.8,!=3.9.*", "3.9", False), (None, "3.9", True), ("", "3.9", True), ("nonsense", "3.9", True),
-        ("~=3.8", "3.12", True), ("==3.8.5", "3.8", True),
+        ("~=3.8", "3.12", True), ("==3.8.5", "3.8", True), ("===3.11", "3.11", True), ("===3.11", "3.12", False),
+        ("===3.11.4", "3.11", True), ("===3.11.*", "3.11", True), ("===3.11,<3.11", "3.11", False),
+        ("===whatever", "3.11", False), ("==3.13.0rc1", "3.13", True), (">=3.11.0a1,<3.11.1rc1", "3.11", True),
+        (">=3.11.0a1,<3.11.0", "3.12", False),
     ],
 )  # fmt: skip
 def test_requires_python_must_agree_for_wheels_and_sources(
@@ -166,3 +174,43 @@ def test_requires_python_that_is_too_long_to_be_read_hides() -> None:
     long = ",".join(f"!=3.11.{n}" for n in range(100))
     assert not verdict(table, pypi("foo-1.0.tar.gz", requires_python=long), "pypi").is_visible
     assert verdict(table, pypi("foo-1.0.tar.gz", requires_python=long[:99]), "pypi").is_visible
+
+
+_SERIES = ("2.7", "3.1", "3.8", "3.11", "3.12")
+_RELEASE = st.lists(st.sampled_from([0, 1, 2, 3, 7, 8, 11, 12]), min_size=1, max_size=4).map(
+    lambda parts: ".".join(map(str, [3 if parts[0] > 3 else parts[0], *parts[1:]]))
+)
+_SPECIFIER = st.one_of(
+    st.tuples(st.sampled_from([">=", ">", "<=", "<", "==", "!="]), _RELEASE).map("".join),
+    st.tuples(st.sampled_from(["==", "!="]), _RELEASE, st.just(".*")).map("".join),
+    _RELEASE.filter(lambda text: "." in text).map("~={}".format),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(_SPECIFIER, min_size=1, max_size=4).map(",".join), st.sampled_from(_SERIES))
+def test_plain_requires_python_is_read_as_the_library_reads_it(requires: str, wanted: str) -> None:
+    specifiers = SpecifierSet(requires)
+    mentioned = [each.version.removesuffix(".*").split(".") for each in specifiers]
+    patches = {int(parts[2]) + more for parts in mentioned if len(parts) > 2 for more in (-1, 0, 1)} | {0, 99}
+    expected = any(specifiers.contains(f"{wanted}.{patch}") for patch in patches if patch >= 0)
+    assert pypi_read((None, requires), (wanted,))[0] is expected
+
+
+def test_many_texts_of_requires_python_are_read_at_a_bounded_cost() -> None:
+    def read_all(texts: list[str]) -> None:
+        pypi_pythons._allows.cache_clear()
+        for text in texts:
+            pypi_read((None, text), ("3.11",))
+
+    def texts(count: int) -> list[str]:
+        return [",".join(f"!=3.11.{at}" for at in range(n, n + count)) for n in range(100, 140)]
+
+    assert_linear(read_all, texts, 20)
+
+
+def test_odd_requires_python_of_countless_parts_hides() -> None:
+    odd = ",".join(f"!=3.11.{n}rc1" for n in range(13))
+    assert not verdict(
+        {"python_versions": ["3.11"]}, pypi("foo-1.0.tar.gz", requires_python=odd), "pypi"
+    ).is_visible
