@@ -1,20 +1,19 @@
 """The JSON form of a project page, read (PEP 691, 700, 714, 740, 792; sheet, section 9).
 
-Strict about being a page (an object with one `files`, major version 1, this project's name; an empty list must
-tell the last two), tolerant about every fact in it. Private keys (`_…`) and `namespaces`, which means another
-repository's names, are left out; other keys of a file that this program does not know are kept, so that nothing
-is lost that a client may use.
+Strict about being a page (an object with a list of `files`, major version 1, no other project's name; an empty list
+must tell the last two), tolerant about every fact in it, as pip and uv are: of a key that is there twice the last
+counts, a name that is none ("", "root/pypi/pg") is no other project's, and an entry that cannot be read costs no other.
+Private keys (`_…`) and `namespaces`, which means another repository's names, are left out; other keys of a file that
+this program does not know are kept, so that nothing is lost that a client may use.
 """
 
-import json
-import math
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
 from proxy.pypi import facts
+from proxy.pypi.damage import Unreadable, read_damaged
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.intake import BadPage, Intake, Parsed, Place
 from proxy.pypi.links import BadLink, Links, checked_hashes
@@ -36,12 +35,8 @@ _KNOWN = frozenset(
         ),
     )
 )
-_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})\Z", re.ASCII)
-#: A quote inside of a JSON text is escaped, so this is a key, and no page has it twice.
-_LIST = re.compile(rb'"files"\s*:')
+_VERSION = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?(?:\.\d{1,4})*\Z", re.ASCII)
 _MISSING: dict[str, object] = {}
-#: Longer numbers are not read: Python refuses those of more than 4,300 digits.
-_MOST_DIGITS = 1000
 
 
 class _Page(msgspec.Struct):
@@ -50,12 +45,6 @@ class _Page(msgspec.Struct):
     name: object = None
     versions: object = None
     project_status: object = msgspec.field(default=None, name="project-status")
-
-
-class _Unreadable(NamedTuple):
-    """An entry that cannot be written down again."""
-
-    filename: str
 
 
 _DECODER = msgspec.json.Decoder(_Page)
@@ -71,7 +60,7 @@ def parse(body: bytes, place: Place) -> Parsed:
     files = in_order(_files(page.files, intake))
     if page.files and not files and not intake.distributions:
         raise BadPage("none of its entries is a file")
-    if not page.files and not (isinstance(page.name, str) and "api-version" in meta):
+    if not page.files and not (_is_named(page.name, place.name) and "api-version" in meta):
         raise BadPage("an empty list that does not say whose it is")
     status = page.project_status if page.project_status is not None else meta.get("project-status")
     marker = status if isinstance(status, dict) else {"status": status}
@@ -90,72 +79,47 @@ def parse(body: bytes, place: Place) -> Parsed:
 def _page(body: bytes) -> _Page:
     if not body.strip():
         raise BadPage("an empty body")
-    if len(_LIST.findall(body)) > 1:
-        raise BadPage("two lists of files")
     try:
         return _DECODER.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as err:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as err:
         page = _page_of_readable(body)
         if page is None:
             raise BadPage(f"not a JSON page: {err}") from err
         return page
-    except RecursionError as err:
-        raise BadPage("a JSON document that is nested too deep") from err
 
 
 def _page_of_readable(body: bytes) -> _Page | None:
-    """Return a page in which some entries say what no other JSON could: lone surrogates, numbers out of range.
-
-    Those are marked, so that none costs another. None for what is no page in any reading.
-    """
-    try:
-        told = json.loads(body.decode("utf-8"), parse_int=_number, parse_constant=_no_number)
-        if not isinstance(told, dict) or not isinstance(entries := told.pop("files", None), list):
-            return None
-        if not _is_sayable(told):
-            return None
-        files = [entry if _is_sayable(entry) else _Unreadable(_name_in(entry)) for entry in entries]
-        return _Page(
-            files, told.get("meta"), told.get("name"), told.get("versions"), told.get("project-status")
-        )
-    except (ValueError, RecursionError):
+    """Return a page in which some entries cannot be read, so that none costs another; None for what is no page."""
+    told = read_damaged(body)
+    if told is None or not isinstance(files := told.get("files"), list):
         return None
-
-
-def _number(digits: str) -> int | float:
-    return int(digits) if len(digits) < _MOST_DIGITS else math.inf
-
-
-def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no JSON")
-
-
-def _is_sayable(value: object) -> bool:
-    """Tell whether the value can be written down as JSON again."""
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError:
-        return False
-    return True
-
-
-def _name_in(entry: object) -> str:
-    name = entry.get("filename") if isinstance(entry, dict) else None
-    return name if isinstance(name, str) else "?"
+    return _Page(files, told.get("meta"), told.get("name"), told.get("versions"), told.get("project-status"))
 
 
 def _api_version(value: object) -> str:
-    if value is None:
+    return api_version_of(value if isinstance(value, (str, int, float)) else None, "api-version")
+
+
+def api_version_of(value: object, what: str) -> str:
+    """Return "1.<minor>" of the version that a page tells (PEP 629); raise BadPage for another major version."""
+    text = str(value).strip() if value is not None else ""
+    if not text:
         return "1.0"
-    match = _VERSION.match(str(value).strip())
+    match = _VERSION.match(text)
     if match is None or match[1] != "1":
-        raise BadPage(f"api-version {str(value)[:20]!r} is not 1.x")
-    return match[0]
+        raise BadPage(f"{what} {text[:20]!r} is not 1.x")
+    return f"1.{match[2] or 0}"
 
 
 def _refuse_other(name: object, asked: str) -> None:
-    if isinstance(name, str) and (not is_valid(name) or normalize(name) != asked):
-        raise BadPage(f"the page of another project, {name[:80]!r}")
+    if isinstance(name, str) and is_valid(told := name.strip()) and normalize(told) != asked:
+        raise BadPage(f"the page of another project, {told[:80]!r}")
+
+
+def _is_named(name: object, asked: str) -> bool:
+    """Tell whether the page says that it is the project's; some indexes put their own path before its name."""
+    told = name.strip().rpartition("/")[2] if isinstance(name, str) else ""
+    return is_valid(told) and normalize(told) == asked
 
 
 def _versions(value: object) -> tuple[str, ...]:
@@ -167,8 +131,10 @@ def _versions(value: object) -> tuple[str, ...]:
 
 def _files(entries: list[object], intake: Intake) -> Iterator[Distribution]:
     for entry in entries:
-        if isinstance(entry, _Unreadable):
-            intake.drop(entry.filename, "it holds text that is no Unicode, or a number out of range")
+        if isinstance(entry, Unreadable):
+            intake.drop(
+                entry.filename, "it holds text that is no Unicode, a number out of range, or too deep a value"
+            )
         elif not isinstance(entry, dict):
             intake.drop("?", "an entry that is no object")
         elif (file := _file(entry, intake)) is not None:

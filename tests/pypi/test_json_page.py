@@ -2,8 +2,10 @@ import json
 
 import pytest
 
+from proxy.pypi.damage import read_damaged
 from proxy.pypi.page import BadPage
 from tests.pypi.build import FILES, SHA, blake_path, file_entry, json_page, one_json, parse_json
+from tests.support.cost import assert_linear
 
 WHEEL = "foo-1.0-py3-none-any.whl"
 
@@ -201,8 +203,8 @@ def test_the_status_may_stand_in_meta_or_be_a_bare_word() -> None:
         b'{"message": "sign in"}',
         b'{"files": [',
         json_page(file_entry(WHEEL))[:-1],
-        b"\xef\xbb\xbf" + json_page(file_entry(WHEEL)),
         json_page(file_entry(WHEEL)).replace(b"foo", b"\xff\xff\xff"),
+        b'{"files": [{"filename": "foo-1.0.tar.gz", "url": "x", }]}',
         b'{"files": [], "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"files": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"files": [], "x": "\\ud800"}',
@@ -216,29 +218,90 @@ def test_a_body_that_is_no_page_is_never_an_empty_project(body: bytes) -> None:
         parse_json(body)
 
 
+_FIELDS = (
+    "filename", "url", "hashes", "requires-python", "size", "upload-time", "yanked", "core-metadata",
+    "data-dist-info-metadata", "provenance", "gpg-sig", "x-other",
+)  # fmt: skip
+#: What no decoder takes; the entry goes, and no other.
+_UNREADABLE = {
+    "half a character": b'"\\ud800"', "halves in the wrong order": b'"\\udc00\\ud800"', "no UTF-8": b'"\xff"',
+    "half a sequence": b'"\xe2\x82"', "a surrogate as bytes": b'"\xed\xa0\x80"', "no escape": b'"\\x41"',
+    "half an escape": b'"\\u12"', "a number of 5,000 digits": b"9" * 5000, "a number out of range": b"1e999",
+    "NaN": b"NaN", "-Infinity": b"-Infinity", "too deep": b"[" * 3000 + b"]" * 3000,
+    "too deep objects": b'{"a":' * 1500 + b"1" + b"}" * 1500,
+    "too deep, with brackets in texts": b'["]",' * 2000 + b"1" + b"]" * 2000,
+}  # fmt: skip
+#: What a decoder takes and the standard does not; the entry stays, or goes alone.
+_ODD = {
+    "null": b"null", "true": b"true", "false": b"false", "a number": b"3", "a fraction": b"1.5",
+    "a large number": b"1" * 40,
+    "negative": b"-1", "an empty text": b'""', "a long text": b'"' + b"x" * 70_000 + b'"', "a list": b"[]",
+    "an object": b"{}",
+    "lists": b"[[[[[[[[[[1]]]]]]]]]]", "a key twice": b'{"sha256": "00", "sha256": "11"}',
+    "control characters": b'"\\u0000\\n"',
+    "a raw line end": b'"a\nb"', "signs that turn": b'"\\u202e"',
+}  # fmt: skip
+
+
+def _two(field: str, value: bytes) -> bytes:
+    """Return a page of two files, the first with the value in the field, which is there twice if it is known."""
+    head = b'"filename": "foo-2.0.tar.gz", "url": "foo-2.0.tar.gz"'
+    bad = b'{%b, "%b": %b}' % (head, field.encode(), value)
+    good = b'{"filename": "%b", "url": "%b"}' % (WHEEL.encode(), WHEEL.encode())
+    return b'{"meta": {"api-version": "1.1"}, "name": "foo", "files": [%b, %b], "versions": ["1.0"]}' % (
+        bad,
+        good,
+    )
+
+
+@pytest.mark.parametrize("field", _FIELDS)
+@pytest.mark.parametrize("damage", _UNREADABLE)
+def test_an_entry_that_cannot_be_read_costs_no_other(field: str, damage: str) -> None:
+    parsed = parse_json(_two(field, _UNREADABLE[damage]))
+    assert [file.filename for file in parsed.project.files] == [WHEEL]
+    assert (parsed.project.versions, parsed.project.api_version) == (("1.0",), "1.1")
+    assert len(parsed.dropped) == 1
+
+
+@pytest.mark.parametrize("field", _FIELDS)
+@pytest.mark.parametrize("damage", _ODD)
+def test_an_odd_value_in_an_entry_costs_no_other(field: str, damage: str) -> None:
+    parsed = parse_json(_two(field, _ODD[damage]))
+    assert WHEEL in [file.filename for file in parsed.project.files]
+    assert len(parsed.project.files) + len(parsed.dropped) == 2
+
+
 @pytest.mark.parametrize(
-    "said",
+    "key", ["meta", "name", "versions", "project-status", "x-other", "alternate-locations"]
+)
+@pytest.mark.parametrize("damage", [*_UNREADABLE, *_ODD])
+def test_damage_beside_the_files_costs_none(key: str, damage: str) -> None:
+    value = {**_UNREADABLE, **_ODD}[damage]
+    body = b'{"files": [{"filename": "%b", "url": "%b"}], "%b": %b}' % (
+        WHEEL.encode(),
+        WHEEL.encode(),
+        key.encode(),
+        value,
+    )
+    assert [file.filename for file in parse_json(body).project.files] == [WHEEL]
+
+
+@pytest.mark.parametrize("unit", ['"', "[", "{", '"[', '\\"', "\\", '"",', "]", "a"])
+def test_cost_of_damage_is_linear(unit: str) -> None:
+    assert_linear(read_damaged, lambda n: b'{"files": ["\\ud800", ' + unit.encode() * n + b'"]}', 100_000)
+
+
+@pytest.mark.parametrize(
+    ("version", "read"),
     [
-        b'"yanked": "\\ud800"', b'"requires-python": "\\udc00\\ud800"', b'"x-\\ud800": 1', b'"provenance": "\\uDFFF"',
-        b'"hashes": {"sha256": "\\ud800"}', b'"size": ' + b"9" * 5000, b'"size": 1e999', b'"x": [[-1e999]]',
+        ("1.0", "1.0"), ("1.99", "1.99"), (1.4, "1.4"), ("1", "1.0"), (1, "1.0"), ("1.2.3", "1.2"), (" 1.1 ", "1.1"),
+        ("", "1.0"), (None, "1.0"), ([], "1.0"), ("2.0", None), ("x", None), (2, None), ("2", None), ("11", None),
     ],
 )  # fmt: skip
-def test_an_entry_that_no_other_json_could_say_costs_no_other(said: bytes) -> None:
-    bad = b'{"filename": "foo-2.0.tar.gz", "url": "foo-2.0.tar.gz", %b}' % said
-    body = b'{"name": "foo", "files": [%b, {"filename": "%b", "url": "%b"}], "versions": ["1.0"]}'
-    parsed = parse_json(body % (bad, WHEEL.encode(), WHEEL.encode()))
-    assert [file.filename for file in parsed.project.files] == [WHEEL]
-    assert parsed.project.versions == ("1.0",)
-    assert [name for name, _ in parsed.dropped] == ["foo-2.0.tar.gz"]
-
-
-@pytest.mark.parametrize(
-    ("version", "ok"), [("1.0", True), ("1.99", True), (1.4, True), ("2.0", False), ("x", False), (2, False)]
-)
-def test_another_major_version_is_refused(version: object, ok: bool) -> None:
+def test_another_major_version_is_refused(version: object, read: str | None) -> None:
     body = json_page(file_entry(WHEEL), meta={"api-version": version})
-    if ok:
-        assert parse_json(body).project.api_version == str(version)
+    if read is not None:
+        assert parse_json(body).project.api_version == read
     else:
         with pytest.raises(BadPage, match="api-version"):
             parse_json(body)
@@ -249,10 +312,28 @@ def test_of_duplicate_keys_the_last_counts_and_nothing_breaks() -> None:
     assert len(parse_json(body % (WHEEL.encode(), WHEEL.encode())).project.files) == 1
 
 
-def test_two_lists_of_files_are_no_page() -> None:
-    body = b'{"files": [{"filename": "%b", "url": "%b"}], "files": []}' % (WHEEL.encode(), WHEEL.encode())
-    with pytest.raises(BadPage, match="two lists"):
-        parse_json(body)
+def test_of_two_lists_of_files_the_last_counts() -> None:
+    entry = b'{"filename": "%b", "url": "%b"}' % (WHEEL.encode(), WHEEL.encode())
+    for first in (b"[]", b'[{"filename": "foo-2.0.tar.gz", "url": "x"}]', b"null", b'"\\ud800"'):
+        parsed = parse_json(b'{"files": %b, "files": [%b]}' % (first, entry))
+        assert [file.filename for file in parsed.project.files] == [WHEEL]
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "root/pypi/foo", "root/pypi", "Foo", " foo ", "\u202e", "foo project", None, 3]
+)
+def test_a_name_that_is_none_is_no_other_projects(name: object) -> None:
+    assert len(parse_json(json_page(file_entry(WHEEL), name=name)).project.files) == 1
+
+
+def test_an_empty_list_of_a_path_before_the_name_is_an_empty_project() -> None:
+    assert parse_json(json_page(name="root/pypi/foo")).project.files == ()
+    with pytest.raises(BadPage, match="whose"):
+        parse_json(json_page(name="root/pypi"))
+
+
+def test_a_byte_order_mark_in_front_of_json_is_no_harm() -> None:
+    assert len(parse_json(b"\xef\xbb\xbf" + json_page(file_entry(WHEEL))).project.files) == 1
 
 
 @pytest.mark.parametrize(
