@@ -148,7 +148,9 @@ class Intake:
                 self._tally.count("index_answers", "unchanged")
                 return self._confirmed(held, answer.headers, now_ms)
             case 200:
-                page = Received(answer.url, _type(answer.headers), answer.body, _serial(answer.headers))
+                page = Received(
+                    answer.url, _type(answer.headers), answer.body, _serial(answer.headers), answer.is_framed
+                )
                 reading = ReadingHere(self._index, page, answer.headers)
                 return await self._changed(name, held, reading, companion, now_ms)
             case status:
@@ -168,7 +170,8 @@ class Intake:
                 if stream.status != 200:
                     raise BadAnswer("origin", "a large index page did not come as it was asked for")
                 digest = await _save(stream, folder / "page")
-            page = Received(stream.url, _type(stream.headers), b"", _serial(stream.headers))
+            is_framed = stream.total is not None
+            page = Received(stream.url, _type(stream.headers), b"", _serial(stream.headers), is_framed)
             reading = ReadingInChild(self._index, page, stream.headers, folder, digest, most)
             return await self._changed(name, held, reading, companion, now_ms)
 

@@ -28,6 +28,8 @@ class Received:
     content_type: str
     body: bytes
     serial: int | None = None
+    #: False when nothing but the end of the connection marked the end of the body.
+    is_framed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ is written in many ways, and is no choice between two licences: it becomes "+" b
 import re
 from collections.abc import Mapping
 
+from proxy.model.bounds import LONGEST
+
 _NOISE = re.compile(r"\b(?:the|licen[cs]e[ds]?|version|v(?=\d|\.)|software|gnu|under)\b|[^a-z0-9+.<>=|&]+")
 _LATER_WORDS = r"(?:later|newer|above|greater|higher|up|upwards?|onwards?|future|subsequent|beyond)"
 _LATER = re.compile(
@@ -121,6 +123,8 @@ _IDENTIFIERS = {_plain(name): identifier for identifier, names in _NAMES.items()
 
 def identifier_of(text: str) -> str | None:
     """Return the SPDX identifier, or expression, that a legacy name means, or None."""
+    if len(text) > LONGEST:
+        return None
     plain = _plain(text)
     return _IDENTIFIERS.get(plain) or _IDENTIFIERS.get(plain.removesuffix("+"))
 

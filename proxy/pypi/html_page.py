@@ -2,8 +2,9 @@
 
 A 200 with HTML need not be a page: portals and proxies answer so. The rule, in this order:
 
-1. An empty, undecodable, absurdly nested or cut-off document is bad. It is cut off when it opens `<html>` or
-   `<body>` and closes neither behind its last anchor, or ends inside a tag or an anchor.
+1. An empty or absurdly nested document is bad, and one in an encoding that nobody knows. Whether it is all there is
+   what the transport says; only where it says nothing (`is_framed` false) the markup has to show its end: one that
+   opens `<html>` or `<body>` closes either behind its last anchor, another ends outside of tags and anchors.
 2. A repository-version meta makes it a page; another major version is bad.
 3. A `<title>` or `<h1>` "Links for <this project>" makes it a page, which may then be empty: without a link, or
    with files of other projects. With links of which none is a file it is bad.
@@ -11,7 +12,8 @@ A 200 with HTML need not be a page: portals and proxies answer so. The rule, in 
 5. Files of other projects only, and no `<form>`: a flat link page that has nothing of this project.
 6. Everything else is bad.
 
-The file's name is the last component of its URL, as clients take it; the anchor's text is ignored.
+The file's name is the last component of its URL, as clients take it, or what an `#egg=` in its fragment says; the
+anchor's text is ignored. An anchor with a byte that means nothing in the page's encoding is left out alone.
 """
 
 import re
@@ -21,16 +23,18 @@ from itertools import islice
 from selectolax.lexbor import LexborHTMLParser
 
 from proxy.pypi import facts
+from proxy.pypi.charsets import BadCharset, text_of
 from proxy.pypi.distribution import Distribution
+from proxy.pypi.egg_fragment import filename_of_egg
 from proxy.pypi.intake import BadPage, Intake, Parsed, Place
 from proxy.pypi.links import BadLink, Links, filename_of, fragment_hashes
 from proxy.pypi.names import is_valid, kind_of, normalize
 from proxy.pypi.order import in_order
+from proxy.pypi.page_version import api_version_of
 from proxy.pypi.project import Project
 
 _Attributes = dict[str, str | None]
 
-_VERSION = re.compile(r"\s*(\d{1,4})\.(\d{1,4})\s*\Z", re.ASCII)
 _SERIAL = re.compile(rb"<!--\s*SERIAL\s+(\d{1,18})\s*-->\s*\Z")
 #: The start of anything but an anchor, a line break and an end tag; usual pages have next to none.
 _STRUCTURE = re.compile(rb"<(?!/|[aA]\s|[bB][rR][\s/>])")
@@ -46,27 +50,30 @@ _FLAT = frozenset(
 #: with the square of a tag's attributes: 40,000 take three seconds. It lets other threads run meanwhile.
 _MAX_DEPTH = 2000
 _MAX_WORDS = 5000
-_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "windows-1252"})
+#: Stands for a byte that means nothing.
+_NO_CHARACTER = "\ufffd"
 
 
-def parse(body: bytes, place: Place, charset: str | None = None) -> Parsed:
+def parse(body: bytes, place: Place, charset: str | None = None, *, is_framed: bool = True) -> Parsed:
     """Return the project of an HTML page; raise BadPage. A page of 4,400 links takes some 60 ms of CPU."""
     text = _text(body, charset)
-    _refuse_cut(text)
-    _refuse_endless(body)
-    _refuse_deep(body)
+    if not is_framed:
+        _refuse_cut(text)
+    plain = text.encode("utf-8", "replace")
+    _refuse_endless(plain)
+    _refuse_deep(plain)
     document = LexborHTMLParser(text)
     metas = {
         node.attributes.get("name") or "": node.attributes.get("content") for node in document.css("meta")
     }
-    api_version = _api_version(metas.get("pypi:repository-version"))
+    api_version = _api_version(metas)
     intake = Intake(place, _links(document, place))
     files = in_order(_files(document, intake))
     if not files:
         _refuse_empty(
             text, document, intake, is_page=api_version is not None or _is_titled(document, place.name)
         )
-    return Parsed(_project(place.name, files, metas, api_version, _serial(body)), intake.dropped)
+    return Parsed(_project(place.name, files, metas, api_version, _serial(plain)), intake.dropped)
 
 
 def _project(
@@ -96,9 +103,12 @@ def _files(document: LexborHTMLParser, intake: Intake) -> Iterator[Distribution]
 
 def _file(href: str, attributes: _Attributes, intake: Intake) -> Distribution | None:
     url = intake.absolute(href, href)
-    filename = filename_of(url) if url else None
+    filename = (filename_of_egg(href, url, intake.project) or filename_of(url)) if url else None
     # Links that lead elsewhere on the site are no files and not worth a word.
     if url is None or filename is None or ("#" not in href and kind_of(filename) is None):
+        return None
+    if any(value is not None and _NO_CHARACTER in value for value in attributes.values()):
+        intake.drop(filename, "it holds bytes that are no text in the page's encoding")
         return None
     try:
         hashes = fragment_hashes(href)
@@ -129,14 +139,10 @@ def _file(href: str, attributes: _Attributes, intake: Intake) -> Distribution | 
 def _text(body: bytes, charset: str | None) -> str:
     if not body.strip():
         raise BadPage("an empty body")
-    known = (charset or "utf-8").lower()
-    if known not in _CHARSETS:
-        raise BadPage(f"an unknown charset {known[:40]!r}")
     try:
-        text = body.decode(known)
-    except UnicodeDecodeError as err:
-        raise BadPage(f"not {known} text") from err
-    return text.removeprefix("\ufeff")
+        return text_of(body, charset)
+    except BadCharset as err:
+        raise BadPage(str(err)) from err
 
 
 def _refuse_cut(text: str) -> None:
@@ -192,13 +198,10 @@ def _refuse_deep(body: bytes) -> None:
             raise BadPage("an HTML document that is nested too deep")
 
 
-def _api_version(text: str | None) -> str | None:
-    if text is None:
-        return None
-    match = _VERSION.match(text)
-    if match is None or match[1] != "1":
-        raise BadPage(f"repository version {text[:20]!r} is not 1.x")
-    return f"{match[1]}.{match[2]}"
+def _api_version(metas: _Attributes) -> str | None:
+    """Return the version that the page tells; None where it does not say that it is a page."""
+    name = "pypi:repository-version"
+    return api_version_of(metas[name], "repository version") if name in metas else None
 
 
 def _links(document: LexborHTMLParser, place: Place) -> Links:

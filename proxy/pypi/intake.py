@@ -63,6 +63,11 @@ class Intake:
         #: Entries whose name is one of a distribution of any project.
         self.distributions = 0
 
+    @property
+    def project(self) -> str:
+        """The normalised name of the page's project."""
+        return self._place.name
+
     def drop(self, filename: str, why: str) -> None:
         """Remember an entry that is left out."""
         if len(self._told) < _MAX_TOLD:

@@ -2,9 +2,10 @@
 
 Strict about being a page (an object with a list of `files`, major version 1, no other project's name; an empty list
 must tell the last two), tolerant about every fact in it, as pip and uv are: of a key that is there twice the last
-counts, a name that is none ("", "root/pypi/pg") is no other project's, and an entry that cannot be read costs no other.
-Private keys (`_…`) and `namespaces`, which means another repository's names, are left out; other keys of a file that
-this program does not know are kept, so that nothing is lost that a client may use.
+counts (but an empty second list of files does not empty a project), a name that is none ("", "root/pypi/pg") is no
+other project's, and an entry that cannot be read costs no other. Private keys (`_…`) and `namespaces`, which means
+another repository's names, are left out; other keys of a file that this program does not know are kept, so that nothing
+is lost that a client may use.
 """
 
 import re
@@ -19,6 +20,7 @@ from proxy.pypi.intake import BadPage, Intake, Parsed, Place
 from proxy.pypi.links import BadLink, Links, checked_hashes
 from proxy.pypi.names import is_valid, normalize
 from proxy.pypi.order import in_order
+from proxy.pypi.page_version import api_version_of
 from proxy.pypi.project import Project
 
 _KNOWN = frozenset(
@@ -35,7 +37,8 @@ _KNOWN = frozenset(
         ),
     )
 )
-_VERSION = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?(?:\.\d{1,4})*\Z", re.ASCII)
+#: A quote inside of a JSON text is escaped, so this is a key.
+_LIST = re.compile(rb'"files"\s*:')
 _MISSING: dict[str, object] = {}
 
 
@@ -60,8 +63,12 @@ def parse(body: bytes, place: Place) -> Parsed:
     files = in_order(_files(page.files, intake))
     if page.files and not files and not intake.distributions:
         raise BadPage("none of its entries is a file")
-    if not page.files and not (_is_named(page.name, place.name) and "api-version" in meta):
+    if not page.files and not (
+        _is_named(page.name, place.name) and isinstance(meta.get("api-version"), (str, int, float))
+    ):
         raise BadPage("an empty list that does not say whose it is")
+    if not page.files and len(_LIST.findall(body)) > 1:
+        raise BadPage("two lists of files, of which the last is empty")
     status = page.project_status if page.project_status is not None else meta.get("project-status")
     marker = status if isinstance(status, dict) else {"status": status}
     project = Project(
@@ -98,17 +105,6 @@ def _page_of_readable(body: bytes) -> _Page | None:
 
 def _api_version(value: object) -> str:
     return api_version_of(value if isinstance(value, (str, int, float)) else None, "api-version")
-
-
-def api_version_of(value: object, what: str) -> str:
-    """Return "1.<minor>" of the version that a page tells (PEP 629); raise BadPage for another major version."""
-    text = str(value).strip() if value is not None else ""
-    if not text:
-        return "1.0"
-    match = _VERSION.match(text)
-    if match is None or match[1] != "1":
-        raise BadPage(f"{what} {text[:20]!r} is not 1.x")
-    return f"1.{match[2] or 0}"
 
 
 def _refuse_other(name: object, asked: str) -> None:

@@ -25,11 +25,12 @@ def parse(
     *,
     index_url: str,
     files_base: str | None = None,
+    is_framed: bool = True,
 ) -> Parsed:
     """Return the project that the body describes; raise BadPage with a reason for whatever is no page of it.
 
     `url` is the final URL of the answer; `index_url` and `files_base` are the upstream's, for the files'
-    paths.
+    paths. `is_framed` is false where nothing but the end of the connection marked the end of the body.
     """
     kind, _, parameters = (content_type or "").partition(";")
     kind = kind.strip().lower()
@@ -37,7 +38,7 @@ def parse(
     if kind in _JSON:
         return json_page.parse(body, place)
     if kind in _HTML:
-        return html_page.parse(body, place, _charset(parameters))
+        return html_page.parse(body, place, _charset(parameters), is_framed=is_framed)
     raise BadPage(f"content type {kind[:80]!r} is not one of an index")
 
 

@@ -55,7 +55,12 @@ class Reader:
             raise BadAnswer("origin", "more bytes than were announced", origin=landed.target.origin)
         coding = headers.get("content-encoding", "")
         plain = await asyncio.to_thread(decode, raw, coding, max_bytes=limit) if coding else raw
-        is_framed = expected is not None or _is_chunked(response.headers)
+        # A coding has an end of its own, which `decode` demands.
+        is_framed = (
+            expected is not None
+            or _is_chunked(response.headers)
+            or coding.strip().lower() not in ("", "identity")
+        )
         return Answer(200, place(landed), headers, plain, is_framed)
 
     def stream(

@@ -194,7 +194,8 @@ def test_plain_requires_python_is_read_as_the_library_reads_it(requires: str, wa
     mentioned = [each.version.removesuffix(".*").split(".") for each in specifiers]
     patches = {int(parts[2]) + more for parts in mentioned if len(parts) > 2 for more in (-1, 0, 1)} | {0, 99}
     expected = any(specifiers.contains(f"{wanted}.{patch}") for patch in patches if patch >= 0)
-    assert pypi_read((None, requires), (wanted,))[0] is expected
+    found = pypi_read((None, requires), (wanted,))
+    assert found is not None and found[0] is expected
 
 
 def test_many_texts_of_requires_python_are_read_at_a_bounded_cost() -> None:

@@ -51,9 +51,11 @@ def json_page(*files: object, **keys: object) -> bytes:
 
 
 def parse_html(
-    body: bytes, name: str = "foo", url: str = f"{INDEX}foo/", files_base: str | None = None
-) -> Parsed:
-    return page.parse(body, HTML, url, name, index_url=INDEX, files_base=files_base)
+    body: bytes, name: str = "foo", url: str = f"{INDEX}foo/", files_base: str | None = None, *,
+    charset: str | None = None, is_framed: bool = True,
+) -> Parsed:  # fmt: skip
+    kind = HTML if charset is None else f"{HTML}; charset={charset}"
+    return page.parse(body, kind, url, name, index_url=INDEX, files_base=files_base, is_framed=is_framed)
 
 
 def parse_json(

@@ -1,5 +1,6 @@
 import pytest
 
+from proxy.pypi.charsets import _CODECS, text_of
 from proxy.pypi.names import FileKind
 from proxy.pypi.page import BadPage
 from tests.pypi.build import FILES, INDEX, SHA, anchor, blake_path, html, one_html, parse_html
@@ -174,7 +175,9 @@ def test_metas_and_the_trailing_comment_are_read() -> None:
 def test_a_bigger_minor_version_is_read_and_a_bigger_major_one_is_not() -> None:
     meta = '<meta name="pypi:repository-version" content="{}">'
     assert parse_html(html(head=meta.format("1.9"))).project.api_version == "1.9"
-    for version in ("2.0", "x", "", "1"):
+    for version in ("1", " 1.0.2 ", ""):
+        assert parse_html(html(anchor(WHEEL), head=meta.format(version))).project.api_version == "1.0"
+    for version in ("2.0", "x", "2"):
         with pytest.raises(BadPage, match="repository version"):
             parse_html(html(anchor(WHEEL), head=meta.format(version)))
 
@@ -203,7 +206,6 @@ def test_a_page_without_files_is_legal_when_it_says_that_it_is_one() -> None:
         b'{"meta": {}, "files": []}',
         b"\x1f\x8b\x08\x00",
         b"\xff\xfe<\0a\0>\0",
-        html(anchor(WHEEL)) + b"\xff",
         html(anchor(WHEEL)).decode().encode("utf-16"),
     ],
 )
@@ -212,19 +214,149 @@ def test_a_body_that_is_no_page_is_never_an_empty_project(body: bytes) -> None:
         parse_html(body)
 
 
-def test_a_page_cut_anywhere_before_its_body_ends_is_bad() -> None:
+def test_a_page_cut_anywhere_before_its_body_ends_is_bad_where_the_transport_does_not_tell() -> None:
     whole = html(*(anchor(f"foo-{n}.tar.gz") for n in range(5)))
+    assert len(parse_html(whole, is_framed=False).project.files) == 5
     for end in range(whole.index(b"</body") + 6):
         with pytest.raises(BadPage):
-            parse_html(whole[:end])
+            parse_html(whole[:end], is_framed=False)
 
 
 def test_a_fragment_of_html_is_a_page_unless_it_is_cut() -> None:
     bare = f'<a href="{WHEEL}">x</a><br>\n<a href="{SDIST}">y</a>\n'.encode()
-    assert len(parse_html(bare).project.files) == 2
+    assert len(parse_html(bare, is_framed=False).project.files) == 2
     for end in (bare.index(b"y</a"), bare.index(b"</a>\n") + 3, bare.rindex(b"<a") + 1):
         with pytest.raises(BadPage):
-            parse_html(bare[:end])
+            parse_html(bare[:end], is_framed=False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<!DOCTYPE html><html><head><title>x</title><body><a href={WHEEL}>x</a>",
+        f"<html><body><a href='{WHEEL}'>x",
+        f"<html><body></body></html><a href={WHEEL}>x</a>",
+        f'<html><body><a href="{WHEEL}">x</a></body></html><!-- <a href="old"> -->',
+        f'<html><body><!-- <a href="a"> <a href="b"> --><a href="{WHEEL}">x</a>',
+        f"<HTML><BODY><UL><LI><A HREF={WHEEL}>x<LI><A HREF={WHEEL}>x",
+        f'<a href="{WHEEL}"/>',
+        f"<p><a href={WHEEL}><p>more & less <",
+    ],
+)
+def test_markup_that_leaves_out_ends_is_whole_where_the_transport_says_so(body: str) -> None:
+    assert [file.filename for file in parse_html(body.encode()).project.files] == [WHEEL]
+
+
+def test_a_page_without_files_needs_no_end_tags() -> None:
+    assert parse_html(b"<html><body><h1>Links for foo</h1>").project.files == ()
+    assert parse_html(b"<title>Links for foo").project.files == ()
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec"),
+    [
+        ("gb2312", "gb18030"), ("windows-1251", "cp1251"), ("ISO-8859-15", "iso8859-15"), ("euc-jp", "euc_jp"),
+        ("Shift_JIS", "cp932"), ("big5", "big5hkscs"), ("KOI8-R", "koi8-r"), ("euc-kr", "euc_kr"), ("latin1", "cp1252"),
+        ("us-ascii", "ascii"), ("x-unknown", "ascii"), ("none", "ascii"), ("utf8", "utf-8"), ("UTF-16LE", "utf-16-le"),
+        ("iso-2022-jp", "iso2022_jp"), ("", "utf-8"),
+    ],
+)  # fmt: skip
+def test_a_page_is_read_in_the_encoding_that_it_is_announced_in(charset: str, codec: str) -> None:
+    page = html(anchor(WHEEL)).decode()
+    assert len(parse_html(page.encode(codec), charset=charset).project.files) == 1
+    for letters in ("Ж", "€", "語", "é", "語"):
+        try:
+            body = html(anchor(WHEEL, f'data-yanked="{letters}"')).decode().encode(codec)
+        except UnicodeEncodeError:
+            continue
+        assert parse_html(body, charset=charset).project.files[0].yanked == letters
+
+
+def test_bytes_beyond_ascii_under_a_label_of_no_encoding_are_no_page() -> None:
+    for charset in ("x-unknown", "utf-7", "unicode_escape", "idna", "base64"):
+        with pytest.raises(BadPage, match="charset"):
+            parse_html(html(anchor(WHEEL)) + b"\xe9", charset=charset)
+    with pytest.raises(BadPage, match="charset"):
+        parse_html(html(anchor(WHEEL)), charset="utf-7")
+
+
+def test_every_label_has_a_codec() -> None:
+    for label, codec in _CODECS.items():
+        assert text_of("<a>".encode(codec), label) == "<a>"
+
+
+_ATTRIBUTES = (
+    "data-requires-python", "data-yanked", "data-core-metadata", "data-dist-info-metadata", "data-size",
+    "data-upload-time", "data-provenance", "data-gpg-sig", "x-other",
+)  # fmt: skip
+_DAMAGE = {
+    "no UTF-8": b"\xff", "half a sequence": b"\xe2\x82", "a surrogate": b"\xed\xa0\x80", "a long text": b"x" * 70_000,
+    "a null": b"\0", "half a character": b"&#xd800;", "no character": b"&#x110000;", "control characters": b"&#1;&#10;",
+    "signs that turn": "\u202e".encode(), "a number": b"9" * 5000, "tags": b"<a href=x><table>", "quotes": b"'&quot;'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attribute", _ATTRIBUTES)
+@pytest.mark.parametrize("damage", _DAMAGE)
+def test_damage_in_an_anchor_costs_no_other(attribute: str, damage: str) -> None:
+    bad = f'<a href="foo-2.0.tar.gz" {attribute}="MARK" {attribute}="twice">x</a>'
+    body = html(bad, anchor(WHEEL)).replace(b"MARK", _DAMAGE[damage])
+    parsed = parse_html(body)
+    assert WHEEL in [file.filename for file in parsed.project.files]
+    assert len(parsed.project.files) + len(parsed.dropped) == 2
+
+
+@pytest.mark.parametrize("damage", _DAMAGE)
+def test_damage_in_a_link_costs_no_other(damage: str) -> None:
+    body = html('<a href="foo-2.0MARK.tar.gz">x</a>', anchor(WHEEL)).replace(b"MARK", _DAMAGE[damage])
+    assert [file.filename for file in parse_html(body).project.files][-1] == WHEEL
+    for head in ("<title>Links for foo MARK</title>", '<meta name="MARK" content="MARK">'):
+        assert (
+            len(parse_html(html(anchor(WHEEL), head=head).replace(b"MARK", _DAMAGE[damage])).project.files)
+            == 1
+        )
+
+
+def test_a_byte_that_is_no_text_drops_its_anchor_alone() -> None:
+    body = (
+        html(anchor(SDIST, 'data-requires-python="MARK"'), anchor(WHEEL)).replace(b"MARK", b"\xff") + b"\xff"
+    )
+    parsed = parse_html(body)
+    assert [file.filename for file in parsed.project.files] == [WHEEL]
+    assert parsed.dropped == ((SDIST, "it holds bytes that are no text in the page's encoding"),)
+
+
+@pytest.mark.parametrize(
+    ("href", "name"),
+    [
+        ("https://code.example/me/foo/archive/v1.0.tar.gz#egg=foo-1.0", "foo-1.0.tar.gz"),
+        ("https://code.example/me/foo/zip/master.zip#egg=Foo-1.2.dev3", "foo-1.2.dev3.zip"),
+        ("https://code.example/me/foo/tarball/v1.0#egg=foo-1.0", "foo-1.0.tar.gz"),
+        ("https://code.example/me/foo/zipball/v1.0#md5=" + "0" * 32 + "&egg=foo-1.0", "foo-1.0.zip"),
+        (f"https://code.example/x.tgz#egg=foo-1.0+local&sha256={SHA}", "foo-1.0+local.tgz"),
+        ("https://code.example/foo-1.0.tar.gz#egg=foo-9.9", "foo-1.0.tar.gz"),
+        ("https://code.example/v1.0.tar.gz#egg=foo", None),
+        ("https://code.example/v1.0.tar.gz#egg=foo-dev", None),
+        ("https://code.example/v1.0.tar.gz#egg=bar-1.0", None),
+        ("https://code.example/v1.0#egg=foo-1.0", None),
+        ("https://code.example/v1.0.exe#egg=foo-1.0", None),
+        ("https://code.example/v1.0.tar.gz#egg=foo-1.0&subdirectory=x", None),
+        ("https://code.example/v1.0.tar.gz#egg=foo-1.0%2F..", None),
+    ],
+)
+def test_an_archive_is_the_file_that_its_egg_fragment_names(href: str, name: str | None) -> None:
+    files = (
+        parse_html(html(anchor(href.replace("&", "&amp;")), title="Links for foo")).project.files
+        if name
+        else ()
+    )
+    if name is None:
+        parsed = parse_html(html(anchor(href.replace("&", "&amp;")), anchor(WHEEL)))
+        assert [file.filename for file in parsed.project.files] == [WHEEL]
+        return
+    assert [file.filename for file in files] == [name]
+    assert files[0].url == href.partition("#")[0]
+    assert files[0].path.endswith(f"/{name}") and files[0].version
 
 
 @pytest.mark.parametrize("filler", [b"<div>", b"<b><i>", b"<div></x>", b"<table><td>", b"<x-y>"])

@@ -31,6 +31,15 @@ def parse_html(body: bytes, step: int = 7) -> list[tuple[str, str]]:
         ('<a href="Foo_Bar/">something else</a>', ("foo-bar", "foo-bar")),
         ('<a href="foo%2Dbar/">foo-bar</a>', ("foo-bar", "foo-bar")),
         ('<a\n data-x="1"\n href="foo/"\n>foo</a>', ("foo", "foo")),
+        ("<a href=foo/>Foo</a>", ("foo", "Foo")),
+        ("<A HREF=foo class=x>Foo", ("foo", "Foo")),
+        ("<li><a href=foo/>", ("foo", "foo")),
+        ('<a href="foo/"><b>Foo</b></a>', ("foo", "foo")),
+        ('<!-- <a href="old/">old</a> --><a href="foo/">foo</a><!-- <a href="x/"> -->', ("foo", "foo")),
+        ('<!--><a href="foo/">foo</a>', ("foo", "foo")),
+        ('<a href="foo/">foo</a><!-- <a href="old/">old</a>', ("foo", "foo")),
+        ('</body></html><a href="foo/">foo</a>', ("foo", "foo")),
+        ('< a href="no/">< b <a href="foo/">foo</a>', ("foo", "foo")),
     ],
 )
 def test_anchors_of_every_shape_name_a_project(anchor: str, listed: tuple[str, str]) -> None:
@@ -70,10 +79,13 @@ def test_what_is_no_name_is_left_out() -> None:
     ("body", "kind"),
     [
         (b"", HTML),
-        (root(), HTML),
-        (root('<a href="foo/">foo</a>')[:-18], HTML),
+        (b"  ", HTML),
+        (root("Please sign in"), HTML),
+        (root('<form action="/login"></form><title>Package index</title>'), HTML),
+        (root("<script>location='/login'</script>"), HTML),
+        (b"OK", HTML),
         (b"", JSON),
-        (b'{"projects": []}', JSON),
+        (b'{"projects": null}', JSON),
         (b'{"projects": [{"name": "foo"}', JSON),
         (b'{"meta": {"api-version": "2.0"}, "projects": [{"name": "foo"}]}', JSON),
         (b'{"files": []}', JSON),
@@ -159,3 +171,38 @@ def test_cost_of_an_anchor_is_linear(unit: bytes) -> None:
 def test_first_href_of_an_anchor_counts_wherever_it_stands() -> None:
     body = b"""<a class="x" data-y=' href ' HREF = 'one/' rel=href>one</a><a href="two/" href="no/">two</a></html>"""
     assert project_list.parse([body], HTML) == [("one", "one"), ("two", "two")]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (root(), HTML),
+        (b"<!DOCTYPE html><html><body>", HTML),
+        (
+            b"<html><head><title>Simple Index</title></head><body><h1>Simple Index</h1>nothing yet</body></html>",
+            HTML,
+        ),
+        (b'<meta name="pypi:repository-version" content="1.0">no packages', HTML),
+        (b'{"projects": []}', JSON),
+        (b'{"meta": {"api-version": 1}, "projects": []}', JSON),
+    ],
+)
+def test_an_empty_registry_has_an_empty_list(body: bytes, kind: str) -> None:
+    assert project_list.parse([body], kind) == []
+
+
+def test_a_list_is_cut_off_where_the_transport_does_not_tell_and_its_markup_has_no_end() -> None:
+    whole = root('<a href="foo/">foo</a>')
+    assert project_list.parse([whole], HTML, is_framed=False) == [("foo", "foo")]
+    assert project_list.parse([whole[:-18]], HTML) == [("foo", "foo")]
+    with pytest.raises(BadPage, match="cut off"):
+        project_list.parse([whole[:-18]], HTML, is_framed=False)
+
+
+@pytest.mark.parametrize(
+    "value", [b'"\\ud800"', b'"\xff"', b"[" * 3000 + b"]" * 3000, b"1e999", b"null", b"3", b"{}"]
+)
+def test_an_entry_that_cannot_be_read_costs_no_other_name(value: bytes) -> None:
+    for entry in (b'{"name": %b}' % value, b'{"name": "b", "x": %b}' % value, value):
+        body = b'{"meta": %b, "projects": [%b, {"name": "a"}]}' % (value, entry)
+        assert ("a", "a") in project_list.parse([body], JSON)

@@ -23,6 +23,8 @@ from proxy.pypi.project import Project
 
 #: A real page has a bracket in 25 bytes at the most.
 _BYTES_PER_MARK = 8
+#: So many cost some ten MB whatever is between them: one entry that is nested absurdly is left to the parser.
+_HARMLESS_MARKS = 50_000
 _WEAKER = ("sha512", "sha384", "blake2b_256", "md5")
 _FLAT = (".html", ".htm")
 
@@ -67,7 +69,13 @@ class PypiIndex:
         _refuse_dense(page.body)
         try:
             parsed = parse(
-                page.body, page.content_type, page.url, name, index_url=self._url, files_base=self._files_base
+                page.body,
+                page.content_type,
+                page.url,
+                name,
+                index_url=self._url,
+                files_base=self._files_base,
+                is_framed=page.is_framed,
             )
         except BadPage as bad:
             raise BadIndex(str(bad)) from bad
@@ -95,7 +103,7 @@ class PypiIndex:
 def _refuse_dense(body: bytes) -> None:
     """Refuse a body that is nothing but structure: it would become hundreds of bytes of memory for each of its own."""
     marks = body.count(b"{") + body.count(b"[") + body.count(b"<")
-    if marks > 1000 and marks * _BYTES_PER_MARK > len(body):
+    if marks > _HARMLESS_MARKS and marks * _BYTES_PER_MARK > len(body):
         raise BadIndex("more brackets than text")
 
 

@@ -23,9 +23,9 @@ def build(
 ) -> dict[str, object]:
     """Read root lists and write the feed's own in both forms.
 
-    Each source has `path`, `content_type`, `is_flat` and the globs `only`, `except`, `withheld`; `judging` is what
-    `judging` makes of the feed's policy. Returns the digests and the number of names. Raises what the parser raises
-    for a body that is no root list.
+    Each source has `path`, `content_type`, `is_flat`, `is_framed` and the globs `only`, `except`, `withheld`; `judging`
+    is what `judging` makes of the feed's policy. Returns the digests and the number of names. Raises what the
+    parser raises for a body that is no root list.
     """
     is_hidden = _hiding(judging) if judging is not None else lambda name: False
     names: dict[str, str] = {}
@@ -34,7 +34,10 @@ def build(
         with Path(str(source["path"])).open("rb") as body:
             chunks = iter(lambda: body.read(_CHUNK_BYTES), b"")
             for name, spelling in parse(
-                chunks, str(source["content_type"]), is_flat=bool(source.get("is_flat"))
+                chunks,
+                str(source["content_type"]),
+                is_flat=bool(source.get("is_flat")),
+                is_framed=bool(source["is_framed"]),
             ):
                 if (not only or matches(name, only)) and not matches(name, banned):
                     names.setdefault(name, spelling)

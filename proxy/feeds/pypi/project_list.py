@@ -185,6 +185,7 @@ class ProjectList:
     async def _source(self, upstream: Upstream, path: Path) -> dict[str, object]:
         if upstream.feed is not None:
             body, content_type = await self._inner_list(upstream.feed)
+            is_framed = True
         else:
             url = upstream.urls[0].reveal()
             answer = await self._remotes[upstream.id].document(
@@ -197,11 +198,13 @@ class ProjectList:
                 origin = origin_of(answer.url)
                 raise Problem("unknown", f"{origin} has no list of names: it answered {answer.status}")
             body, content_type = answer.body, answer.headers.get("content-type", "")
+            is_framed = answer.is_framed
         await asyncio.to_thread(path.write_bytes, body)
         withheld = [] if upstream.private else list(self._feed.reserved)
         return {
             "path": str(path), "content_type": content_type, "only": list(upstream.only),
             "except": list(upstream.except_), "withheld": withheld, "is_flat": is_flat(upstream),
+            "is_framed": is_framed,
         }  # fmt: skip
 
     async def _inner_list(self, feed: str) -> tuple[bytes, str]:
