@@ -37,6 +37,9 @@ HOMES = {
     "selectolax": {"pypi/"},
     "resolvelib": {"feeds/pypi/resolve.py"},
     "typer": {"cli/"},
+    "configupdater": {"cli/client_files.py"},
+    "ruamel": {"cli/client_files.py"},
+    "tomlkit": {"cli/client_files.py"},
     "rich": {"cli/"},
     "prometheus_client": {"web/"},
 }

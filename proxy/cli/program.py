@@ -15,6 +15,7 @@ from proxy.cli import (
     backup,
     cache,
     check_config,
+    client,
     doctor,
     explain,
     feed,
@@ -35,7 +36,6 @@ program = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -73,6 +73,7 @@ program.command("promote")(promote.promote)
 program.command("accept")(accept.accept)
 program.command("approvals")(approvals.approvals)
 program.command("revoke")(approvals.revoke)
+program.add_typer(client.commands, name="client")
 program.add_typer(feed.commands, name="feed")
 program.add_typer(policy.commands, name="policy")
 program.add_typer(route.commands, name="route")

@@ -1,5 +1,7 @@
 """`feedgate snippet FEED`: the lines to paste into a client's settings."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -24,19 +26,8 @@ def snippet(
     as_json: AsJson = False,
 ) -> None:
     """Print the lines that make clients install from a feed."""
-    if server is not None:
-        try:
-            with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
-                told = api(f"/feeds/{segment(feed)}/snippets", {"limit": "1000"})
-        except (AskFailed, Refused) as err:
-            raise typer.Exit(fail(str(err), as_json=as_json)) from err
-        name, url, warning = told["feed"], told["url"], told["warning"]
-        texts = {item["client"]: item["text"] for item in told["items"]}
-    else:
-        settings = load_or_exit(context, config, as_json=as_json).settings
-        found = find_feed(settings, feed, as_json=as_json)
-        name, url, warning = found.name, feed_url(found, settings.server), WARNINGS[found.kind]
-        texts = dict(pastes(found, settings.server.base_url()))
+    told = ask_lines(context, feed, Whom(server, ca, key), config, as_json=as_json)
+    name, url, warning, texts = told.feed, told.url, told.warning, told.texts
     if client is not None:
         if client not in texts:
             message = f"there are no lines for {quote(client)}; there are for {', '.join(texts)}"
@@ -48,6 +39,32 @@ def snippet(
     shown = warned_once(warning, texts)
     parts = [f"# {warning}", *(f"# {name}\n{text.rstrip()}" for name, text in shown.items())]
     print("\n\n".join(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A feed's lines to paste: client -> text, and what would get around the feed."""
+
+    feed: str
+    url: str
+    warning: str
+    texts: Mapping[str, str]
+
+
+def ask_lines(context: typer.Context, feed: str, whom: Whom, config: str | None, *, as_json: bool) -> Lines:
+    """Return the lines as the named server tells them, else by the settings here; leaves where there are none."""
+    if whom.url is not None:
+        try:
+            with asking(whom, lambda: load_or_exit(context, config, as_json=as_json)) as api:
+                told = api(f"/feeds/{segment(feed)}/snippets", {"limit": "1000"})
+        except (AskFailed, Refused) as err:
+            raise typer.Exit(fail(str(err), as_json=as_json)) from err
+        texts = {item["client"]: item["text"] for item in told["items"]}
+        return Lines(told["feed"], told["url"], told["warning"], texts)
+    settings = load_or_exit(context, config, as_json=as_json).settings
+    found = find_feed(settings, feed, as_json=as_json)
+    texts = dict(pastes(found, settings.server.base_url()))
+    return Lines(found.name, feed_url(found, settings.server), WARNINGS[found.kind], texts)
 
 
 def find_feed(settings: Settings, name: str, *, as_json: bool) -> Feed:

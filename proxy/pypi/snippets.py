@@ -22,8 +22,8 @@ def snippets(index_url: str, feed: str, *, with_key: bool = False) -> dict[str, 
 
     Behind https each text says, as a comment, how its client is told of a CA that is the company's own.
     """
-    url = _with_credentials(index_url) if with_key else index_url
-    host = _host_to_trust(index_url)
+    url = with_credentials(index_url) if with_key else index_url
+    host = host_to_trust(index_url)
     texts = {
         "pip": _pip(url, host, _netrc(index_url) if with_key else ()),
         "pip.conf": _pip_conf(url, host),
@@ -119,12 +119,13 @@ def _lines(*lines: str) -> str:
     return "\n".join((f"# {WARNING}", *lines)) + "\n"
 
 
-def _with_credentials(index_url: str) -> str:
+def with_credentials(index_url: str, key: str = KEY_PLACEHOLDER) -> str:
+    """Return the URL with the key as its password, which is what every client sends."""
     scheme, separator, rest = index_url.partition("://")
-    return f"{scheme}{separator}{_USER}:{KEY_PLACEHOLDER}@{rest}"
+    return f"{scheme}{separator}{_USER}:{key}@{rest}"
 
 
-def _host_to_trust(index_url: str) -> str | None:
+def host_to_trust(index_url: str) -> str | None:
     """Return the host that pip must be told to trust: plain http beyond this machine."""
     parts = urlsplit(index_url)
     if parts.scheme != "http" or parts.hostname is None or parts.hostname in _LOCAL:
