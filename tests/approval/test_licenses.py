@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from proxy.feeds.pypi import learning
+from proxy.config.settings import Feed, Upstream
+from proxy.feeds.pypi import learning, viewer
 from proxy.policy.settings import Policy
 from tests.approval.desk import Desk, curated
 from tests.support.faults import Fault
+from tests.support.gateway import feed, upstream
 from tests.support.wheels import Built, sdist, wheel
 
 LINUX: dict[str, Any] = {"include_dependencies": True, "platforms": ["linux-64"], "python_versions": ["3.12"]}
@@ -51,13 +53,19 @@ def names(document: dict[str, Any]) -> set[str]:
     return {item["artifact"] for item in document["artifacts"]}
 
 
-@pytest.mark.parametrize("where", ["open", "approved"])
+@pytest.mark.parametrize("where", ["open", "approved", "behind"])
 async def test_the_first_answer_is_the_fifth(desk: Desk, where: str) -> None:
     stack(desk)
-    policy = {"policy": "p"}
-    open_, approved = (policy, {}) if where == "open" else ({}, policy)
-    await desk.start(desk.open(**open_), curated(**approved), policies=(NO_GPL,))
-    spec = "app" if where == "open" else "app <4"
+    feeds: tuple[Feed, ...]
+    if where == "behind":
+        behind = feed(upstream(desk.index.url, ttl_s=0.0), name="behind", policy="p")
+        feeds = behind, feed(Upstream("of-behind", feed="behind"), name="open"), curated()
+    elif where == "open":
+        feeds = desk.open(policy="p"), curated()
+    else:
+        feeds = desk.open(), curated(policy="p")
+    await desk.start(*feeds, policies=(NO_GPL,))
+    spec = "app <4" if where == "approved" else "app"
     tries = [await desk.order(spec, **LINUX, dry_run=True) for _ in range(5)]
     assert names(tries[0].json()) == {
         "app-3.0-py3-none-any.whl",
@@ -125,3 +133,16 @@ async def test_what_could_not_be_looked_up_is_named_in_the_refusal(
     desk.origin.heal()
     await desk.gateway.restart()
     assert "library-2.0-py3-none-any.whl" in names(await desk.promote("app" if body else "library", **body))
+
+
+async def test_what_a_package_list_needs_is_worked_out_first(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewer, "_NEEDS_S", 0.0)
+    add(desk, wheel("app", "1.0", requires=["library"]), wheel("library", "1.0"))
+    policy = Policy("p", only=("app",), include_dependencies=True)
+    await desk.start(desk.open(policy="p"), curated(), policies=(policy,))
+    assert names(await desk.promote("app", **LINUX)) == {
+        "app-1.0-py3-none-any.whl",
+        "library-1.0-py3-none-any.whl",
+    }

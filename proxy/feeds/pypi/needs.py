@@ -91,6 +91,12 @@ class Needs:
             self._working.add_done_callback(self._worked)
         return self._working
 
+    async def wait(self) -> None:
+        """Wait until the set has been worked out, if it never was in full."""
+        working = self.work_soon()
+        if working is not None and (self.known is None or not self.known.is_complete):
+            await asyncio.wait({working})
+
     def meet(self, name: str) -> None:
         """Take note of a name that was asked for and is on the list, perhaps by a glob only."""
         if self.known is None or name in self.known.names or name in self._globbed:

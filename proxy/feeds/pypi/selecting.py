@@ -24,7 +24,8 @@ from proxy.feeds.pypi.pinned import shard_of, unpin, with_sha256
 from proxy.feeds.pypi.revocations import Revocations, names_one_version
 from proxy.feeds.pypi.shard import Shard
 from proxy.feeds.pypi.solving import Solving
-from proxy.feeds.pypi.sourced import Sourced, Untold
+from proxy.feeds.pypi.sourced import Seen, Sourced, SourcedBehind, Untold
+from proxy.feeds.pypi.viewer import is_untold
 from proxy.model.approval import Approval
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
@@ -163,19 +164,39 @@ class PypiSelecting:
     async def sourced(self, source: str, name: str) -> Sourced | None:
         """Return what a feed shows of a normalised name, None where nobody has it. Raises Problem."""
         feed = self._feed(source)
-        view, offer = await feed.view(name, whole=False)
-        if view is None:
+        seen = await self._seen(feed, name)
+        if seen is None:
             return None
-        if isinstance(offer, Absent):
-            return None
-        behind = await feed.viewer.shard(name) if feed.viewer.verdict_of(name) is None else None
-        shard = behind[0] if behind is not None else Shard(0, view.listing)
         approved = self._approvals.of(source, name) if feed.settings.curated_from else {}
-        sourced = Sourced(feed, shard, view, approved, self.turns)
+        inner = next((each.feed for each in feed.settings.upstreams if each.id == seen.view.upstream), None)
+        behind = None
+        if inner is not None and any(map(is_untold, seen.view.hidden.values())):
+            behind = await self.sourced(inner, name)
+            seen = await self._seen(feed, name) or seen
+        sourced = Sourced(feed, seen, approved, self.turns)
+        if behind is not None:
+            sourced = SourcedBehind(feed, seen, approved, self.turns, behind, lambda: self._seen(feed, name))
         if feed.policy is not None and feed.policy.keep_versions:
             # Which versions are shown depends on every newer one.
             await sourced.settle()
         return sourced
+
+    async def _seen(self, feed: PypiFeed, name: str) -> Seen | None:
+        await self._wait_for_lists(feed)
+        view, offer = await feed.view(name, whole=False)
+        if view is None or isinstance(offer, Absent):
+            return None
+        behind = await feed.viewer.shard(name) if feed.viewer.verdict_of(name) is None else None
+        return Seen(view, behind[0] if behind is not None else Shard(0, view.listing))
+
+    async def _wait_for_lists(self, feed: PypiFeed) -> None:
+        """Wait until it is known what package lists need, of the feed and of those behind it."""
+        if feed.viewer.needs is not None:
+            await feed.viewer.needs.wait()
+        for upstream in feed.settings.upstreams:
+            inner = self._feeds(upstream.feed) if upstream.feed is not None else None
+            if inner is not None:
+                await self._wait_for_lists(inner)
 
     def revocations(self, target: str, name: str) -> Revocations:
         """Return what was revoked of a name in a feed."""

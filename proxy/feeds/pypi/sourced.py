@@ -6,7 +6,8 @@ first that of the newest candidate alone, then of more and more together, for as
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from packaging.version import Version
 
@@ -17,6 +18,7 @@ from proxy.feeds.pypi.licenses import one_of_each_version
 from proxy.feeds.pypi.pinned import pin
 from proxy.feeds.pypi.shard import Shard
 from proxy.feeds.pypi.view import PypiView
+from proxy.feeds.pypi.viewer import is_untold
 from proxy.model.approval import Approval
 from proxy.model.digest import Sha256
 from proxy.model.verdict import Verdict
@@ -33,20 +35,28 @@ class Untold(Exception):
         self.refused = why
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a feed shows of a name, and what is behind that."""
+
+    view: PypiView
+    shard: Shard
+
+
 class Sourced:
     """A project of a feed, ready to be asked. `turns` bounds what is looked up at once."""
 
     def __init__(
-        self, feed: PypiFeed, shard: Shard, view: PypiView, approved: Mapping[str, Approval], turns: asyncio.Semaphore
-    ) -> None:  # fmt: skip
+        self, feed: PypiFeed, seen: Seen, approved: Mapping[str, Approval], turns: asyncio.Semaphore
+    ) -> None:
         self.feed = feed
-        self.view = view
-        self._shard = shard
+        self.view = seen.view
+        self._shard = seen.shard
         self._approved = approved
         self._turns = turns
         self._batch = 1
         #: The files that are hidden for want of knowledge only, by path.
-        self._waiting = _waiting(view)
+        self._waiting = _waiting(seen.view)
         #: Those of them that were looked up in vain.
         self._untold: dict[str, Distribution] = {}
         self._turn = asyncio.Lock()
@@ -109,6 +119,10 @@ class Sourced:
 
     # -- parts ---------------------------------------------------------------------------------------------
 
+    def _take(self, view: PypiView) -> None:
+        self.view = view
+        self._waiting = _waiting(view)
+
     def _fresh(self) -> list[Distribution]:
         """Return what may still be looked up: nothing is asked twice."""
         untold = {version_key(file) for file in self._untold.values()}
@@ -133,8 +147,7 @@ class Sourced:
             await self._look_up([*first, *one_of_each_version(older)][: self._grown()])
 
     async def _look_up(self, files: Sequence[Distribution]) -> None:
-        self.view = await self.feed.viewer.learned(self.view, files, self._turns)
-        self._waiting = _waiting(self.view)
+        self._take(await self.feed.viewer.learned(self.view, files, self._turns))
         self._untold |= {file.path: file for file in files if file.path in self._waiting}
 
     def _grown(self) -> int:
@@ -145,6 +158,45 @@ class Sourced:
         """Return the file of the same version that was asked in vain."""
         version = version_key(file)
         return next((each for each in self._untold.values() if version_key(each) == version), file)
+
+
+class SourcedBehind(Sourced):
+    """A project of a feed that takes it from another one: what keeps files from being judged there is found out too."""
+
+    def __init__(
+        self, feed: PypiFeed, seen: Seen, approved: Mapping[str, Approval], turns: asyncio.Semaphore,
+        behind: Sourced, again: Callable[[], Awaitable[Seen | None]],
+    ) -> None:  # fmt: skip
+        super().__init__(feed, seen, approved, turns)
+        self._behind = behind
+        self._again = again
+
+    def possible(self) -> list[Distribution]:
+        own = super().possible()
+        paths = {file.path for file in own}
+        others = (file for file in self._behind.possible() if file.path not in paths)
+        return [*own, *(file for file in others if self._is_held_behind(file) and not self.drifted(file))]
+
+    async def allowed(self, files: Sequence[Distribution]) -> list[Distribution]:
+        if any(self._is_held_behind(file) for file in files):
+            await self._behind.allowed(files)
+            await self._look_again()
+        return await super().allowed(files)
+
+    async def settle(self, files: Sequence[Distribution] | None = None) -> None:
+        await self._behind.settle(files)
+        await self._look_again()
+        await super().settle(files)
+
+    def _is_held_behind(self, file: Distribution) -> bool:
+        verdict = self.view.hidden.get(file.path)
+        return verdict is not None and file.path not in self._waiting and is_untold(verdict)
+
+    async def _look_again(self) -> None:
+        seen = await self._again()
+        if seen is not None:
+            self._shard = seen.shard
+            self._take(seen.view)
 
 
 def _waiting(view: PypiView) -> dict[str, Distribution]:
