@@ -103,6 +103,7 @@ async def test_every_refusal_is_a_line(place: Place, index: FakeIndex) -> None:
         ("promote", "approved", "demo", "--with-dependencies"),
         ("promote", "approved", "not a spec!"),
         ("promote", "approved", "demo", "--digest", "nothing"),
+        ("promote", "approved", "demo", "--virtual-package", "__cuda=12"),
         ("promote", "open", "demo"),
         ("approvals", "approved", "--accept", DEMO),
         ("revoke", "approved", DEMO),
@@ -120,6 +121,10 @@ async def test_a_revoked_file_is_listed_as_such(place: Place, index: FakeIndex) 
     assert result.exit_code == 0 and DEMO in result.stdout
     items = (await read(place, "approvals", "approved", "--state", "revoked"))["items"]
     assert [(item["artifact"], item["reason"]) for item in items] == [(DEMO, "CVE-1")]
+    result = await call(place, "promote", "approved", "--artifact", DEMO, "--dry-run")
+    assert "new (was revoked)" in " ".join(result.stdout.split())
+    result = await call(place, "promote", "approved", "demo >=2", "--dry-run")
+    assert result.exit_code == 1 and "revoked: its approval was revoked: CVE-1" in result.stderr
     result = await call(place, "revoke", "approved", DEMO, "--reason", "again")
     assert result.exit_code == 1 and "no active approval" in result.stderr
 
