@@ -174,7 +174,11 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
     conda = conda_feeds(_inner_first(settings.feeds), settings, base, keeper, former)
     listings: dict[str, Listing] = {
         name: PypiListing(
-            feed, base.pypi_views, _trials(feed.settings, settings, keeper, base), base.approvals
+            feed,
+            base.pypi_views,
+            _trials(feed.settings, settings, keeper, base),
+            base.approvals,
+            partial(pypi_keeper.is_listing, feed.settings.name),
         )
         for name, feed in feeds.items()
     }

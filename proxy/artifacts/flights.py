@@ -17,6 +17,7 @@ from proxy.artifacts.rules import Rules
 from proxy.artifacts.source import Expected, Source
 from proxy.artifacts.store import BlobStore
 from proxy.model.clock import Clock
+from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 
 _LOG = logging.getLogger("feedgate.flights")
@@ -84,6 +85,11 @@ class Flights:
     def current(self) -> int:
         """Return how many fetches are under way."""
         return len(self._runs)
+
+    def arrived_bytes(self, digest: Sha256) -> int:
+        """Return how much of these bytes has come by now in a fetch that is under way."""
+        spools = (run.fetch.spool for run in self._runs if run.fetch.expected.sha256 == digest)
+        return max((spool.size for spool in spools if spool is not None), default=0)
 
     async def close(self, timeout_s: float = 0.0) -> None:
         """Take no more, wait that long for those under way, stop the rest and wait for their end.

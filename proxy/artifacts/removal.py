@@ -15,6 +15,7 @@ from proxy.artifacts.accounting import Accounting
 from proxy.artifacts.blob import mark_of
 from proxy.artifacts.files import DiskError, Files, NotRegularError
 from proxy.artifacts.pools import Pools
+from proxy.artifacts.report import Told, nothing_told
 from proxy.model.digest import Sha256
 
 #: So many are forgotten, or compared, between two turns of the loop.
@@ -54,14 +55,14 @@ class Removal:
         self._forget = forget
         self._is_pinned = is_pinned
 
-    async def prune(self, target_bytes: int) -> Removed:
+    async def prune(self, target_bytes: int, told: Told = nothing_told) -> Removed:
         """Remove the least recently used until the rest fits."""
         accounting = self._accounting
         if accounting.total_bytes > target_bytes and not accounting.is_ranked():
             accounting.take_ranks(await self._pools.run(accounting.rank))
         if accounting.total_bytes <= target_bytes:
             return Removed(0, 0)
-        return await self.remove(accounting.victims(target_bytes, self._is_pinned))
+        return await self.remove(accounting.victims(target_bytes, self._is_pinned), told)
 
     async def purge(self, match: Callable[[Sha256], bool]) -> Removed:
         """Remove what matches."""
@@ -73,7 +74,7 @@ class Removal:
                 await asyncio.sleep(0)
         return await self.remove(doomed)
 
-    async def remove(self, digests: Iterable[Sha256]) -> Removed:
+    async def remove(self, digests: Iterable[Sha256], told: Told = nothing_told) -> Removed:
         """Remove these. What the disk will not let go is accounted for again by the next start's scan."""
         doomed = list(digests)
         total_bytes = 0
@@ -83,6 +84,7 @@ class Removal:
                 total_bytes += self._accounting.remove(digest)
                 self._forget(digest)
             await self._pools.run(self._discard, batch)
+            told(first + len(batch), total_bytes)
         return Removed(len(doomed), total_bytes)
 
     async def remove_damaged(self, digest: Sha256, mark: int) -> bool:

@@ -1,8 +1,16 @@
 """What the store tells about itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from proxy.model.digest import Sha256
+
+#: Told of work that goes on: how many blobs, and how many bytes.
+Told = Callable[[int, int], None]
+
+
+def nothing_told(blobs: int, total_bytes: int) -> None:
+    """Nobody asks how far it is."""
 
 
 @dataclass(frozen=True, slots=True)

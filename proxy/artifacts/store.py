@@ -26,7 +26,7 @@ from proxy.artifacts.partial import Partial
 from proxy.artifacts.pools import Pools
 from proxy.artifacts.reading import Reader
 from proxy.artifacts.removal import Removal, Removed
-from proxy.artifacts.report import StoreStats, VerifyReport
+from proxy.artifacts.report import StoreStats, Told, VerifyReport, nothing_told
 from proxy.artifacts.small import SmallBlobs
 from proxy.artifacts.upkeep import Upkeep
 from proxy.artifacts.verify import Verdict, Verifier
@@ -235,8 +235,11 @@ class BlobStore:
         """Remove one blob, pinned or not."""
         await self._removal.remove([digest])
 
-    async def verify_all(self) -> VerifyReport:
-        """Verify every blob now, whatever was verified before; damaged ones are removed."""
+    async def verify_all(self, told: Told = nothing_told) -> VerifyReport:
+        """Verify every blob now, whatever was verified before; damaged ones are removed.
+
+        `told` is called with how many were looked at, and their bytes.
+        """
         await self.scanned()
         checked = total_bytes = 0
         damaged: list[Sha256] = []
@@ -245,12 +248,13 @@ class BlobStore:
             total_bytes += entry.size
             if (await self._beliefs.verify(digest)).verdict is Verdict.DAMAGED:
                 damaged.append(digest)
+            told(checked, total_bytes)
         return VerifyReport(checked, total_bytes, tuple(damaged))
 
-    async def prune(self, target_bytes: int) -> Removed:
-        """Evict until at most that many bytes are held, pinned blobs excepted."""
+    async def prune(self, target_bytes: int, told: Told = nothing_told) -> Removed:
+        """Evict until at most that many bytes are held, pinned blobs excepted; `told` how many are gone, of bytes."""
         await self.scanned()
-        return await self._removal.prune(target_bytes)
+        return await self._removal.prune(target_bytes, told)
 
     async def limit(self, max_bytes: int) -> None:
         """Hold at most so many bytes from now on, and evict at once what is too much."""

@@ -9,6 +9,7 @@ from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, a
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_json, print_notes, print_table, rounded
 from proxy.cli.promote import refuse
+from proxy.cli.waiting import waiting
 from proxy.config.faults import printable
 
 #: So many of the files whose needs are not known are named.
@@ -83,7 +84,10 @@ def revoke(
         raise typer.Exit(USAGE)
     body = {"specs": what or [], "promotion": promotion, "reason": reason, "dry_run": dry_run}
     try:
-        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+        with (
+            asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api,
+            waiting(api, feed, f"revoking, and looking what breaks in {feed}", is_quiet=as_json),
+        ):
             document = api.send("POST", f"/feeds/{segment(feed)}/revocations", body).document
     except Refused as err:
         raise typer.Exit(refuse(err, as_json=as_json, done="revoked")) from err

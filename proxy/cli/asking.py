@@ -10,8 +10,9 @@ a server, a command works on state that is there and never makes any: an empty f
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -98,6 +99,11 @@ class Reply:
 
 #: Raises AskFailed, Refused.
 Send = Callable[[Asked], Reply]
+Told = Callable[[Reply], None]
+#: What is asked, and who is told of each answer. What is refused is told to nobody.
+Beside = Callable[[Asked, Told], AbstractContextManager[None]]
+#: How often.
+BESIDE_S = 1.0
 
 
 class AskFailed(Exception):
@@ -128,9 +134,13 @@ class Whom:
 class Api:
     """The way to ask: called with a path and a query it gets a document, `send` changes something."""
 
-    def __init__(self, send: Send, pause: Callable[[float], None]) -> None:
+    def __init__(
+        self, send: Send, pause: Callable[[float], None], beside: Beside = lambda asked, told: nullcontext()
+    ) -> None:
         self._send = send
         self._pause = pause
+        #: Asks something now and then during a block, while other requests are waited for.
+        self.beside = beside
 
     def __call__(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return a document; what is being prepared is waited for."""
@@ -199,7 +209,8 @@ def asking(whom: Whom, load: Callable[[], Loaded], *, asks_origins: bool = True)
     from proxy.cli import over_http
 
     if whom.url is not None:
-        yield Api(over_http.way_to(whom.url, ca=whom.ca, key=whom.key), time.sleep)
+        there = over_http.way_to(whom.url, ca=whom.ca, key=whom.key)
+        yield Api(there, time.sleep, partial(over_http.beside, there))
         return
     loaded = load()
     server = loaded.settings.server
@@ -210,7 +221,7 @@ def asking(whom: Whom, load: Callable[[], Loaded], *, asks_origins: bool = True)
     if found is not None:
         key = whom.key or _own_key(loaded)
         here = over_http.way_to(found.url, ca=whom.ca, own=found.certificate, key=key, is_direct=True)
-        yield Api(here, time.sleep)
+        yield Api(here, time.sleep, partial(over_http.beside, here))
         return
     try:
         running.require_state(server, loaded.settings.state)
@@ -223,8 +234,8 @@ def asking(whom: Whom, load: Callable[[], Loaded], *, asks_origins: bool = True)
             raise AskFailed("; ".join(map(str, err.faults))) from err
     from proxy.cli import in_process
 
-    with in_process.way_to(loaded, asks_origins=asks_origins) as (send, pause):
-        yield Api(send, pause)
+    with in_process.way_to(loaded, asks_origins=asks_origins) as (send, pause, beside):
+        yield Api(send, pause, beside)
 
 
 def segment(text: str) -> str:

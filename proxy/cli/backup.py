@@ -6,7 +6,6 @@ A backup works beside a running server. Both tell nothing of the archive but its
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from sys import stderr
 from typing import Annotated
 
 import msgspec
@@ -21,7 +20,8 @@ from proxy.cli.options import (
     asked_folder,
     refuse_elsewhere,
 )
-from proxy.cli.output import fail, print_json, print_notes, refuse, rounded
+from proxy.cli.output import fail, human, print_json, print_notes, refuse, rounded
+from proxy.cli.progress import progress
 from proxy.config.faults import ConfigError
 from proxy.config.load import DEFAULT_FILE, Request, places_of
 from proxy.model.clock import SystemClock
@@ -131,14 +131,9 @@ def _places(
 
 @contextmanager
 def _progress(what: str, files: Iterable[Path], as_json: bool) -> Iterator[Callable[[int], None]]:
-    """Show how far it is, on a terminal."""
-    if as_json or not stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    total = sum(path.stat().st_size for path in files if path.is_file())
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+    """Show how far it is."""
+    total = 0 if as_json else sum(path.stat().st_size for path in files if path.is_file())
+    with progress(what, is_quiet=as_json) as bar:
+        yield lambda done: bar.tell(
+            done=done, total=total, more=f"{human(min(done, total))} of {human(total)}"
+        )

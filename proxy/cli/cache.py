@@ -12,10 +12,13 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from proxy.artifacts.removal import Removed
+from proxy.artifacts.report import VerifyReport
 from proxy.artifacts.store import BlobStore
 from proxy.cli import running
 from proxy.cli.options import AsJson, ConfigFile, DataDir, Elsewhere, load_or_exit, refuse_elsewhere
-from proxy.cli.output import USAGE, fail, print_json, rounded
+from proxy.cli.output import USAGE, fail, human, print_json, rounded
+from proxy.cli.progress import Progress, progress, so_far
 from proxy.config.settings import Settings
 from proxy.config.units import format_size, parse_size
 from proxy.model.clock import SystemClock
@@ -56,7 +59,8 @@ def verify(
 ) -> None:  # fmt: skip
     """Compare every file with its digest; damaged ones are removed, and fetched again when asked for."""
     settings = _settings(context, config, data_dir, server, as_json)
-    report = _with_store(settings, lambda store: store.verify_all(), as_json)
+    with progress("comparing files with their digests", is_quiet=as_json) as bar:
+        report = _with_store(settings, lambda store: _verified(store, bar), as_json)
     damaged = [str(digest) for digest in report.damaged]
     if as_json:
         print_json({"ok": True, "checked": report.checked, "bytes": report.total_bytes, "damaged": damaged})
@@ -81,7 +85,8 @@ def prune(
         target = settings.cache.max_size_bytes if to is None else parse_size(to)
     except ValueError as err:
         raise typer.Exit(_usage(f"--to {err}", as_json)) from err
-    removed = _with_store(settings, lambda store: store.prune(target), as_json)
+    with progress("removing what was used longest ago", is_quiet=as_json) as bar:
+        removed = _with_store(settings, lambda store: _pruned(store, target, bar), as_json)
     _print_removed(removed.blobs, removed.total_bytes, as_json)
 
 
@@ -157,6 +162,26 @@ async def _work(settings: Settings, work: Callable[[BlobStore], Awaitable[T]]) -
         return await work(store)
     finally:
         await store.close()
+
+
+async def _verified(store: BlobStore, bar: Progress) -> VerifyReport:
+    await store.scanned()
+    blobs, size = store.stats().blobs, store.stats().total_bytes
+
+    def told(checked: int, checked_bytes: int) -> None:
+        bar.tell(done=checked_bytes, total=size, more=so_far(checked, blobs, checked_bytes, size))
+
+    return await store.verify_all(told)
+
+
+async def _pruned(store: BlobStore, target: int, bar: Progress) -> Removed:
+    await store.scanned()
+    surplus = max(0, store.stats().total_bytes - target)
+
+    def told(blobs: int, size: int) -> None:
+        bar.tell(done=size, total=surplus, more=f"{blobs} files, {human(size)} of {human(surplus)}")
+
+    return await store.prune(target, told)
 
 
 def _print_removed(blobs: int, size: int, as_json: bool) -> None:

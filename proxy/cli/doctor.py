@@ -1,7 +1,7 @@
 """`feedgate doctor [FEED]`: what is wrong here and on the way out, and what to do about it, one line each."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Wh
 from proxy.cli.examine import machine
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import FAILED, fail, print_json, print_state
+from proxy.cli.progress import Progress, progress
 from proxy.cli.snippet import find_feed
 from proxy.config.load import Loaded
 from proxy.config.settings import Feed
@@ -35,7 +36,7 @@ def doctor(
     try:
         if server is not None:
             with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
-                findings = list(_told(api, feed))
+                findings = list(_told(api, feed, as_json=as_json))
         else:
             loaded = load_or_exit(context, config, as_json=as_json, with_secrets=True)
             findings = _here(loaded, feed, as_json=as_json)
@@ -55,15 +56,18 @@ def _here(loaded: Loaded, feed: str | None, *, as_json: bool) -> list[Finding]:
     settings = loaded.settings
     feeds = [find_feed(settings, feed, as_json=as_json)] if feed else [*settings.feeds.values()]
     findings = [*_configuration(loaded.notes), *machine(settings, SystemClock())]
-    return findings + asyncio.run(_upstreams(feeds, loaded.request.environ))
+    with progress("asking the upstreams", is_quiet=as_json) as bar:
+        return findings + asyncio.run(_upstreams(feeds, loaded.request.environ, bar))
 
 
-def _told(api: Api, feed: str | None) -> Iterator[Finding]:
+def _told(api: Api, feed: str | None, *, as_json: bool) -> Iterator[Finding]:
     """Yield what a server says of its own hops: its environment and its network are what counts."""
     names = [feed] if feed is not None else [item["name"] for item in api.listed("/feeds")["items"]]
-    for name in names:
-        for item in api(f"/feeds/{segment(name)}/doctor")["findings"]:
-            yield Finding(str(item["name"]), item["outcome"], str(item["detail"]))
+    with progress("asking the upstreams", is_quiet=as_json) as bar:
+        for number, name in enumerate(names):
+            bar.tell(f"asking the upstreams of {name}", number, len(names), f"{number} of {len(names)} feeds")
+            for item in api(f"/feeds/{segment(name)}/doctor")["findings"]:
+                yield Finding(str(item["name"]), item["outcome"], str(item["detail"]))
 
 
 def _configuration(notes: Iterable[str]) -> Iterator[Finding]:
@@ -72,10 +76,16 @@ def _configuration(notes: Iterable[str]) -> Iterator[Finding]:
         yield Finding("configuration", "warning", note)
 
 
-async def _upstreams(feeds: Iterable[Feed], environ: Mapping[str, str]) -> list[Finding]:
+async def _upstreams(feeds: Sequence[Feed], environ: Mapping[str, str], bar: Progress) -> list[Finding]:
     """Walk every hop to every upstream of the feeds."""
     door = Door(SystemClock(), environ=environ)
+    findings: list[Finding] = []
     try:
-        return [finding for feed in feeds for finding in await examine(feed, door.remote)]
+        for number, feed in enumerate(feeds):
+            bar.tell(
+                f"asking the upstreams of {feed.name}", number, len(feeds), f"{number} of {len(feeds)} feeds"
+            )
+            findings += await examine(feed, door.remote)
+        return findings
     finally:
         await door.close()

@@ -8,6 +8,7 @@ from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, a
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import fail, print_json, print_notes, print_state
 from proxy.cli.packages import change_told
+from proxy.cli.waiting import waiting
 from proxy.config.faults import printable
 
 _LIMIT = 20
@@ -27,7 +28,10 @@ def explain(
     """Say whether a feed lets a package through, and if not, which rule stops it, why, and until when."""
     path = f"/feeds/{segment(feed)}/explain"
     try:
-        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as get:
+        with (
+            asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as get,
+            waiting(get, feed, f"asking {feed} about {thing}", is_quiet=as_json),
+        ):
             document = get(path, {"spec": thing, "limit": str(limit)})
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err

@@ -5,13 +5,14 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from multidict import CIMultiDict
 
 from proxy.app import App
-from proxy.cli.asking import Asked, AskFailed, Refused, Reply, Send
+from proxy.cli import asking
+from proxy.cli.asking import Asked, AskFailed, Beside, Refused, Reply, Send, Told
 from proxy.config.load import Loaded
 from proxy.model.actor import LOCAL
 from proxy.model.problem import Problem
@@ -25,8 +26,10 @@ from proxy.web.routes import Found, Routes
 
 
 @contextmanager
-def way_to(loaded: Loaded, *, asks_origins: bool = True) -> Iterator[tuple[Send, Callable[[float], None]]]:
-    """Give the way to ask, and the way to wait while work goes on. Raises AskFailed."""
+def way_to(
+    loaded: Loaded, *, asks_origins: bool = True
+) -> Iterator[tuple[Send, Callable[[float], None], Beside]]:
+    """Give the way to ask, to wait while work goes on, and to ask beside a request. Raises AskFailed."""
     # What goes wrong is told in the answer; the log is for servers.
     logging.getLogger("feedgate").addHandler(logging.NullHandler())
     with asyncio.Runner() as runner:
@@ -35,9 +38,34 @@ def way_to(loaded: Loaded, *, asks_origins: bool = True) -> Iterator[tuple[Send,
             yield (
                 lambda asked: runner.run(_answer(app, asked)),
                 lambda seconds: runner.run(asyncio.sleep(seconds)),
+                partial(_beside, runner, app),
             )
         finally:
             runner.run(app.stop())
+
+
+@contextmanager
+def _beside(runner: asyncio.Runner, app: App, asked: Asked, told: Told) -> Iterator[None]:
+    """Ask now and then while this process's loop works on a request."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(asking.BESIDE_S)
+            with suppress(Refused):
+                told(await _answer(app, asked))
+
+    async def start() -> "asyncio.Task[None]":
+        return asyncio.create_task(look(), name="look beside")
+
+    async def end(task: "asyncio.Task[None]") -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    task = runner.run(start())
+    try:
+        yield
+    finally:
+        runner.run(end(task))
 
 
 async def _opened(loaded: Loaded, asks_origins: bool) -> App:

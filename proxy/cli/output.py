@@ -74,9 +74,14 @@ def fail(message: str, *, as_json: bool = False) -> int:
 
 
 def rounded(size: int) -> str:
-    """Return a size for people, in the largest unit below it; in a pipe whole bytes while small, and MiB otherwise."""
+    """Return a size for people; in a pipe whole bytes while small, and MiB otherwise."""
     if not is_terminal():
         return f"{size} B" if size < MIB else f"{size / MIB:.1f} MiB"
+    return human(size)
+
+
+def human(size: int) -> str:
+    """Return a size in the largest unit that is not larger."""
     number, unit = float(size), "B"
     for larger in _UNITS:
         if number < _STEP:

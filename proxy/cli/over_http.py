@@ -5,17 +5,22 @@ This is no outbound door (design, law 2): what is asked here is a feedgate serve
 
 import json
 import ssl
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from proxy.cli.asking import Asked, AskFailed, Refused, Reply, Send
+from proxy.cli import asking
+from proxy.cli.asking import Asked, AskFailed, Refused, Reply, Send, Told
 from proxy.model.redact import origin_of
 
 #: What the first request to a large channel may take.
 _TIMEOUT_S = 120.0
+_BESIDE_END_S = 5.0
 
 
 def way_to(
@@ -58,6 +63,26 @@ def way_to(
             raise AskFailed(f"the server at {origin_of(url)} cannot be asked: {reason}") from err
 
     return send
+
+
+@contextmanager
+def beside(send: Send, asked: Asked, told: Told) -> Iterator[None]:
+    """Ask now and then, in a thread of its own, until the end of the block."""
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.wait(asking.BESIDE_S):
+            with suppress(AskFailed, Refused):
+                told(send(asked))
+
+    thread = threading.Thread(target=look, name="look beside", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        # A server that hangs keeps nobody.
+        thread.join(_BESIDE_END_S)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -7,6 +7,7 @@ import typer
 from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import fail, print_json, print_notes, print_table, rounded
+from proxy.cli.waiting import waiting
 from proxy.config.faults import printable
 
 _LIMIT = 100
@@ -32,11 +33,13 @@ def packages(
     path = f"/feeds/{segment(feed)}/packages"
     try:
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as get:
-            if name is None:
-                query = {"q": q} if q else {}
-                document = get.listed(path, query | ({"state": "hidden"} if hidden else {}), limit)
-            else:
-                document = _files(get(f"{path}/{segment(name)}", {}), only_hidden=hidden)
+            what = f"looking up what {feed} has" + ("" if name is None else f" of {name}")
+            with waiting(get, feed, what, is_quiet=as_json):
+                if name is None:
+                    query = {"q": q} if q else {}
+                    document = get.listed(path, query | ({"state": "hidden"} if hidden else {}), limit)
+                else:
+                    document = _files(get(f"{path}/{segment(name)}", {}), only_hidden=hidden)
     except (AskFailed, Refused) as err:
         raise typer.Exit(fail(str(err), as_json=as_json)) from err
     if as_json:

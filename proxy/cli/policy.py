@@ -10,6 +10,7 @@ from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, a
 from proxy.cli.declared import add_commands, add_create
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_error, print_json, print_notes, print_table
+from proxy.cli.waiting import waiting
 from proxy.config.faults import printable
 
 commands = typer.Typer(help="The policies.", no_args_is_help=True)
@@ -85,7 +86,10 @@ def test(
         raise typer.Exit(USAGE) from err
     path = f"/feeds/{segment(feed)}/policy-trial"
     try:
-        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+        with (
+            asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api,
+            waiting(api, feed, f"judging what {feed} has", is_quiet=as_json),
+        ):
             document = api.send("POST", path, draft).document
     except Refused as err:
         raise typer.Exit(_refuse(err, as_json=as_json)) from err

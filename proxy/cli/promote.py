@@ -7,6 +7,8 @@ import typer
 from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import FAILED, USAGE, fail, print_error, print_json, print_notes, print_table, rounded
+from proxy.cli.progress import progress, so_far
+from proxy.cli.waiting import waiting
 from proxy.config.faults import printable
 
 Words = list[str] | None
@@ -45,7 +47,9 @@ def promote(
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
             feed = api(path)["settings"]
             body["from"] = source if source is not None else _source(feed, as_json)
-            document = api.send("POST", f"{path}/promotions", body, None, **fields).document
+            what = f"finding out what this means for {target}"
+            with waiting(api, str(body["from"]), what, is_quiet=as_json):
+                document = api.send("POST", f"{path}/promotions", body, None, **fields).document
             waits = feed["fetch"] == "eager" and not (dry_run or no_wait)
             failed = _waited(api, path, document, is_quiet=as_json) if waits else {}
     except Refused as err:
@@ -98,18 +102,19 @@ def _source(feed: dict[str, Any], as_json: bool) -> str:
 
 def _waited(api: Api, path: str, document: dict[str, Any], *, is_quiet: bool) -> dict[str, str]:
     """Wait until the bytes are here; return what did not come, and why."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    waiting = {item["artifact"] for item in document["artifacts"] if item["bytes"] != "held"}
+    sizes = {item["artifact"]: item["size"] or 0 for item in document["artifacts"] if item["bytes"] != "held"}
     failed: dict[str, str] = {}
-    with Progress(console=Console(stderr=True), disable=is_quiet or not waiting, transient=True) as progress:
-        task = progress.add_task("fetching", total=len(waiting))
+    of_size = sum(sizes.values())
+    with progress("fetching what was approved", is_quiet=is_quiet or not sizes) as bar:
         while True:
             pending = api.listed(f"{path}/approvals", {"state": "pending"})["items"]
-            missing = {item["artifact"]: item for item in pending if item["artifact"] in waiting}
+            missing = {item["artifact"]: item for item in pending if item["artifact"] in sizes}
             failed = {name: item["failure"] for name, item in missing.items() if item["bytes"] == "failed"}
-            progress.update(task, completed=len(waiting) - len(missing) + len(failed))
+            size = of_size - sum(
+                sizes[name] - min(sizes[name], item["arrived_bytes"]) for name, item in missing.items()
+            )
+            more = so_far(len(sizes) - len(missing), len(sizes), size, of_size)
+            bar.tell(done=size, total=of_size, more=f"{more}, {len(failed)} failed" if failed else more)
             if len(failed) == len(missing):
                 return failed
             api.pause(_POLL_S)

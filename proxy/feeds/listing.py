@@ -150,6 +150,10 @@ class Listing(Protocol):
         """Return what of the feed goes on working only in part, one line each: what, since when and why."""
         ...
 
+    def under_way(self) -> Sequence[str]:
+        """Return what is being fetched or taken in for the feed now, one line each, for whoever waits for it."""
+        ...
+
     def count(self) -> int | None:
         """Return how many names the feed is known to have, None where that is not known. Asks nothing."""
         ...

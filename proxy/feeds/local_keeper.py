@@ -337,6 +337,10 @@ class LocalKeeper:
         # Feeds with equal upstreams share a fetch.
         return f"{min(upstreams, default=f'{ref.feed} {ref.upstream}')} {ref.sha256 or ref.url}"
 
+    def arrived_bytes(self, digest: Sha256) -> int:
+        """Return how much of these bytes has come by now, 0 where they are on no way."""
+        return max(self._flights.arrived_bytes(digest), self._vault_flights.arrived_bytes(digest))
+
     def _is_flying(self, key: str) -> bool:
         return self._flights.is_flying(key) or self._vault_flights.is_flying(key)
 

@@ -118,6 +118,12 @@ class Vaulting:
         """Tell whether the vault has these bytes for this feed."""
         return self._approvals.has_bytes(feed, digest) and self._vault.holds(digest)
 
+    def arrived_bytes(self, approval: Approval) -> int:
+        """Return how much of an approval's bytes has come, all of it where they are held."""
+        if self.holds(approval.feed, approval.sha256):
+            return approval.size or 0
+        return self._keeper().arrived_bytes(approval.sha256)
+
     def pending(self) -> int:
         """Return how many files are waited for now."""
         return len(self._queued)

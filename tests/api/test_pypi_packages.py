@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -143,3 +144,14 @@ def test_a_page_of_a_large_list_is_the_one_that_a_slow_reader_finds(tmp_path: Pa
             name for name in found if not after or (name != wanted, not name.startswith(wanted), name) > place
         ]
         assert nearest_in(path, after, wanted, 3) == expected[:3]
+
+
+async def test_the_page_of_a_feed_tells_what_is_under_way(
+    tmp_path: Path, origin: Origin, index: FakeIndex
+) -> None:
+    origin.always(urlsplit(index.url).path, Fault(silent=True))
+    async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
+        assert (await gateway.get("/api/v1/feeds/pypi")).json()["under_way"] == []
+        await gateway.get(PACKAGES)
+        told = (await gateway.get("/api/v1/feeds/pypi")).json()["under_way"]
+        assert told == ["the list of names is fetched from the origin"]

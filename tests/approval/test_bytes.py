@@ -14,6 +14,7 @@ from tests.support.gateway import Got, feed, until, upstream
 from tests.support.wheels import wheel
 
 DEMO1 = "demo-1.0-py3-none-any.whl"
+LEAF = "leaf-1.0-py3-none-any.whl"
 BULK = "bulk-1.0-py3-none-any.whl"
 
 
@@ -242,3 +243,16 @@ async def test_the_vault_is_told_apart_from_the_cache(desk: Desk) -> None:
     size = len(desk.index.file(DEMO1).built.data)
     assert f"feedgate_vault_bytes {float(size)}" in metrics or f"feedgate_vault_bytes {size}" in metrics
     assert "feedgate_vault_files 1" in metrics
+
+
+async def test_how_much_has_come_of_pending_bytes_is_told(desk: Desk) -> None:
+    desk.origin.always(desk.index.file_path(LEAF), Fault(stall_at=100))
+    await desk.start()
+    await desk.promote(artifacts=[LEAF])
+    got = await until(
+        lambda: desk.send("GET", "/feeds/approved/approvals?state=pending"),
+        lambda got: got.json()["items"][0]["arrived_bytes"] > 0,
+    )
+    (item,) = got.json()["items"]
+    assert (item["bytes"], item["arrived_bytes"]) == ("pending", 100)
+    desk.origin.heal()

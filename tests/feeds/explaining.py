@@ -49,6 +49,9 @@ class JudgedListing:
     def is_name(self, text: str) -> bool:
         return bool(text)
 
+    def under_way(self) -> Sequence[str]:
+        return ()
+
     def notes(self) -> Sequence[str]:
         return ()
 

@@ -96,6 +96,9 @@ class ApprovedSubdir:
     def notes(self) -> Sequence[str]:
         return ()
 
+    def under_way(self) -> Sequence[str]:
+        return ()
+
     async def close(self) -> None:
         if self._updating is not None:
             self._updating.cancel()

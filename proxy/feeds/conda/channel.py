@@ -196,6 +196,10 @@ class Channel:
         catalogs = (note for catalog in self._catalogs for note in catalog.notes())
         return (*catalogs, *self._composer.notes(), *(note for note in left_out if note))
 
+    def under_way(self) -> tuple[str, ...]:
+        """Return what is being fetched or taken in now, one line each."""
+        return tuple(line for catalog in self._catalogs for line in catalog.under_way())
+
     def nothing_in(self, subdir: str) -> HeldSubdir:
         """Return the answer that the feed has no such subdir."""
         return HeldSubdir(None, self._folder / subdir, How.HIT, 0.0, 60.0)

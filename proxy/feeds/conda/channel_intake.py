@@ -21,7 +21,7 @@ from proxy.child.run import ChildFailed, NoRoom, busy, run_in_child
 from proxy.conda.ingest import lost_names, wanted_shards
 from proxy.conda.names import printable
 from proxy.conda.pack import BadPack
-from proxy.config.settings import Upstream
+from proxy.config.settings import MIB, Upstream
 from proxy.feeds.conda.change_job import Order as ChangeOrder
 from proxy.feeds.conda.draft import unfinished_removed
 from proxy.feeds.conda.folder_locks import FolderLocks
@@ -138,6 +138,13 @@ class ChannelIntake:
         self._stamps = stamps
         base = f"{upstream.urls[0].reveal().rstrip('/')}/{quote(subdir)}/"
         self._files = OriginFiles(remote, base)
+        self._is_reading = False
+
+    @property
+    def step(self) -> str:
+        """What an intake that is under way does, and how much has come, in words."""
+        came = f"{self._files.received_bytes / MIB:.1f} MiB"
+        return f"{came} are read" if self._is_reading else f"{came} have come so far"
 
     async def take(self, last: Taken, held: Held, now_ms: int) -> Taken:
         """Ask; return what is current now. Raises UpstreamError, and BadPack where what is held cannot be read.
@@ -145,6 +152,7 @@ class ChannelIntake:
         Then nothing has changed.
         """
         # Anybody may ask for any subdir, so it gets a folder only when the origin turned out to have it.
+        self._files.received_bytes, self._is_reading = 0, False
         channel = self._folder.parent
         await asyncio.to_thread(channel.mkdir, parents=True, exist_ok=True)
         async with self._locks.of(self._folder), temporary_folder(".incoming-", below=channel) as incoming:
@@ -417,6 +425,7 @@ class ChannelIntake:
             may_vanish=held.may_vanish, is_initial=first_ms is None, stamps=self._stamps, learned=str(learned),
             **source,
         )  # fmt: skip
+        self._is_reading = True
         async with unfinished_removed(self._folder, now_ms):
             made: dict[str, Any] = await run_in_child(
                 "proxy.feeds.conda.ingest_job:run", {"order": msgspec.to_builtins(order)},

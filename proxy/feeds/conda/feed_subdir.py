@@ -44,6 +44,9 @@ class FeedSubdir:
     def notes(self) -> Sequence[str]:
         return ()
 
+    def under_way(self) -> Sequence[str]:
+        return ()
+
     async def close(self) -> None:
         """Nothing is under way here: the other feed closes its own."""
 

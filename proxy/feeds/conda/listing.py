@@ -114,6 +114,9 @@ class CondaListing:
     def notes(self) -> Sequence[str]:
         return self._feed.channel.notes()
 
+    def under_way(self) -> Sequence[str]:
+        return self._feed.channel.under_way()
+
     def count(self) -> int | None:
         editions = self._feed.channel.known()
         stems, names = self._sorted

@@ -82,6 +82,8 @@ class OriginFiles:
         self._remote = remote
         self._settings = remote.settings
         self._base = base
+        #: How much of an index has come since it was last set to nothing: for whoever waits and asks.
+        self.received_bytes = 0
         self._origin = parse_target(base).origin if base.startswith(("http:", "https:")) else ""
 
     def is_of_form(self, error: UpstreamError) -> bool:
@@ -114,7 +116,7 @@ class OriginFiles:
             if stream.status in (404, 410):
                 return Nothing.ABSENT
             path = into / f"repodata.json{packing}"
-            await _save(stream.chunks(), path)
+            await _save(self._counted(stream.chunks()), path)
             coding = stream.headers.get("content-encoding", "").strip().lower()
             return FullFile(path, packing, stream.headers.get("etag"), stream.last_modified, coding)
 
@@ -132,6 +134,7 @@ class OriginFiles:
             return Nothing.UNCHANGED
         if answer.status != 200:
             return Nothing.ABSENT
+        self.received_bytes += len(answer.body)
         path = into / _SHARD_INDEX
         await asyncio.to_thread(path.write_bytes, answer.body)
         try:
@@ -178,11 +181,17 @@ class OriginFiles:
                 continue
         return False
 
+    async def _counted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            self.received_bytes += len(chunk)
+            yield chunk
+
     async def _shard(self, index: ShardIndex, name: str, into: Path) -> bool:
         answer = await self._remote.document(
             index.url(f"{self._base}{_SHARD_INDEX}", name), accept="*/*", max_bytes=_SHARD_BYTES, index=False,
             is_file=True, has_substitute=True,
         )  # fmt: skip
+        self.received_bytes += len(answer.body)
         return answer.status == 200 and await asyncio.to_thread(_keep, answer.body, index.digests[name], into)
 
 

@@ -140,6 +140,14 @@ class SubdirCatalog:
         why = self._failure or "the log has the reason"
         return (f"{self._subdir} is as it was on {since:%Y-%m-%d %H:%M} UTC: it cannot be refreshed: {why}",)
 
+    def under_way(self) -> Sequence[str]:
+        if self._refreshing is None:
+            return ()
+        is_first = self._generation is None
+        return (
+            f"{self._subdir} is {'fetched for the first time' if is_first else 'refreshed'}: {self._intake.step}",
+        )
+
     def is_busy(self) -> bool:
         """Tell whether the origin is being asked."""
         return self._refreshing is not None
@@ -244,7 +252,7 @@ class SubdirCatalog:
 
     async def _ask(self, *, is_background: bool) -> None:
         facts, now_ms = self._facts, self._now_ms()
-        former = self._generation
+        former, began = self._generation, self._clock.monotonic()
         before = former.stem if former is not None else None
         try:
             taken = await self._take(facts, now_ms, is_background=is_background)
@@ -255,6 +263,11 @@ class SubdirCatalog:
                 self._facts = msgspec.structs.replace(facts, failures=facts.failures + 1, failed_at_ms=now_ms)
             raise
         self._facts = SubdirFacts(now_ms, taken.stem, taken, former=self._former(facts, taken.stem))
+        if former is None and self._generation is not None:
+            _LOG.info(
+                "%s of %s is taken in: %s names, %.1f s",
+                self._subdir, self._upstream.id, taken.names, self._clock.monotonic() - began,
+            )  # fmt: skip
         had_any = facts is not None and facts.stem is not None
         if taken.stem is not None or had_any or self._subdir in KNOWN_SUBDIRS:
             await self._notes.set(self._note(), msgspec.msgpack.encode(self._facts))

@@ -97,6 +97,9 @@ class CuratedList:
         told = msgspec.json.encode([self._feed, self._approvals.revision(self._feed)])
         return hashlib.sha256(told).hexdigest()[:32]
 
+    def is_being_made(self) -> bool:
+        return False
+
     async def close(self, grace_s: float = 0.0) -> None:
         """Nothing is under way."""
 

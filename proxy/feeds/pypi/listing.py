@@ -7,7 +7,7 @@ known once somebody has asked for it, and told as they were then.
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import BinaryIO
@@ -52,12 +52,15 @@ class PypiListing:
     """One feed. `views` are those in memory, of every feed."""
 
     def __init__(
-        self, feed: PypiFeed, views: Views[PypiView], trials: PypiTrials, approvals: Approvals
-    ) -> None:
+        self, feed: PypiFeed, views: Views[PypiView], trials: PypiTrials, approvals: Approvals,
+        is_listing: Callable[[], bool],
+    ) -> None:  # fmt: skip
         self._approvals = approvals
         self._feed = feed
         self._trials = trials
         self._views = views
+        #: Whether the list of names is being made.
+        self._is_listing = is_listing
 
     async def names(self, ask: Ask) -> NamePage:
         wanted = _RUN.sub("-", ask.q).lower()
@@ -105,6 +108,9 @@ class PypiListing:
 
     def notes(self) -> Sequence[str]:
         return ()
+
+    def under_way(self) -> Sequence[str]:
+        return ("the list of names is fetched from the origin",) if self._is_listing() else ()
 
     def count(self) -> int | None:
         return None

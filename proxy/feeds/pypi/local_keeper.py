@@ -45,6 +45,10 @@ class LocalPypiKeeper:
     async def names(self, feed: str, form: str) -> Sha256:
         return await self._lists[feed].get(form)
 
+    def is_listing(self, feed: str) -> bool:
+        """Tell whether the list of a feed's names is being made."""
+        return feed in self._lists and self._lists[feed].is_being_made()
+
     async def information(self, feed: str, upstream: str, name: str, version: str | None) -> bytes | None:
         return await self._information[feed].get(upstream, name, version)
 

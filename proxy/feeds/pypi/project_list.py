@@ -63,6 +63,8 @@ class NameList(Protocol):
 
     def settings_digest(self) -> str: ...
 
+    def is_being_made(self) -> bool: ...
+
     async def close(self, grace_s: float = 0.0) -> None: ...
 
 
@@ -128,6 +130,9 @@ class ProjectList:
     async def close(self, grace_s: float = 0.0) -> None:
         """Stop what is under way, after waiting that long for it."""
         await finish(() if self._making is None else (self._making,), grace_s)
+
+    def is_being_made(self) -> bool:
+        return self._making is not None
 
     def _is_old(self, noted: _Noted) -> bool:
         return not 0 <= self._clock.now().timestamp() - noted.at_ms / 1000 < _REFRESH_S

@@ -59,6 +59,8 @@ class ApprovalAnswer(msgspec.Struct, frozen=True, kw_only=True, rename={"source"
     #: `held`, `pending` or `failed` (it is tried again; `failure` says why).
     bytes: str
     failure: str
+    #: How many of them have come by now.
+    arrived_bytes: int
     source: str
     promotion: str
     actor: str
@@ -192,6 +194,7 @@ class ApprovalsApi:
             id=approval.id, artifact=approval.artifact, name=approval.name, version=approval.version,
             sha256=approval.sha256, size=approval.size, state=approval.state, bytes=held.state,
             failure=held.failure if is_open else "they could not be fetched; the server's log says why",
+            arrived_bytes=self._vaulting.arrived_bytes(approval),
             source=named_to(actor, approval.source_feed), promotion=approval.promotion_id, actor=approval.actor,
             at=_moment(approval.at_ms), reason=approval.reason,
             revoked_at=_moment(approval.revoked_ms) if approval.revoked_ms is not None else None, drift=told,

@@ -71,6 +71,8 @@ class FeedDetail(FeedAnswer, frozen=True, kw_only=True):
     names: int | None
     #: What goes on working only in part, one line each: what, since when and why.
     notes: list[str]
+    #: What is being fetched or taken in now, for whoever waits for it, one line each.
+    under_way: list[str]
     #: "config.toml", the environment, or "API".
     source: str
     #: What a PUT takes, for those who manage the feed, secrets and feeds that they may not read as `***`; null for
@@ -122,7 +124,7 @@ class FeedsApi:
         policy = self._served.settings.policy_of(feed)
         detail = FeedDetail(
             **told, settings=settings, policy=_hides(feed, policy), policy_name=feed.policy, names=listing.count(),
-            notes=list(listing.notes()),
+            notes=list(listing.notes()), under_way=list(listing.under_way()),
             source=self._origins.source("feeds", feed.name),
             declared=self._declared(feed, request.actor) if is_manager else None,
         )  # fmt: skip
