@@ -76,19 +76,12 @@ def revoke(
     server: ServerUrl = None, key: Key = None, ca: CaFile = None, config: ConfigFile = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Take approvals back, all that is named or nothing, and tell what breaks: refused from now on."""
-    if not what and promotion is None:
-        fail("say what is revoked: specs, files, or --promotion ID", as_json=as_json)
-        raise typer.Exit(USAGE)
-    if not dry_run and not reason.strip():
-        fail("say why with --reason, or look first with --dry-run", as_json=as_json)
-        raise typer.Exit(USAGE)
     body = {"specs": what or [], "promotion": promotion, "reason": reason, "dry_run": dry_run}
     try:
-        with (
-            asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api,
-            waiting(api, feed, f"revoking, and looking what breaks in {feed}", is_quiet=as_json),
-        ):
-            document = api.send("POST", f"/feeds/{segment(feed)}/revocations", body).document
+        with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
+            _require_words(what, promotion, reason, dry_run=dry_run, as_json=as_json)
+            with waiting(api, feed, f"revoking, and looking what breaks in {feed}", is_quiet=as_json):
+                document = api.send("POST", f"/feeds/{segment(feed)}/revocations", body).document
     except Refused as err:
         raise typer.Exit(refuse(err, as_json=as_json, done="revoked")) from err
     except AskFailed as err:
@@ -97,6 +90,18 @@ def revoke(
         print_json(document | _only(document, what or []))
         return
     _show_revoked(document)
+
+
+def _require_words(
+    what: list[str] | None, promotion: str | None, reason: str, *, dry_run: bool, as_json: bool
+) -> None:
+    """Leave with the status of wrong usage where it is not said what is revoked, or why."""
+    if not what and promotion is None:
+        fail("say what is revoked: specs, files, or --promotion ID", as_json=as_json)
+        raise typer.Exit(USAGE)
+    if not dry_run and not reason.strip():
+        fail("say why with --reason, or look first with --dry-run", as_json=as_json)
+        raise typer.Exit(USAGE)
 
 
 def _only(document: dict[str, Any], what: list[str]) -> dict[str, Any]:
