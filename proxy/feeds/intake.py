@@ -281,14 +281,17 @@ class Intake:
             return None
 
     async def _companion_body(self, ask: Ask) -> bytes | None:
-        answer = await self._ask(ask, None)
+        # Its trouble is none of the pages'.
+        answer = await self._ask(ask, None, has_substitute=True)
         return answer.body if answer.status == 200 else b""
 
     # -- parts ---------------------------------------------------------------------------------------------
 
-    async def _ask(self, ask: Ask, validators: Validators | None) -> Answer:
+    async def _ask(self, ask: Ask, validators: Validators | None, *, has_substitute: bool = False) -> Answer:
         most = min(self._upstream.max_index_size_bytes, _IN_MEMORY_BYTES)
-        return await self._remote.document(ask.url, accept=ask.accept, validators=validators, max_bytes=most)
+        return await self._remote.document(
+            ask.url, accept=ask.accept, validators=validators, max_bytes=most, has_substitute=has_substitute
+        )
 
     async def _bytes(self, digest: Sha256) -> bytes | None:
         return await held_bytes(self._store, digest)

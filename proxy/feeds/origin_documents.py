@@ -133,7 +133,10 @@ class OriginDocuments:
     async def _fetch(self, key: str, remote: Way, asked: "Asked") -> bytes | None:
         try:
             most = min(asked.max_bytes, remote.settings.max_index_size_bytes)
-            answer = await remote.document(asked.url, accept=asked.accept, max_bytes=most)
+            # Its trouble is none of the index's.
+            answer = await remote.document(
+                asked.url, accept=asked.accept, max_bytes=most, has_substitute=True
+            )
             fresh = await asyncio.to_thread(asked.reduce, answer.body) if answer.status == 200 else None
         except (UpstreamError, ValueError, RecursionError) as error:
             _LOG.warning("a document of %s cannot be used: %s", remote.settings.id, error)

@@ -213,7 +213,9 @@ class CoreMetadata:
 
 
 async def _side(remote: Way, link: str) -> Answer:
-    return await remote.document(side_url(link), accept="*/*", max_bytes=_MOST_BYTES, is_file=True)
+    return await remote.document(
+        side_url(link), accept="*/*", max_bytes=_MOST_BYTES, is_file=True, has_substitute=True
+    )
 
 
 def side_url(url: str) -> str:

@@ -13,7 +13,8 @@ from proxy.feeds.ownership import matches
 from proxy.policy.closure import NeededNames
 from proxy.policy.judge import Judge
 from proxy.policy.settings import Policy
-from proxy.pypi.project_list import parse, render_html, render_json
+from proxy.pypi.page import BadPage
+from proxy.pypi.project_list import Listed, parse, render_html, render_json
 
 _CHUNK_BYTES = 1024**2
 
@@ -24,29 +25,40 @@ def build(
     """Read root lists and write the feed's own in both forms.
 
     Each source has `path`, `content_type`, `is_flat`, `is_framed` and the globs `only`, `except`, `withheld`; `judging`
-    is what `judging` makes of the feed's policy. Returns the digests and the number of names. Raises what the
-    parser raises for a body that is no root list.
+    is what `judging` makes of the feed's policy. Returns the digests, the number of names, and in `bad` why a source is
+    no root list. Raises what the parser raises where none is one.
     """
     is_hidden = _hiding(judging) if judging is not None else lambda name: False
     names: dict[str, str] = {}
+    bad: dict[str, str] = {}
     for source in sources:
         only, banned = _globs(source, "only"), _globs(source, "except") + _globs(source, "withheld")
-        with Path(str(source["path"])).open("rb") as body:
-            chunks = iter(lambda: body.read(_CHUNK_BYTES), b"")
-            for name, spelling in parse(
-                chunks,
-                str(source["content_type"]),
-                is_flat=bool(source.get("is_flat")),
-                is_framed=bool(source["is_framed"]),
-            ):
-                if (not only or matches(name, only)) and not matches(name, banned):
-                    names.setdefault(name, spelling)
+        try:
+            found = _names_of(source)
+        except BadPage as error:
+            bad[str(source["path"])] = str(error)
+            if len(bad) == len(sources):
+                raise
+            continue
+        for name, spelling in found:
+            if (not only or matches(name, only)) and not matches(name, banned):
+                names.setdefault(name, spelling)
     listed = sorted((name, spelling) for name, spelling in names.items() if not is_hidden(name))
     return {
+        "bad": bad,
         "count": len(listed),
         "html": _write(Path(html), render_html(listed)),
         "json": _write(Path(json), render_json(listed)),
     }
+
+
+def _names_of(source: dict[str, object]) -> list[Listed]:
+    with Path(str(source["path"])).open("rb") as body:
+        chunks = iter(lambda: body.read(_CHUNK_BYTES), b"")
+        return parse(
+            chunks, str(source["content_type"]), is_flat=bool(source.get("is_flat")),
+            is_framed=bool(source["is_framed"]),
+        )  # fmt: skip
 
 
 def judging(policy: Policy, tick_ms: int, needed: NeededNames | None) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """The list of a feed's names, for the few clients that want it (`poetry search`, mirrors, people).
 
 No project page ever needs it. The origin is asked for its root list only once a client has asked for ours, in the
-background, and at most every few hours; until it is there the answer is 503 with Retry-After.
+background, and at most every few hours; until it is there the answer is 503 with Retry-After. Where one of several
+upstreams is in trouble the whole list of before stays, or else the others' names are shown.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -22,6 +23,7 @@ from proxy.config.settings import Feed, Upstream
 from proxy.feeds.pypi.index import is_flat
 from proxy.feeds.pypi.names_job import judging
 from proxy.feeds.pypi.needs import Needs
+from proxy.feeds.refusals import may_mean_absent
 from proxy.feeds.shared import finish, outcome
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256, StoredSha256
@@ -30,7 +32,8 @@ from proxy.model.redact import origin_of
 from proxy.policy.settings import Policy
 from proxy.policy.tick import tick_of
 from proxy.pypi.negotiate import UPSTREAM_ACCEPT
-from proxy.upstream.errors import UpstreamError, problem_for
+from proxy.upstream.answer import Answer
+from proxy.upstream.errors import AuthRefused, UpstreamError, problem_for
 from proxy.upstream.way import Way
 
 _LOG = logging.getLogger("feedgate.names")
@@ -49,6 +52,8 @@ class _Noted(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
     html: StoredSha256
     json: StoredSha256
+    #: Whether it has the names of every upstream that has a list.
+    is_complete: bool = True
 
 
 _DECODER = msgspec.msgpack.Decoder(_Noted)
@@ -135,7 +140,8 @@ class ProjectList:
         return self._making is not None
 
     def _is_old(self, noted: _Noted) -> bool:
-        return not 0 <= self._clock.now().timestamp() - noted.at_ms / 1000 < _REFRESH_S
+        fresh_s = _REFRESH_S if noted.is_complete else _RETRY_CURABLE_S
+        return not 0 <= self._clock.now().timestamp() - noted.at_ms / 1000 < fresh_s
 
     def _make_soon(self) -> None:
         if self._making is None and self._clock.monotonic() >= self._retry_at:
@@ -170,38 +176,60 @@ class ProjectList:
 
     async def _make(self) -> None:
         async with temporary_folder("feedgate-names-") as place:
-            sources = [
-                await self._source(upstream, place / f"{number}")
-                for number, upstream in enumerate(self._feed.upstreams)
-            ]
+            sources, failures = await self._sources(place)
             html, json = place / "html", place / "json"
             note, judged, needs = self._note(), None, self._needs()
             if self._policy is not None:
                 judged = judging(self._policy, self._tick_ms(), needs.known if needs is not None else None)
-            await run_in_child(
+            made: dict[str, Any] = await run_in_child(
                 "proxy.feeds.pypi.names_job:build",
                 {"sources": sources, "html": str(html), "json": str(json), "judging": judged},
             )
+            failures += [ChildFailed(why) for why in made["bad"].values()]
+            if failures and await self._has_all():
+                raise failures[0]
+            for failure in failures:
+                _LOG.warning("a list of names is left out: feed %s, error %s", self._feed.name, failure)
             noted = _Noted(
-                int(self._clock.now().timestamp() * 1000), await self._keep(html), await self._keep(json)
-            )
+                int(self._clock.now().timestamp() * 1000), await self._keep(html), await self._keep(json),
+                not failures,
+            )  # fmt: skip
         await self._notes.set(note, msgspec.msgpack.encode(noted))
+
+    async def _sources(self, place: Path) -> tuple[list[dict[str, object]], list[Exception]]:
+        """Return the lists that came, and the trouble of the others: one upstream's costs no other one's names.
+
+        An upstream that has no list adds nothing. Raises what is wrong where no list came.
+        """
+        sources: list[dict[str, object]] = []
+        failures: list[Exception] = []
+        absences: list[Exception] = []
+        for number, upstream in enumerate(self._feed.upstreams):
+            try:
+                sources.append(await self._source(upstream, place / f"{number}"))
+            except (UpstreamError, Problem, ChildFailed) as error:
+                is_absent = isinstance(error, Problem) and error.word == "unknown"
+                (absences if is_absent else failures).append(error)
+        if not sources:
+            raise (*failures, *absences)[0]
+        return sources, failures
+
+    async def _has_all(self) -> bool:
+        """Tell whether a whole list is held that is not too old to be shown on."""
+        noted = await self._recall()
+        if noted is None or not noted.is_complete:
+            return False
+        most_s = min((upstream.stale_if_error_s for upstream in self._feed.upstreams), default=0.0)
+        return self._clock.now().timestamp() - noted.at_ms / 1000 < _REFRESH_S + most_s
 
     async def _source(self, upstream: Upstream, path: Path) -> dict[str, object]:
         if upstream.feed is not None:
             body, content_type = await self._inner_list(upstream.feed)
             is_framed = True
         else:
-            url = upstream.urls[0].reveal()
-            answer = await self._remotes[upstream.id].document(
-                url,
-                accept=UPSTREAM_ACCEPT,
-                max_bytes=min(_MOST_BYTES, upstream.max_index_size_bytes),
-                background=True,
-            )
+            answer = await self._answer(upstream)
             if answer.status != 200:
-                origin = origin_of(answer.url)
-                raise Problem("unknown", f"{origin} has no list of names: it answered {answer.status}")
+                raise _no_list(answer.url, answer.status)
             body, content_type = answer.body, answer.headers.get("content-type", "")
             is_framed = answer.is_framed
         await asyncio.to_thread(path.write_bytes, body)
@@ -211,6 +239,21 @@ class ProjectList:
             "except": list(upstream.except_), "withheld": withheld, "is_flat": is_flat(upstream),
             "is_framed": is_framed,
         }  # fmt: skip
+
+    async def _answer(self, upstream: Upstream) -> Answer:
+        url = upstream.urls[0].reveal()
+        try:
+            return await self._remotes[upstream.id].document(
+                url,
+                accept=UPSTREAM_ACCEPT,
+                max_bytes=min(_MOST_BYTES, upstream.max_index_size_bytes),
+                background=True,
+                has_substitute=True,
+            )
+        except AuthRefused as error:
+            if may_mean_absent(upstream, error):
+                raise _no_list(url, error.status) from error
+            raise
 
     async def _inner_list(self, feed: str) -> tuple[bytes, str]:
         blob = await self._store.get(await self._inner(feed).waited("json"))
@@ -261,3 +304,7 @@ class ProjectList:
 
     def _tick_ms(self) -> int:
         return tick_of("pypi", self._clock.now())
+
+
+def _no_list(url: str, status: int | None) -> Problem:
+    return Problem("unknown", f"{origin_of(url)} has no list of names: it answered {status}")
