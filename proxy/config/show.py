@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxy.config.policies import POLICY, PYPI
 from proxy.config.schema import (
@@ -80,7 +80,10 @@ def _upstream(place: str, kind: str, upstream: Upstream, sources: Mapping[str, s
     yield entry("route", upstream.route, _route(upstream.route))
     yield entry("auth", upstream.auth, f"{upstream.auth.kind}: ***" if upstream.auth else None)
     yield from _table(f"{place}.client_cert", CLIENT_CERT, upstream, sources)
-    yield from _table(place, of_kind(UPSTREAM, kind), upstream, sources)
+    for line in _table(place, of_kind(UPSTREAM, kind), upstream, sources):
+        is_told = line.key != f"{place}.json_api" or not upstream.json_api or line.key in sources
+        hidden = [] if is_told else [url for url in upstream.urls if url.hides_path]
+        yield replace(line, shown=str(hidden[0])) if hidden else line
     yield from _limits(place, upstream, sources)
 
 

@@ -52,7 +52,8 @@ def _index(given: Given, environ: Mapping[str, str]) -> Place:
     text = read_secret_text(given, environ, "https")
     check_url(text, _HTTP)
     url, auth = take_userinfo(SecretUrl(text))
-    return Place(as_base(url), auth)
+    # Who keeps the URL where secrets are kept may have a token in its path, which no form of this program tells apart.
+    return Place(SecretUrl(as_base(url).reveal(), hides_path=not isinstance(given.value, str)), auth)
 
 
 def _channel(given: Given, environ: Mapping[str, str]) -> Place:

@@ -54,6 +54,11 @@ def _of_upstream(upstream: Upstream, place: str) -> Iterator[str]:
             yield f"{place}: its credentials travel unencrypted (http)"
         if not upstream.allow_private:
             yield f"{place}: it is asked without TLS (http): anybody on the way can change what it lists"
+    if any(url.secrets for url in upstream.urls):
+        yield (
+            f"{place}: the path of its URL comes from a variable or a file, so it counts as a secret: it stands in no "
+            "link, and files that the origin has below it are linked by their digest"
+        )
     hosts = [urlsplit(url.reveal()).hostname or "" for url in upstream.urls if not is_folder(url)]
     for host in hosts:
         if is_private(host) and not upstream.allow_private:

@@ -1,12 +1,14 @@
 """The one redacting type for URLs (design, law 9): redacted when made, so that no later print can leak.
 
 `SecretUrl` shows itself as scheme, host, port and path; userinfo, query, fragment and a conda `/t/TOKEN` segment
-never appear in `str`, `repr`, a format or a log. Only `reveal()` gives the URL to send.
+never appear in `str`, `repr`, a format or a log, nor does the path of an index that came from a variable or a file.
+Only `reveal()` gives the URL to send.
 """
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
+_PUBLIC_WORDS = frozenset({"simple", "pypi", "packages"})
 _TOKEN = re.compile(r"/t/[^/]+")
 
 
@@ -31,22 +33,31 @@ def origin_of(url: str) -> str:
 
 
 class SecretUrl:
-    """A URL whose every printed form is redacted."""
+    """A URL whose every printed form is redacted. `hides_path`: its path may hold a secret, so that is never shown."""
 
-    __slots__ = ("_url",)
+    __slots__ = ("_url", "hides_path")
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, hides_path: bool = False) -> None:
         self._url = url
+        self.hides_path = hides_path
 
     def reveal(self) -> str:
         """Return the whole URL, credentials included, for the one place that sends it."""
         return self._url
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The segments of a hidden path, decoded; the words that every index has are none."""
+        if not self.hides_path:
+            return frozenset()
+        segments = map(unquote, urlsplit(self._url).path.split("/"))
+        return frozenset(segment for segment in segments if segment and segment not in _PUBLIC_WORDS)
+
     def __str__(self) -> str:
-        return redact(self._url)
+        return f"{origin_of(self._url)}/***" if self.secrets else redact(self._url)
 
     def __repr__(self) -> str:
-        return f"SecretUrl({redact(self._url)!r})"
+        return f"SecretUrl({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SecretUrl) and other._url == self._url

@@ -34,12 +34,16 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page came from: the project asked for, the final URL, and the upstream's configured URLs."""
+    """Where a page came from: the project asked for, the final URL, and the upstream's configured URLs.
+
+    `secrets` are segments of its URL's path that no link may hold.
+    """
 
     name: str
     url: str
     index_url: str
     files_base: str | None = None
+    secrets: frozenset[str] = frozenset()
 
 
 class Admitted(NamedTuple):
@@ -107,7 +111,12 @@ class Intake:
             return None
         self._seen.add(filename)
         path = feed_path(
-            url, sha256, index_url=self._place.index_url, files_base=self._place.files_base, filename=filename
+            url,
+            sha256,
+            index_url=self._place.index_url,
+            files_base=self._place.files_base,
+            filename=filename,
+            secrets=self._place.secrets,
         )
         return Admitted(url, path, kind, version_of(filename, name))
 

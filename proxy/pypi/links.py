@@ -8,6 +8,7 @@ are cut off, so none is ever stored; query and fragment never reach a path.
 
 import hashlib
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
@@ -21,6 +22,8 @@ _USUAL_FRAGMENT = re.compile(r"sha256=([0-9a-f]{64})\Z")
 _CONTENT_ADDRESSED = re.compile(r"/packages/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/]+)\Z")
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 _MAX_PATH = 1024
+#: A word of so many characters may stand in a name by chance.
+SHORT = 5
 _MAX_LINK = 4096
 #: The algorithms that have one size; a digest of another length is none. blake2 has any size.
 _DIGEST_CHARS = {
@@ -133,20 +136,30 @@ def checked_hashes(hashes: dict[str, object] | dict[str, str]) -> dict[str, str]
 
 
 def feed_path(
-    url: str, sha256: str | None, *, index_url: str, files_base: str | None, filename: str | None = None
-) -> str:
+    url: str, sha256: str | None, *, index_url: str, files_base: str | None, filename: str | None = None,
+    secrets: Collection[str] = (),
+) -> str:  # fmt: skip
     """Return the path below the feed's prefix, percent-decoded, that stands for the file at the URL.
 
     `filename` is what the path must end with; None takes the URL's own. `files_base` is a directory's URL.
+    A path that holds one of the `secrets` is not published.
     """
     name = filename or filename_of(url) or "file"
     scheme, authority, raw_path = _split(url)
     path = _canonical_path(raw_path)
     if path is not None and path.endswith(f"/{name}"):
         kept = _kept_path(_origin(scheme, authority), path, index_url, files_base)
-        if kept is not None and len(kept) <= _MAX_PATH:
+        if kept is not None and len(kept) <= _MAX_PATH and not has_secret(kept, secrets):
             return f"packages/{kept}"
     return f"files/{sha256 or hashlib.sha256(url.encode()).hexdigest()}/{name}"
+
+
+def has_secret(path: str, secrets: Collection[str]) -> bool:
+    """Tell whether a decoded path holds a secret: as a segment, or, if it is no short word, anywhere."""
+    if not secrets:
+        return False
+    segments = path.split("/")
+    return any(secret in segments or (len(secret) > SHORT and secret in path) for secret in secrets)
 
 
 def _kept_path(origin: str, path: str, index_url: str, files_base: str | None) -> str | None:

@@ -26,15 +26,17 @@ def parse(
     index_url: str,
     files_base: str | None = None,
     is_framed: bool = True,
+    secrets: frozenset[str] = frozenset(),
 ) -> Parsed:
     """Return the project that the body describes; raise BadPage with a reason for whatever is no page of it.
 
     `url` is the final URL of the answer; `index_url` and `files_base` are the upstream's, for the files'
-    paths. `is_framed` is false where nothing but the end of the connection marked the end of the body.
+    paths. `is_framed` is false where nothing but the end of the connection marked the end of the body;
+    `secrets` are what no file's path may hold.
     """
     kind, _, parameters = (content_type or "").partition(";")
     kind = kind.strip().lower()
-    place = Place(normalize(name), url, index_url, files_base)
+    place = Place(normalize(name), url, index_url, files_base, secrets)
     if kind in _JSON:
         return json_page.parse(body, place)
     if kind in _HTML:

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.config.faults import ConfigError, quote
 from proxy.config.load import places_of
+from proxy.config.show import as_lines
 from tests.config.loading import PYPI, faults, loads, request, upstream
 
 URL = 'url = "https://index.example/simple/"'
@@ -272,6 +273,21 @@ def test_what_does_not_exist_yet_is_refused_and_not_ignored(
 )
 def test_what_works_but_is_probably_not_meant_is_noted(tmp_path: Path, text: str, words: str) -> None:
     assert any(words in note for note in loads(tmp_path, text).notes)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_secret"), [("hunter2/simple/", True), ("simple/", False), ("pypi/simple/", False)]
+)
+def test_the_path_of_an_index_from_a_variable_is_a_secret(tmp_path: Path, path: str, is_secret: bool) -> None:
+    loaded = loads(
+        tmp_path,
+        PYPI + 'upstreams = [{ url = { env = "INDEX" } }]',
+        environ={"INDEX": f"https://h.example/{path}"},
+    )
+    assert any("counts as a secret" in note for note in loaded.notes) is is_secret
+    shown = "\n".join(as_lines(loaded.settings))
+    assert "https://h.example/***" in shown if is_secret else f"https://h.example/{path}" in shown
+    assert "hunter2" not in shown + repr(loaded.settings.feeds["pypi"].upstreams[0].urls)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import hashlib
 
 import pytest
 
+from proxy.model.redact import SecretUrl
 from proxy.pypi.links import BadLink, Links, checked_hashes, feed_path, filename_of, fragment_hashes
 from tests.pypi.build import INDEX, SHA, blake_path
 
@@ -102,6 +103,23 @@ def test_other_files_are_named_by_digest_or_by_their_url() -> None:
     url = f"https://other.example/x/{WHEEL}?token=1"
     assert path(url) == f"files/{SHA}/{WHEEL}"
     assert path(url, None) == f"files/{hashlib.sha256(url.encode()).hexdigest()}/{WHEEL}"
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        (f"https://index.example/t0ken-abc/files/{WHEEL}", f"files/{SHA}/{WHEEL}"),
+        (f"https://index.example/files/t0ken-abc/{WHEEL}", f"files/{SHA}/{WHEEL}"),
+        (f"https://index.example/files/x-t0ken-abc-y/{WHEEL}", f"files/{SHA}/{WHEEL}"),
+        (f"https://index.example/files/%740ken-abc/{WHEEL}", f"files/{SHA}/{WHEEL}"),
+        (f"https://index.example/a/files/{WHEEL}", f"files/{SHA}/{WHEEL}"),
+        (f"https://index.example/files/{WHEEL}", f"packages/files/{WHEEL}"),
+        (f"https://files.example/packages/{blake_path(WHEEL)}", f"packages/{blake_path(WHEEL)}"),
+    ],
+)
+def test_a_path_with_a_secret_is_not_published(url: str, path: str) -> None:
+    secrets = SecretUrl("https://index.example/t0ken-abc/a/simple/", hides_path=True).secrets
+    assert feed_path(url, SHA, index_url=INDEX, files_base=None, secrets=secrets) == path
 
 
 def test_plus_and_exclamation_mark_are_kept_and_percent_is_decoded_once() -> None:

@@ -16,6 +16,7 @@ from proxy.feeds.shards import Ask, BadIndex, Ingested, Received
 from proxy.model.sights import Sights
 from proxy.pypi.distribution import Distribution
 from proxy.pypi.enrich import carry_over, enrich
+from proxy.pypi.links import has_secret
 from proxy.pypi.names import FileKind
 from proxy.pypi.negotiate import UPSTREAM_ACCEPT
 from proxy.pypi.page import BadPage, parse
@@ -39,14 +40,18 @@ class PypiIndex:
 
     job = "proxy.feeds.pypi.page_job"
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, secrets: Collection[str] = ()) -> None:
         self._url = upstream.urls[0].reveal()
+        self._secrets = frozenset(secrets).union(*(url.secrets for url in upstream.urls))
         self._is_flat = is_flat(upstream)
         self._json_api = upstream.json_api
         self._files_base = upstream.files_base
 
     def settings(self) -> dict[str, str | None]:
-        return {"url": self._url, "json_api": self._json_api, "files_base": self._files_base}
+        return {
+            "url": self._url, "json_api": self._json_api, "files_base": self._files_base,
+            "secrets": "\n".join(sorted(self._secrets)),
+        }  # fmt: skip
 
     def page(self, name: str) -> Ask:
         """A flat page of links is one document for every name; an index has a page for each."""
@@ -76,6 +81,7 @@ class PypiIndex:
                 index_url=self._url,
                 files_base=self._files_base,
                 is_framed=page.is_framed,
+                secrets=self._secrets,
             )
         except BadPage as bad:
             raise BadIndex(str(bad)) from bad
@@ -97,7 +103,11 @@ class PypiIndex:
         return stored.pack(stored.shard_of(ingested.payload, sights, old, is_complete=ingested.is_complete))
 
     def is_readable(self, packed: bytes) -> bool:
-        return stored.unpack(packed) is not None
+        shard = stored.unpack(packed)
+        if shard is None or not self._secrets:
+            return shard is not None
+        # A former program published such paths: the page is asked for anew, and its files get others.
+        return not any(has_secret(file.path, self._secrets) for file in shard.project.files)
 
 
 def _refuse_dense(body: bytes) -> None:

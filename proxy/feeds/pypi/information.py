@@ -4,7 +4,7 @@ Asked for when a client asks for the feed's own JSON API, and reduced to what is
 come from the view.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from proxy.config.settings import Feed
 from proxy.feeds.origin_documents import OriginDocuments
 from proxy.model.problem import Problem
+from proxy.pypi.links import SHORT
 from proxy.upstream.way import Way
 
 _MOST_BYTES = 16 * 1024**2
@@ -35,11 +36,22 @@ def reduce(document: bytes) -> bytes:
     return reduced
 
 
+def _without(document: bytes, secrets: Iterable[str]) -> bytes:
+    """Return the document without the secrets of its address, which links in it may repeat."""
+    for secret in secrets:
+        document = document.replace(secret.encode(), b"***")
+    return document
+
+
 class Information:
     """The reduced JSON API documents of one feed."""
 
     def __init__(self, feed: Feed, remotes: Mapping[str, Way], documents: OriginDocuments) -> None:
         self._bases = {upstream.id: upstream.json_api for upstream in feed.upstreams}
+        self._secrets = {
+            upstream.id: [secret for url in upstream.urls for secret in url.secrets if len(secret) > SHORT]
+            for upstream in feed.upstreams
+        }
         self._remotes = remotes
         self._documents = documents
 
@@ -48,9 +60,10 @@ class Information:
         asked = self._asked(upstream, name, version)
         if asked is None:
             return None
-        return await self._documents.get(
+        document = await self._documents.get(
             *asked, accept="application/json", reduce=reduce, max_bytes=_MOST_BYTES
         )
+        return document and _without(document, self._secrets.get(upstream, ()))
 
     async def certain(self, upstream: str, name: str, version: str | None) -> bytes | None:
         """Return the same; None only where the origin has none. Raises Problem where it does not answer."""

@@ -54,7 +54,8 @@ def pack(order: dict[str, Any]) -> dict[str, Any]:
 def _index(order: dict[str, Any]) -> PypiIndex:
     told = order["index"]
     url, json_api, files_base = told["url"], told["json_api"], told["files_base"]
-    return PypiIndex(Upstream("large", (SecretUrl(url),), json_api=json_api, files_base=files_base))
+    upstream = Upstream("large", (SecretUrl(url),), json_api=json_api, files_base=files_base)
+    return PypiIndex(upstream, (told["secrets"] or "").splitlines())
 
 
 def _held(folder: Path, file: str) -> bytes | None:
