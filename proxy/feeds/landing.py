@@ -1,6 +1,7 @@
 """Between the flights and the outbound door: where an artifact's bytes come from, and what they must be."""
 
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 
@@ -14,10 +15,35 @@ from proxy.upstream.stream import OriginStream
 from proxy.upstream.way import Way
 
 _REST_S = 300.0
+_MOST_BROKEN = 512
 #: Called with the upstream that sent all of an artifact, and the digest.
 Arrived = Callable[[ArtifactRef, str, Sha256], Awaitable[None]]
 #: Asks an artifact's origin by the link that its index has (`LocalKeeper.asked`).
 Asked = Callable[[ArtifactRef, Callable[[Way, str], Awaitable[OriginStream]]], Awaitable[OriginStream]]
+
+
+class BrokenPromises:
+    """What the index said of files of which other bytes came: once it says something else, nobody is to blame."""
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[str, object] = OrderedDict()
+
+    def note(self, ref: ArtifactRef) -> None:
+        self._of[ref.url] = _promise(ref)
+        self._of.move_to_end(ref.url)
+        if len(self._of) > _MOST_BROKEN:
+            self._of.popitem(last=False)
+
+    def take_back(self, ref: ArtifactRef) -> bool:
+        """Return whether the index has promised something else since, and forget what it was."""
+        if ref.url not in self._of or self._of[ref.url] == _promise(ref):
+            return False
+        del self._of[ref.url]
+        return True
+
+
+def _promise(ref: ArtifactRef) -> object:
+    return ref.sha256, ref.size, ref.other_hashes
 
 
 class RemoteSource:
@@ -28,13 +54,14 @@ class RemoteSource:
 
     def __init__(
         self, ref: ArtifactRef, remote_of: Callable[[ArtifactRef], Awaitable[Way]], asked: Asked, arrived: Arrived,
-        *, background: bool = False,
+        broken: BrokenPromises, *, background: bool = False,
     ) -> None:  # fmt: skip
         self._ref = ref
         self._is_background = background
         self._remote_of = remote_of
         self._ask = asked
         self._arrived = arrived
+        self._broken = broken
         self._asked = ref.url
         #: The upstreams that sent a part of it: settings, and who owns a name, may change during a fetch.
         self._senders: set[str] = set()
@@ -54,6 +81,8 @@ class RemoteSource:
         async def ask(remote: Way, link: str) -> OriginStream:
             nonlocal sender
             sender = remote.settings.id
+            if self._broken.take_back(self._ref) and len(remote.settings.urls) < 2:
+                remote.rest(link, 0.0)
             return await remote.open(
                 link, start=start, if_range=if_range, background=self._is_background, is_listed=True
             )
@@ -78,6 +107,7 @@ class RemoteSource:
         """Leave the source alone that broke its index's promise; what was approved once is no promise of it."""
         if self._ref.upstream == APPROVED:
             return
+        self._broken.note(self._ref)
         (await self._remote_of(self._ref)).rest(self._asked, _REST_S, detail)
 
 

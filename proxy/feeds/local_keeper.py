@@ -20,7 +20,14 @@ from proxy.config.settings import Upstream
 from proxy.feeds.arrivals import Arrivals
 from proxy.feeds.curated import Pins
 from proxy.feeds.keeper import Absent, ArtifactRef, How, Landing, Offer
-from proxy.feeds.landing import FlightLanding, PinnedLanding, RemoteSource, expected_of, pinned_problem
+from proxy.feeds.landing import (
+    BrokenPromises,
+    FlightLanding,
+    PinnedLanding,
+    RemoteSource,
+    expected_of,
+    pinned_problem,
+)
 from proxy.feeds.name_catalog import Held
 from proxy.feeds.newer_links import LinkOf, NewerLinks, T
 from proxy.feeds.owners import Owned
@@ -91,6 +98,7 @@ class LocalKeeper:
         #: Flight of an approved file -> monotonic time until which an origin that had other bytes is not asked again,
         #: and what was wrong.
         self._wrong: dict[str, tuple[float, Problem]] = {}
+        self._broken = BrokenPromises()
 
     def is_keeping(self) -> bool:
         return self._store.health.degraded is None
@@ -354,7 +362,9 @@ class LocalKeeper:
     def _launch(self, ref: ArtifactRef, key: str, *, keep: bool = False, background: bool = False) -> Flight:
         is_new = not self._is_flying(key)
         flights = self._flights_for(ref, key)
-        source = RemoteSource(ref, self.remote_of, self.asked, self._arrived, background=background)
+        source = RemoteSource(
+            ref, self.remote_of, self.asked, self._arrived, self._broken, background=background
+        )
         look = partial(self._look, ref, self._vault if flights is self._vault_flights else self._store)
         flight = flights.join(key, [source], expected_of(ref), keep=keep, look=look)
         if is_new:

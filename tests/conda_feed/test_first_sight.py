@@ -1,6 +1,7 @@
 """First sight: what is new is stamped, what changed under its name is held (issue 3; contract, section 4)."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -204,6 +205,23 @@ async def test_a_change_before_anybody_fetched_it_is_a_new_file(stand: Stand, sh
     stand.channel.add(old)
     await stand.refresh()
     assert (await stand.indexed())["packages.conda"][FILE]["sha256"] == new.sha256
+
+
+@pytest.mark.parametrize("wrong", [{"sha256": "0" * 64, "md5": "0" * 32}, {"size": 7}])
+async def test_a_corrected_record_is_believed_at_once(stand: Stand, wrong: dict[str, Any]) -> None:
+    """The source that did not keep the wrong promise need not rest from the right one (C5)."""
+    old = bare("a")
+    stand.channel.add(old)
+    stand.channel.patch("linux-64", FILE, **wrong)
+    await stand.start(ttl_s=5.0)
+    for _ in range(3):
+        assert (await stand.get(f"linux-64/{FILE}")).status == 502
+    stand.channel.add(old)
+    stand.clock.advance(10.0)
+    await stand.files()
+    await stand.settled()
+    assert (await stand.indexed())["packages.conda"][FILE]["sha256"] == old.sha256
+    assert (await stand.get(f"linux-64/{FILE}")).body == old.data
 
 
 async def test_a_corrected_size_is_shown_at_once_and_is_no_new_sight(stand: Stand) -> None:
