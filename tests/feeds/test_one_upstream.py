@@ -5,7 +5,7 @@ Each row is a feed of its own, of an upstream in trouble and of one that is well
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -227,13 +227,17 @@ async def test_metadata_in_trouble_is_made_from_the_wheel(table: Table, gateway:
         assert (got.status, got.body) == (200, row.index.file(row.file).built.metadata), row.kind
 
 
-async def test_a_json_api_that_asks_for_rest_costs_no_page(table: Table, tmp_path: Path) -> None:
+async def test_a_json_api_that_asks_for_rest_costs_no_page_and_no_file(table: Table, tmp_path: Path) -> None:
+    """It shares a host, and what is known of that, with the files."""
     index = FakeIndex(table.first, HTML_ONLY)
     index.add(wheel("one", "1.0"), wheel("two", "1.0"))
     for name in ("one", "two"):
-        table.first.always(index.api_path(name), FAULTS["503 for a while"])
+        # After the page: its success makes good what failed before.
+        table.first.always(index.api_path(name), replace(FAULTS["503 for a while"], delay_s=0.1))
     async with Gateway(tmp_path, feed(upstream(index.url))) as gateway:
         for name in ("one", "two"):
             got = await gateway.get(f"/pypi/pypi/simple/{name}/", Accept=JSON)
-            assert files(got) == [f"{name}-1.0-py3-none-any.whl"]
+            (told,) = got.json()["files"]
+            path = f"/pypi/pypi/{told['url'].removeprefix('../../')}"
             assert (await gateway.get(f"/pypi/pypi/pypi/{name}/json")).status == 200
+            assert (await gateway.get(path)).status == 200
