@@ -168,10 +168,19 @@ class Api:
         while True:
             wanted = _PAGE if limit is None else min(_PAGE, limit - len(items))
             page = self(path, asked | {"limit": str(wanted)})
-            items += page["items"]
-            if page["next"] is None or (limit is not None and len(items) >= limit):
-                return {"items": items, "next": page["next"]}
-            asked["cursor"] = page["next"]
+            found, following = page["items"], page["next"]
+            if not isinstance(found, list):
+                raise AskFailed(
+                    "the server that was asked gave no list of things; check the address (--server)"
+                )
+            items += found
+            if following is None or (limit is not None and len(items) >= limit):
+                return {"items": items, "next": following}
+            if not isinstance(following, str) or following == asked.get("cursor") or not found:
+                raise AskFailed(
+                    "the server that was asked goes round in circles; check the address (--server)"
+                )
+            asked["cursor"] = following
 
     def pause(self, seconds: float) -> None:
         """Wait; where the API is this process's own, its work goes on meanwhile."""

@@ -43,7 +43,7 @@ def add_create(commands: typer.Typer, noun: str) -> None:
         document = read_document(sets, None, file, as_json=as_json)
         with calling(context, Whom(server, ca, key), config, as_json) as api:
             reply = api.send("POST", f"/{noun}", {**document, "name": name})
-            tell(reply.document, f"{what} {name} created", as_json)
+            tell(reply.document, f"{what} {reply.document['name']} created", as_json)
 
     commands.command("create", help=f"Make a {what}.")(create)
 
@@ -61,7 +61,7 @@ def add_commands(commands: typer.Typer, noun: str, *, with_show: bool) -> None:
         with calling(context, Whom(server, ca, key), config, as_json) as api:
             path = f"/{noun}/{segment(name)}"
             reply = api.send("PATCH", path, document, If_Match=_seen(api, path))
-            tell(reply.document, f"{what} {name} changed", as_json)
+            tell(reply.document, f"{what} {reply.document['name']} changed", as_json)
 
     def delete(
         context: typer.Context, name: Name,

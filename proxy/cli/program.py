@@ -3,7 +3,10 @@
 Exit status: 0 done, 1 refused or failed, 2 usage or configuration.
 """
 
+import os
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -28,10 +31,16 @@ from proxy.cli import (
     serve,
     snippet,
 )
+from proxy.cli.group import Group
 from proxy.cli.options import Before, ConfigFile, DataDir
+from proxy.cli.output import fail
+
+#: Set, a mistake is shown whole.
+_TRACEBACK = "FEEDGATE_TRACEBACK"
 
 program = typer.Typer(
     name="feedgate",
+    cls=Group,
     help="A package gateway: verified, cached feeds for conda and PyPI clients.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -87,4 +96,17 @@ def run(argv: Sequence[str]) -> int:
         program(list(argv), prog_name="feedgate")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Exception as err:
+        if os.environ.get(_TRACEBACK):
+            raise
+        return fail(_mistake(err), as_json="--json" in argv)
     return 0
+
+
+def _mistake(err: Exception) -> str:
+    """Return one line about what should not have happened, and how to see more of it."""
+    at = traceback.extract_tb(err.__traceback__)[-1]
+    return (
+        f"a mistake in feedgate, or an answer that it does not understand: {type(err).__name__} at"
+        f" {Path(at.filename).name}:{at.lineno}; please report it with what {_TRACEBACK}=1 shows"
+    )

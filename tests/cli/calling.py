@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from proxy.cli.program import program
+from proxy.cli.program import program, run
 from proxy.state.file import StateFile
 from tests.config.loading import PYPI, QUIET
 from tests.faults.secrets import found_in
@@ -21,6 +23,14 @@ from tests.support.sweep import planted
 ROOT = Path(__file__).parents[2]
 #: A feed that asks nobody.
 QUIET_FEED = PYPI + 'upstreams = ["https://index.example/simple/"]\n'
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    error: str
 
 
 class Place:
@@ -45,6 +55,13 @@ class Place:
         assert found_in(result.output.encode()) == []
         assert result.exception is None or isinstance(result.exception, SystemExit)
         return result
+
+    def run(self, *words: str) -> Ended:
+        """Run the words in this process, as the shell would: what is not told by a command ends here too."""
+        out, error = StringIO(), StringIO()
+        with redirect_stdout(out), redirect_stderr(error):
+            status = run(words)
+        return Ended(status, out.getvalue(), error.getvalue())
 
     def json(self, *words: str, status: int = 0) -> dict[str, object]:
         result = self.call(*words, "--json")
@@ -74,6 +91,7 @@ class Place:
             check=False,
         )
         assert "Traceback" not in done.stderr
+        assert "a mistake in feedgate" not in done.stderr
         assert found_in((done.stdout + done.stderr).encode()) == []
         return done
 
