@@ -73,7 +73,7 @@ def create(
             if only:
                 api.send("DELETE", f"/policies/{segment(name)}", If_Match="*")
             raise
-        tell(reply.document, f"feed {name} created", as_json)
+        tell(reply.document, f"feed {reply.document['name']} created", as_json)
 
 
 def _upstream(url: str, proxy: str | None) -> dict[str, Any]:

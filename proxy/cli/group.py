@@ -32,7 +32,8 @@ class Group(TyperGroup):
 
 def told(err: OSError) -> str:
     """Return what the system refused, where, and what to do."""
-    where = f"{err.filename}: " if err.filename else ""
+    # What is written to a stream has no name.
+    where = f"{err.filename}: " if err.filename else "the output, or a file: "
     match err.errno:
         case errno.ENOSPC | errno.EDQUOT:
             what = "make room on the disk, then try again"

@@ -31,7 +31,7 @@ from proxy.cli import (
     serve,
     snippet,
 )
-from proxy.cli.group import Group
+from proxy.cli.group import Group, told
 from proxy.cli.options import Before, ConfigFile, DataDir
 from proxy.cli.output import fail
 
@@ -96,6 +96,8 @@ def run(argv: Sequence[str]) -> int:
         program(list(argv), prog_name="feedgate")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except OSError as err:
+        return fail(told(err), as_json="--json" in argv)
     except Exception as err:
         if os.environ.get(_TRACEBACK):
             raise

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from proxy.model.actor import Right
-from proxy.model.redact import Secret, SecretUrl
+from proxy.model.redact import Secret, SecretUrl, origin_of
 from proxy.model.stamp import Stamp
 from proxy.policy.settings import Policy
 
@@ -148,6 +148,13 @@ class Upstream:
     retries: int = 2
     contact: str | None = None
     max_index_size_bytes: int = GIB
+
+    @property
+    def title(self) -> str:
+        """What people know it by, in logs and notes: where it is, at most its origin, or which feed. Never the id."""
+        if self.feed is not None:
+            return f"feed {self.feed}"
+        return origin_of(self.urls[0].reveal()) if self.urls else "what is approved"
 
     @property
     def has_credentials(self) -> bool:

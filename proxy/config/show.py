@@ -25,6 +25,8 @@ from proxy.config.schema import (
 )
 from proxy.config.settings import Feed, Route, Settings, Upstream
 
+_INHERITED = "[upstream_defaults]"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -92,7 +94,7 @@ def _limits(place: str, upstream: Upstream, sources: Mapping[str, str]) -> Itera
     for line in _table(place, UPSTREAM_DEFAULTS, upstream, sources):
         default = "upstream_defaults" + line.key.removeprefix(place)
         inherited = line.key not in sources and default in sources
-        source = f"[upstream_defaults] {sources[default]}" if inherited else line.source
+        source = f"{_INHERITED} {sources[default]}" if inherited else line.source
         yield Entry(line.key, line.value, line.shown, source)
 
 
@@ -108,10 +110,22 @@ def as_json(settings: Settings) -> dict[str, dict[str, object]]:
     return {line.key: {"value": line.shown, "source": line.source} for line in entries(settings)}
 
 
-def as_lines(settings: Settings) -> Iterator[str]:
-    """Yield one line per setting for people; what is not set is left out."""
-    shown = [line for line in entries(settings) if line.shown is not None]
+def as_lines(settings: Settings, *, is_whole: bool = False) -> Iterator[str]:
+    """Yield one line per setting for people: of those that somebody has given, or of all that have a value."""
+    shown = [line for line in entries(settings) if _is_shown(line, is_whole)]
     texts = [f"{line.key} = {json.dumps(line.shown, ensure_ascii=False)}" for line in shown]
     width = min(max((len(text) for text in texts), default=0), 64)
     for line, text in zip(shown, texts, strict=True):
         yield f"{text:<{width}}  # {line.source}"
+
+
+def defaults(settings: Settings) -> int:
+    """Return how many settings `as_lines` leaves out that have a value nobody has given there."""
+    return sum(_is_shown(line, True) and not _is_shown(line, False) for line in entries(settings))
+
+
+def _is_shown(line: Entry, is_whole: bool) -> bool:
+    # An upstream's id is the program's own word for it.
+    if line.shown is None or line.key.endswith("].id"):
+        return False
+    return is_whole or not (line.source == "default" or line.source.startswith(_INHERITED))

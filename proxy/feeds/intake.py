@@ -93,9 +93,9 @@ class Intake:
         if not self._has_met_unreadable:
             self._has_met_unreadable = True
             _LOG.warning(
-                "pages of upstream %s were kept by another version of this program; they are fetched again when "
+                "pages of %s were kept by another version of this program; they are fetched again when "
                 "somebody asks for them",
-                self._upstream.id,
+                self._upstream.title,
             )
         return False
 
@@ -222,8 +222,8 @@ class Intake:
     ) -> Sha256:
         for filename, why in ingested.dropped:
             _LOG.warning(
-                "an index entry was left out: upstream %s, project %s, file %s, why %s",
-                self._upstream.id,
+                "an index entry was left out: origin %s, project %s, file %s, why %s",
+                self._upstream.title,
                 name,
                 filename[:200],
                 why,
@@ -232,8 +232,8 @@ class Intake:
         for filename, why in sights.drifted.items():
             self._tally.count("drift", self._upstream.id)
             _LOG.error(
-                "a file changed under its name and is held: upstream %s, project %s, file %s, why %s",
-                self._upstream.id,
+                "a file changed under its name and is held: origin %s, project %s, file %s, why %s",
+                self._upstream.title,
                 name,
                 filename,
                 why,
@@ -247,8 +247,8 @@ class Intake:
             return False
         self._tally.count("index_rollbacks", self._upstream.id)
         _LOG.warning(
-            "the origin answered an older page: upstream %s, project %s, serial %s, held %s",
-            self._upstream.id,
+            "the origin answered an older page: origin %s, project %s, serial %s, held %s",
+            self._upstream.title,
             name,
             serial,
             held.serial,
@@ -273,8 +273,8 @@ class Intake:
         except (UpstreamError, TimeoutError) as error:
             self._tally.count("companion_failures", self._upstream.id)
             _LOG.warning(
-                "the companion of a page did not come: upstream %s, project %s, error %s",
-                self._upstream.id,
+                "the companion of a page did not come: origin %s, project %s, error %s",
+                self._upstream.title,
                 name,
                 str(error),
             )

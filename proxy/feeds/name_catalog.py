@@ -170,8 +170,8 @@ class NameCatalog:
         self._refreshing.pop(name, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.warning(
-                "refreshing a name failed: upstream %s, project %s, error %s",
-                self._upstream.id,
+                "refreshing a name failed: origin %s, project %s, error %s",
+                self._upstream.title,
                 name,
                 str(error),
             )

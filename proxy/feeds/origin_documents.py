@@ -139,7 +139,7 @@ class OriginDocuments:
             )
             fresh = await asyncio.to_thread(asked.reduce, answer.body) if answer.status == 200 else None
         except (UpstreamError, ValueError, RecursionError) as error:
-            _LOG.warning("a document of %s cannot be used: %s", remote.settings.id, error)
+            _LOG.warning("a document of %s cannot be used: %s", remote.settings.title, error)
             noted, _ = await self._recall(key)
             failed = msgspec.structs.replace(noted, failures=noted.failures + 1, failed_at_ms=self._now_ms())
             await self._notes.set(key, msgspec.msgpack.encode(failed))

@@ -33,6 +33,12 @@ class RemoteHealth:
     #: The breaker's state by source, where it is not closed.
     breakers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last request failed, or the source is left alone after failures."""
+        succeeded, failed = self.last_success_at, self.last_failure_at
+        return bool(self.breakers) or (failed is not None and (succeeded is None or failed > succeeded))
+
     def answered(self, seconds: float) -> None:
         """A header came after so many seconds."""
         self.latency_counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1

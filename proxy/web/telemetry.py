@@ -58,17 +58,25 @@ def readiness(
     """Tell what goes on working only in part, or soon will: files without a disk, pages without an origin, trust."""
     missing = () if is_ready else ("starting or stopping",)
     disk = f"the disk takes no writes ({store.degraded}); files are passed through"
-    feed_of = {each.id: feed.name for feed in settings.feeds.values() for each in feed.upstreams}
-    left_alone = tuple(
-        (
-            feed_of.get(name, name),
-            f"upstream {name} fails and is left alone ({health.last_error}); what is held is served",
-        )
-        for name, health in upstreams.items()
-        if health.breakers
+    failing = tuple(
+        (feed.name, f"feed {feed.name}: {told}; what is held is served")
+        for feed in settings.feeds.values()
+        for upstream in feed.upstreams
+        if (told := _failing(upstream.title, upstreams.get(upstream.id))) is not None
     )
-    of_feeds = (*left_alone, *authorities.of_feeds(), *notes)
+    of_feeds = (*failing, *authorities.of_feeds(), *notes)
     return Readiness(is_ready, missing, (disk,) if store.degraded is not None else (), of_feeds)
+
+
+def _failing(origin: str, health: RemoteHealth | None) -> str | None:
+    """Return how an upstream fails, in words; None for one that answered last."""
+    if health is None or not health.is_failing:
+        return None
+    error, at = health.last_error or "no answer", health.last_failure_at
+    if health.breakers:
+        return f"{origin} fails and is left alone for a moment ({error})"
+    when = "" if at is None else f", at {at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"the last request to its upstream failed{when} ({error})"
 
 
 async def watch_loop(metrics: Metrics, clock: Clock) -> None:

@@ -89,6 +89,23 @@ def test_check_config_shows_every_setting_with_its_source(
     assert settings["server.port"] == {"value": 9000, "source": "environment FEEDGATE__SERVER__PORT"}
 
 
+def test_check_config_shows_what_is_given_and_all_of_it_only_if_asked(place: Place) -> None:
+    place.write(QUIET_FEED + '[upstream_defaults]\nttl = "5m"\n')
+    lines = place.call("check-config").stdout.splitlines()
+    assert [line.partition(" ")[0] for line in lines[1:5]] == [
+        "upstream_defaults.ttl",
+        "feeds.pypi.kind",
+        "feeds.pypi.upstreams[0].url",
+        "#",
+    ]
+    whole = place.call("check-config", "--all").stdout.splitlines()
+    given = {line.partition(" ")[0] for line in lines}
+    left_out = {line.partition(" ")[0] for line in whole} - given - {""}
+    assert f"# no errors; {len(left_out)} more settings have their defaults: --all shows them" in lines
+    assert any(line.startswith("server.port = 8080 ") for line in whole)
+    assert not any("].id" in line for line in whole)
+
+
 def test_check_config_notes_what_is_probably_not_meant(place: Place) -> None:
     result = place.call("check-config")
     assert result.exit_code == 0

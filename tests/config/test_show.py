@@ -43,7 +43,7 @@ def test_what_is_shown_is_spelled_as_the_file_would(tmp_path: Path) -> None:
 
 
 def test_lines_for_people_leave_out_what_is_not_set(tmp_path: Path) -> None:
-    lines = list(as_lines(loads(tmp_path, PYPI).settings))
+    lines = list(as_lines(loads(tmp_path, PYPI).settings, is_whole=True))
     assert any(line.startswith("server.port = 8080 ") and line.endswith("# default") for line in lines)
     assert not any("public_url" in line for line in lines)
 

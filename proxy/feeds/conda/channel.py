@@ -357,7 +357,7 @@ class Channel:
                 return await catalog.find(offline=offline)
         except (UpstreamError, Problem, TimeoutError) as trouble:
             why = str(trouble) or "it does not answer in time"
-            _LOG.warning("%s of %s cannot be asked about names: %s", subdir, upstream.id, why)
+            _LOG.warning("%s of %s cannot be asked about names: %s", subdir, upstream.title, why)
             self._unasked_until[upstream.id, subdir] = now + _ELSEWHERE_AGAIN_S
             return None
 

@@ -248,7 +248,7 @@ class SubdirCatalog:
         error = task.exception()
         self._failure = "" if error is None else str(error)
         if error is not None:
-            _LOG.warning("refreshing %s of %s failed: %s", self._subdir, self._upstream.id, error)
+            _LOG.warning("refreshing %s of %s failed: %s", self._subdir, self._upstream.title, error)
 
     async def _ask(self, *, is_background: bool) -> None:
         facts, now_ms = self._facts, self._now_ms()
@@ -285,7 +285,9 @@ class SubdirCatalog:
             return facts.former if facts is not None else ()
         if stem in facts.former:
             self._tally.count("rollbacks", self._upstream.id)
-            _LOG.warning("the index of %s of %s went back to a former one", self._subdir, self._upstream.id)
+            _LOG.warning(
+                "the index of %s of %s went back to a former one", self._subdir, self._upstream.title
+            )
         return (*facts.former, facts.stem)[-_FORMER:]
 
     async def _take(self, facts: SubdirFacts | None, now_ms: int, *, is_background: bool) -> Taken:
@@ -326,7 +328,7 @@ class SubdirCatalog:
                 if not self._generation.snapshot.is_current:
                     _LOG.warning(
                         "what is held of %s of %s was made by another version of this program and is made again",
-                        self._subdir, self._upstream.id,
+                        self._subdir, self._upstream.title,
                     )  # fmt: skip
                     facts = _asked_again(facts, self._now_ms() - int(self._limits.ttl_s * 1000))
             self._facts = facts

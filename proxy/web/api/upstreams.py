@@ -82,8 +82,8 @@ def _told(known: RemoteHealth) -> tuple[str, str]:
     error = known.last_error or "no answer"
     if known.breakers:
         return "resting", f"left alone for a while after failures in a row: {error}"
-    succeeded, failed = known.last_success_at, known.last_failure_at
-    if failed is not None and (succeeded is None or failed > succeeded):
+    succeeded = known.last_success_at
+    if known.is_failing:
         since = f"since {_stamp(succeeded)}" if succeeded is not None else "since the start"
         return "failing", f"no good answer {since}: {error}"
     pace = f", in {known.latency_s * 1000:.0f} ms on average" if known.latency_s is not None else ""
