@@ -55,7 +55,15 @@ async def _serve(settings: Settings, loaded: Loaded) -> int:
             _LOG.warning("%s", is_open)
         if app.base.database.is_new:
             _LOG.info("new data folder: there was no state in %s", settings.server.data_dir)
-        _show(banner(settings, app.url, made, is_new=app.base.database.is_new))
+        _show(
+            banner(
+                settings,
+                app.url,
+                made,
+                listening=app.listening_url if settings.server.public_url else "",
+                is_new=app.base.database.is_new,
+            )
+        )
         while not stopping.is_set():
             waits = {asyncio.create_task(stopping.wait()), asyncio.create_task(reloading.wait())}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

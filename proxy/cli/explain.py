@@ -6,7 +6,7 @@ import typer
 
 from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import fail, print_json, print_notes, print_state
+from proxy.cli.output import fail, print_json, print_notes, print_state, until_in_words
 from proxy.cli.packages import change_told
 from proxy.cli.waiting import waiting
 from proxy.config.faults import printable
@@ -44,6 +44,18 @@ def explain(
         print_notes(["there are more, of older versions; --limit shows more of them"])
 
 
+#: What a fact is called where people read it, if its name alone says too little.
+_WORDS = {
+    "is_initial": "listed since the feed began",
+    "uploaded_at": "uploaded",
+    "first_seen_at": "first seen",
+    "license": "licence",
+    "license_family": "licence family",
+    "license_classifiers": "licence classifiers",
+    "requires_python": "needs Python",
+}
+
+
 def _show(item: dict[str, Any]) -> None:
     print_state(f"{item['artifact']}: ", _decided(item))
     print(printable(f"  {item['reason']}"))
@@ -52,7 +64,9 @@ def _show(item: dict[str, Any]) -> None:
     for finding in item["findings"]:
         if (finding["rule"], finding["reason"]) != (item["rule"], item["reason"]):
             print(printable(f"  also {finding['rule']} ({finding['outcome']}): {finding['reason']}"))
-    facts = ", ".join(f"{name} {_told(value)}" for name, value in item["facts"].items() if value)
+    facts = ", ".join(
+        f"{_WORDS.get(name, name)} {_told(value)}".rstrip() for name, value in item["facts"].items() if value
+    )
     if facts:
         print(printable(f"  ({facts})"))
 
@@ -66,9 +80,10 @@ def _decided(item: dict[str, Any]) -> str:
         return "allowed"
     done = {"allow": "allowed", "warn": "shown with a warning", "hold": "held", "block": "blocked"}
     policy = f" of policy {item['policy']}" if item["policy"] is not None else ""
-    until = f" until {item['until']}" if item["until"] is not None else ""
-    return f"{done[item['outcome']]} by {item['rule']}{policy}{until}"
+    return f"{done[item['outcome']]} by {item['rule']}{policy} {until_in_words(item['until'])}".rstrip()
 
 
 def _told(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value).replace("True", "yes")
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is True else str(value)

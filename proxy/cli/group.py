@@ -1,6 +1,7 @@
 """What every command has in common: what ends it in the middle is one line, whichever command it was."""
 
 import errno
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -14,7 +15,7 @@ from proxy.state.errors import StateError
 class Group(TyperGroup):
     """The whole program."""
 
-    def invoke(self, ctx: typer.Context) -> object:
+    def invoke(self, ctx: Any) -> Any:
         """Run a command; tell what it did not tell itself."""
         words = [*ctx._protected_args, *ctx.args]
         as_json = "--json" in words

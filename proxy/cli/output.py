@@ -9,10 +9,12 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from proxy.config.faults import ConfigError, printable
 from proxy.config.settings import MIB
+from proxy.model.clock import moment_in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -138,3 +140,8 @@ def _console() -> "Console":
 
     width = None if is_terminal() else 10_000
     return Console(markup=False, highlight=False, emoji=False, width=width)
+
+
+def until_in_words(stamp: str | None) -> str:
+    """Return until when something counts, as every line for people says it; nothing where no end is known."""
+    return "" if not stamp else f"until {moment_in_words(datetime.fromisoformat(stamp))}"

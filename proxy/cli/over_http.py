@@ -9,8 +9,9 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from email.message import Message
 from http.client import HTTPException, IncompleteRead
 from ipaddress import ip_address
 from typing import IO, Any, NoReturn
@@ -67,7 +68,9 @@ def way_to(
             with opener.open(request, timeout=_TIMEOUT_S) as answer:
                 document = _document(answer.headers, _read(answer), name)
                 if not document and asked.method != "DELETE":
-                    raise AskFailed(f"what answers at {name} says nothing; {_NOT_ONE}")
+                    raise AskFailed(
+                        f"the server at {name} cannot be asked: what answers says nothing; {_NOT_ONE}"
+                    )
                 return Reply(answer.status, document, answer.headers["ETag"])
         except urllib.error.HTTPError as refusal:
             with refusal:
@@ -107,7 +110,7 @@ def _check(url: str, key: str | None) -> None:
         is_url = False
     if not is_url or not url.isascii() or not url.isprintable() or " " in url:
         raise AskFailed(
-            f"the server must be a URL such as https://feeds.example:8080, not {quote(url)}"
+            f"the server cannot be asked: it must be a URL such as https://feeds.example:8080, not {quote(url)}"
             " (--server, FEEDGATE_SERVER)"
         )
     if key is not None and not (key.isascii() and key.isprintable()):
@@ -185,7 +188,7 @@ def _read(answer: IO[bytes]) -> bytes:
     return body
 
 
-def _document(headers: Mapping[str, str], body: bytes, name: str) -> dict[str, Any]:
+def _document(headers: Message, body: bytes, name: str) -> dict[str, Any]:
     """Return the object that was told. Raises AskFailed for what no feedgate server says."""
     try:
         document = json.loads(body or b"{}", object_hook=_Told)
@@ -193,7 +196,9 @@ def _document(headers: Mapping[str, str], body: bytes, name: str) -> dict[str, A
         document = None
     # Every answer of the API has it; without this look, {} would pass for a change that was made.
     if not isinstance(document, dict) or _EVERYWHERE not in headers:
-        raise AskFailed(f"what answers at {name} is no feedgate server; {_NOT_ONE}")
+        raise AskFailed(
+            f"the server at {name} cannot be asked: what answers is no feedgate server; {_NOT_ONE}"
+        )
     return document
 
 
@@ -202,7 +207,7 @@ def _refused(refusal: urllib.error.HTTPError, name: str) -> Exception:
     if where is not None:
         to = urljoin(refusal.url or "", where)
         return AskFailed(
-            f"the server at {name} sends on to {origin_of(to)}, where no key follows; "
+            f"the server at {name} sends on (status {refusal.code}) to {origin_of(to)}, where no key follows; "
             "name the right address with --server"
         )
     try:
@@ -210,4 +215,7 @@ def _refused(refusal: urllib.error.HTTPError, name: str) -> Exception:
         word = str(told["type"]).rpartition(":")[2]
         return Refused(word, f"{told['title']}: {told['detail']}", told)
     except (AskFailed, OSError, ValueError, HTTPException):
-        return AskFailed(f"what answers at {name} is no feedgate server (status {refusal.code}); {_NOT_ONE}")
+        return AskFailed(
+            f"the server at {name} cannot be asked: what answers (status {refusal.code}) is no feedgate server; "
+            f"{_NOT_ONE}"
+        )

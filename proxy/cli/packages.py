@@ -6,7 +6,7 @@ import typer
 
 from proxy.cli.asking import AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import fail, print_json, print_notes, print_table, rounded
+from proxy.cli.output import fail, print_json, print_notes, print_table, rounded, until_in_words
 from proxy.cli.waiting import waiting
 from proxy.config.faults import printable
 
@@ -111,5 +111,5 @@ def change_told(change: dict[str, Any]) -> str:
 
 
 def _reason(verdict: dict[str, Any]) -> str:
-    until = f" (until {verdict['until']})" if verdict["until"] else ""
+    until = f" ({until_in_words(verdict['until'])})" if verdict["until"] else ""
     return printable(f"{verdict['outcome']} by {verdict['rule']}: {verdict['reason']}{until}")

@@ -6,7 +6,17 @@ import typer
 
 from proxy.cli.asking import Api, AskFailed, CaFile, Key, Refused, ServerUrl, Whom, asking, segment
 from proxy.cli.options import AsJson, ConfigFile, load_or_exit
-from proxy.cli.output import FAILED, USAGE, fail, print_error, print_json, print_notes, print_table, rounded
+from proxy.cli.output import (
+    FAILED,
+    USAGE,
+    fail,
+    print_error,
+    print_json,
+    print_notes,
+    print_table,
+    rounded,
+    until_in_words,
+)
 from proxy.cli.progress import progress, so_far
 from proxy.cli.waiting import waiting
 from proxy.config.faults import printable
@@ -77,7 +87,7 @@ def refuse(err: Refused, *, as_json: bool, done: str = "promoted") -> int:
         return fail(err.message)
     print_error(f"nothing was {done}: {len(refused)} refused" if refused else err.message)
     for each in refused:
-        until = f" (until {each['until']})" if each["until"] else ""
+        until = f" ({until_in_words(each['until'])})" if each["until"] else ""
         print_error(f"{each.get('spec') or each.get('artifact')}: {each['outcome']}: {each['reason']}{until}")
     return FAILED
 

@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 
 from proxy.feeds.explained import NameExplained
 from proxy.feeds.trial import Trial
+from proxy.model.clock import stamp
 from proxy.model.sights import Change
 from proxy.model.verdict import ALLOWED, Outcome, Verdict
 from proxy.policy.settings import Policy
@@ -213,7 +214,7 @@ def _is_asked(item: NameItem, state: State | None) -> bool:
 
 def judged(verdict: Verdict = ALLOWED) -> Judged:
     """Return a verdict as it is told. What audit mode does not hide is told as a warning."""
-    until = verdict.until.isoformat() if verdict.until is not None else None
+    until = stamp(verdict.until) if verdict.until is not None else None
     outcome, reason = verdict.outcome, verdict.reason
     if verdict.is_visible and outcome in (Outcome.HOLD, Outcome.BLOCK):
         done = "held" if outcome is Outcome.HOLD else "blocked"

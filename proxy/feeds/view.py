@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from urllib.parse import quote
 
+from proxy.model.clock import moment_in_words, stamp
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.model.sights import Change
@@ -124,7 +125,7 @@ def refusal(
     return Problem(
         verdict.word, _detail(verdict, decided_by), feed=feed, artifact=artifact, policy=decided_by,
         plain=_detail(verdict, decided_by, is_named=False),
-        rule=verdict.rule, until=verdict.until.isoformat() if verdict.until is not None else None,
+        rule=verdict.rule, until=stamp(verdict.until) if verdict.until is not None else None,
         explain=f"/api/v1/feeds/{feed}/explain?{query or f'artifact={quote(artifact)}'}",
     )  # fmt: skip
 
@@ -137,7 +138,7 @@ def policy_of(verdict: Verdict, own: str | None) -> str | None:
 def _detail(verdict: Verdict, policy: str | None, *, is_named: bool = True) -> str:
     """Return one line for a person: who decided (without the policy's name, where it is not to be told), why, and
     until when."""
-    until = f", until {verdict.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if verdict.until is not None else ""
+    until = f", until {moment_in_words(verdict.until)}" if verdict.until is not None else ""
     if policy is None:
         return f"{verdict.reason}{until}"
     done = "held" if verdict.outcome is Outcome.HOLD else "blocked"

@@ -29,3 +29,13 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+
+def stamp(at: datetime) -> str:
+    """Return a moment as every document tells it: UTC with a Z, to the second (RFC 3339)."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def moment_in_words(at: datetime) -> str:
+    """Return a moment as a line for people tells it."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

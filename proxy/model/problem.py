@@ -32,7 +32,7 @@ TABLE: Mapping[str, tuple[int, str]] = {
     "too-large": (413, "Too large"),
     "unsupported-media-type": (415, "Unsupported media type"),
     "range-not-satisfiable": (416, "Range not satisfiable"),
-    "unprocessable": (422, "Unprocessable"),
+    "unprocessable": (422, "Cannot be done as asked"),
     "precondition-required": (428, "Precondition required"),
     "too-many-requests": (429, "Too many requests"),
     "internal": (500, "Internal error"),

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from proxy.model.clock import stamp
+
 #: The first millisecond that datetime cannot hold. What lies beyond is no time at all.
 END_MS = 253_402_300_800_000
 
@@ -96,8 +98,8 @@ def told(facts: Facts) -> dict[str, object]:
         "license_family": licence.family if licence is not None else None,
         "license_classifiers": list(licence.classifiers) if licence is not None else None,
         "requires_python": facts.requires_python,
-        "uploaded_at": uploaded.isoformat() if uploaded else None,
-        "first_seen_at": seen.isoformat() if seen else None,
+        "uploaded_at": stamp(uploaded) if uploaded else None,
+        "first_seen_at": stamp(seen) if seen else None,
         "is_initial": facts.is_initial,
         "yanked": facts.is_yanked or None,
         "quarantined": facts.is_quarantined or None,

@@ -16,12 +16,22 @@ def feed_cards(settings: Settings, base_url: str) -> Sequence[FeedCard]:
     return [_card(feed, feed_url(feed, settings.server, base_url), base_url) for feed in _in_order(settings)]
 
 
-def banner(settings: Settings, base_url: str, admin_key: Path | None = None, *, is_new: bool = False) -> str:
+def banner(
+    settings: Settings,
+    base_url: str,
+    admin_key: Path | None = None,
+    *,
+    listening: str = "",
+    is_new: bool = False,
+) -> str:
     """Return what `serve` prints once it listens; `admin_key` is where one was made just now.
 
-    `is_new` says that the state was, too.
+    `listening` is the address that is listened on, where `base_url` is what people are given in its place; `is_new`
+    says that the state was made just now, too.
     """
-    lines = [f"feedgate listens at {base_url}/"]
+    lines = [f"feedgate listens at {listening or base_url}/"]
+    if listening not in ("", base_url):
+        lines.append(f"people reach it at {base_url}/ (server.public_url)")
     if is_new:
         lines.append(f"New data folder: there was no state in {settings.server.data_dir}")
     for feed in _in_order(settings):

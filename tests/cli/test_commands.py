@@ -287,3 +287,13 @@ def test_init_makes_two_feeds_of_each_kind(place: Place) -> None:
         "pypi-approved": ("pypi-unapproved",),
     }
     assert place.call("check-config").exit_code == 0
+
+
+def test_the_banner_tells_where_it_listens_and_where_people_reach_it(tmp_path: Path) -> None:
+    settings = loads(tmp_path, QUIET_FEED).settings
+    lines = banner(settings, "https://p.example", listening="http://127.0.0.1:8080").splitlines()
+    assert lines[:2] == [
+        "feedgate listens at http://127.0.0.1:8080/",
+        "people reach it at https://p.example/ (server.public_url)",
+    ]
+    assert banner(settings, "http://h").splitlines()[:2] == ["feedgate listens at http://h/", ""]

@@ -15,10 +15,11 @@ from tests.config.loading import QUIET
 
 def _started(place: Place, *words: str, **streams: object) -> "subprocess.Popen[str]":
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(place.folder), **QUIET}
-    return subprocess.Popen(
+    process: subprocess.Popen[str] = subprocess.Popen(
         [sys.executable, "-m", "proxy", *words], cwd=place.folder, env=environ, text=True,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},  # type: ignore[call-overload]
     )  # fmt: skip
+    return process
 
 
 def test_ctrl_c_ends_a_command_quietly(ready: Place) -> None:

@@ -64,7 +64,7 @@ async def test_package_list_is_explained(kind: Kind) -> None:
 
 async def test_hold_tells_its_end() -> None:
     item = await one(explainer("conda", ALL, [CONDA["min_age"]]), CONDA["min_age"].artifact)
-    assert (item.outcome, item.until) == ("hold", "2026-11-27T12:15:00+00:00")
+    assert (item.outcome, item.until) == ("hold", "2026-11-27T12:15:00Z")
 
 
 async def test_what_is_allowed_is_said_so_with_its_facts_but_without_digest_and_size() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from proxy.feeds.promotion.selecting import Found, Refused
+from proxy.model.clock import stamp
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 
@@ -117,7 +118,7 @@ def _word(refused: Refused) -> str:
 
 
 def _told(refused: Refused) -> dict[str, object]:
-    until = refused.until.isoformat().replace("+00:00", "Z") if refused.until is not None else None
+    until = stamp(refused.until) if refused.until is not None else None
     return {
         "spec" if refused.is_spec else "artifact": refused.what, "outcome": refused.outcome, "rule": refused.rule,
         "reason": refused.reason, "until": until,
