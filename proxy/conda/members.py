@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
-_SPACE = re.compile(rb"[ \t\r\n]*+")
+#: A byte order mark between two members is no more than a blank: it must not cost a channel.
+_SPACE = re.compile(rb"(?:[ \t\r\n]|\xef\xbb\xbf)*+")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 #: A string, a bracket, or the quote of a string that does not end.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)

@@ -25,7 +25,7 @@ from proxy.conda.names import SECTIONS, is_name, parse_file, printable
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KNOWN_KEYS = frozenset({*SECTIONS.values(), "info", "removed", "repodata_version", "signatures", "v3"})
-_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE = 1024**2
 #: No list that holds nothing is longer.
 _SHORT = 256
@@ -85,7 +85,9 @@ class _Cut:
 
 
 def split(document: bytes | bytearray) -> Repodata:
-    """Cut a repodata.json. Raises BadRepodata."""
+    """Cut a repodata.json. A byte order mark in front of it is no part of it. Raises BadRepodata."""
+    if document.startswith(codecs.BOM_UTF8):
+        document = document[len(codecs.BOM_UTF8) :]
     _check_start(document)
     found = _cut_whole(document) or _cut_singly(document)
     if found.top and not _KNOWN_KEYS & found.top.keys():
@@ -112,8 +114,8 @@ def _check_start(document: bytes | bytearray) -> None:
     start = bytes(document[:64]).lstrip()
     if not start:
         raise BadRepodata("it is empty")
-    if start.startswith(_BOMS):
-        raise BadRepodata("it begins with a byte order mark")
+    if start.startswith(_WIDE_BOMS):
+        raise BadRepodata("it is UTF-16, not UTF-8")
     if start.startswith(b"<"):
         raise BadRepodata("it is a page of HTML or XML, such as a login page")
 

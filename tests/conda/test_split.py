@@ -16,8 +16,8 @@ SOUND = json.dumps(index(record("a"), record("b")), separators=(",", ":")).encod
     [
         (b"", "empty"),
         (b"  \n", "empty"),
-        (b"\xef\xbb\xbf" + SOUND, "byte order mark"),
-        (SOUND.decode().encode("utf-16"), "byte order mark"),
+        (b"\xef\xbb\xbf", "empty"),
+        (SOUND.decode().encode("utf-16"), "UTF-16"),
         (b"<!doctype html><title>Sign in</title>", "login page"),
         (SOUND[:-1], "not the JSON"),
         (SOUND[: len(SOUND) // 2], "not the JSON"),
@@ -211,3 +211,18 @@ def test_a_page_of_wheels_has_no_packages() -> None:
         for each in repodata.names.values()
         for file in [*each.tar, *each.conda]
     )
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [BOM + SOUND, SOUND.replace(b'"packages"', BOM + b'"packages"'), SOUND.replace(b":{", b":" + BOM + b"{"),
+     SOUND.replace(b"},", b"}" + BOM + b","), SOUND + BOM, BOM + b" " + BOM + SOUND],
+    ids=["document", "key", "objects", "commas", "end", "twice"],
+)  # fmt: skip
+def test_a_byte_order_mark_costs_no_record(document: bytes) -> None:
+    found = split(document)
+    assert found.names.keys() == {"a", "b"}
+    assert not found.dropped

@@ -30,7 +30,6 @@ DAMAGED: Mapping[str, bytes] = {
     "half": GOOD[: len(GOOD) // 2],
     "all but the last byte": GOOD[:-1],
     "something after it": GOOD + b"{}",
-    "a byte order mark": b"\xef\xbb\xbf" + GOOD,
     "UTF-16": GOOD.decode().encode("utf-16"),
     "bad UTF-8": GOOD.replace(b"MIT", b"\xff\xfe"),
     "a list": b"[]",

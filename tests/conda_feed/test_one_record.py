@@ -56,6 +56,7 @@ MENDED: Mapping[str, bytes] = {
     "a dependency that is nested": listed(said(depends=["python " + "(" * 5000 + ">1" + ")" * 5000])),
     "a dependency without an end": listed(said(depends=["python " + "1" * 20_000])),
     "a bracket in a text": listed(said(license="[" * 5000)),
+    "byte order marks around it": b"\xef\xbb\xbf" + listed(b"\xef\xbb\xbf" + PLAIN + b"\xef\xbb\xbf"),
 }
 #: What nobody can read: the file is left out.
 DROPPED: Mapping[str, bytes] = {
@@ -76,6 +77,7 @@ DROPPED: Mapping[str, bytes] = {
     "a version that no file has": listed(said(version="1/0")),
     "a name of another": listed(said(name="good")),
     "a control character": listed(PLAIN.replace(b"MIT", b"\x01")),
+    "a byte order mark in it": listed(PLAIN[:-1] + b",\xef\xbb\xbf" + PLAIN[1:]),
     "a number of 5,000 digits": listed(PLAIN[:-1] + b',"x":' + b"9" * 5000 + b"}"),
 }
 #: What costs nothing and is no record.
