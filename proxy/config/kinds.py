@@ -238,6 +238,22 @@ def _plain_url(given: Given, _: Environ) -> str:
 PLAIN_URL = Kind(_plain_url, as_given)
 
 
+def _contact(given: Given, _: Environ) -> str:
+    text = text_in(given)
+    if re.fullmatch(r"mailto:[^\s\"<>@?]{1,100}@[^\s\"<>@?]{1,200}(\?[^\s\"<>]{1,300})?", text):
+        return text
+    if not text.lower().startswith("https://"):
+        raise RefusedError.because("must be mailto:NAME@HOST or an https:// URL")
+    check_url(text, ("https",))
+    if "@" in urlsplit(text).netloc:
+        raise RefusedError.because("must be a URL without user and password")
+    return text
+
+
+#: Whom people ask: a link on pages.
+CONTACT = Kind(_contact, as_given)
+
+
 def unknown(name: str, known: Mapping[str, object]) -> str:
     """Return the words for a key that does not exist."""
     return "is not known" + nearest(name, known)

@@ -134,6 +134,7 @@ FEED = (
     Key("offline", "offline", kinds.BOOLEAN),
     Key("aliases", "aliases", list_of(kinds.NAME)),
     Key("blocked_project", "blocked_project", kinds.choice("403", "404", "empty")),
+    Key("contact", "contact", kinds.CONTACT),
     Key("subdirs", "subdirs", list_of(Kind(_subdir, kinds.as_given))),
     Key("indexed_timestamp", "indexed_timestamp", kinds.choice("observed", "off")),
     Key("fetch", "fetch", kinds.choice("eager", "lazy")),

@@ -178,8 +178,10 @@ class Feed:
     grants: tuple[tuple[str, tuple[Right, ...]], ...] = ()
     offline: bool = False
     aliases: tuple[str, ...] = ()
-    #: "403", "404" or "empty"
-    blocked_project: str = "403"
+    #: "404", "403" or "empty"
+    blocked_project: str = "404"
+    #: Whom people ask who miss something: a mailto: or https: URL.
+    contact: str | None = None
     subdirs: tuple[str, ...] = ()
     indexed_timestamp: str = "observed"
     fetch: str = "eager"

@@ -110,22 +110,24 @@ def gate(view: View[Listing, Record], path: str, thing: str | None = None) -> Re
     verdict = view.hidden.get(path) or view.verdict
     if verdict is None:
         return None
-    raise refusal(view.feed, thing or path.rpartition("/")[2], verdict, view.policy)
+    raise refusal(view.feed, thing or path.rpartition("/")[2], verdict, view.policy, name=view.name)
 
 
 def refusal(
-    feed: str, artifact: str, verdict: Verdict, policy: str | None = None, query: str | None = None
-) -> Problem:
+    feed: str, artifact: str, verdict: Verdict, policy: str | None = None, query: str | None = None,
+    name: str | None = None,
+) -> Problem:  # fmt: skip
     """Return the problem that a hidden artifact, or a name of which everything is hidden, is answered with.
 
     `policy` is the feed's own; a verdict of another feed's names that one itself, which the door tells only to those
-    who may read it (`web/disclosure.py`). `query` is what explain is asked.
+    who may read it (`web/disclosure.py`). `query` is what explain is asked, `name` whose artifact it is.
     """
     decided_by = policy_of(verdict, policy)
     return Problem(
         verdict.word, _detail(verdict, decided_by), feed=feed, artifact=artifact, policy=decided_by,
         plain=_detail(verdict, decided_by, is_named=False),
         rule=verdict.rule, until=stamp(verdict.until) if verdict.until is not None else None,
+        name=name, reason=f"{verdict.reason}{_until(verdict)}",
         explain=f"/api/v1/feeds/{feed}/explain?{query or f'artifact={quote(artifact)}'}",
     )  # fmt: skip
 
@@ -138,9 +140,13 @@ def policy_of(verdict: Verdict, own: str | None) -> str | None:
 def _detail(verdict: Verdict, policy: str | None, *, is_named: bool = True) -> str:
     """Return one line for a person: who decided (without the policy's name, where it is not to be told), why, and
     until when."""
-    until = f", until {moment_in_words(verdict.until)}" if verdict.until is not None else ""
+    until = _until(verdict)
     if policy is None:
         return f"{verdict.reason}{until}"
     done = "held" if verdict.outcome is Outcome.HOLD else "blocked"
     where = f" of policy {policy}" if is_named else ""
     return f"{done} by {verdict.rule}{where}: {verdict.reason}{until}"
+
+
+def _until(verdict: Verdict) -> str:
+    return f", until {moment_in_words(verdict.until)}" if verdict.until is not None else ""

@@ -79,6 +79,14 @@ class Problem(Exception):
     rule: str | None = None
     until: str | None = None
     explain: str | None = None
+    #: The package that it is about, as `/why/FEED/NAME` takes it.
+    name: str | None = None
+    #: Why, in the rule's own words, without anybody's name; None where `detail` says it.
+    reason: str | None = None
+    #: The status where it is not the table's: that of a project's page, which the feed's settings choose.
+    page_status: int | None = None
+    #: The title with the reason and where to read more, which the inbound door writes.
+    heading: str | None = None
     retry_after_s: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     #: Members of this problem alone, values of JSON: `faults`, `artifacts`.
@@ -88,11 +96,11 @@ class Problem(Exception):
 
     @property
     def status(self) -> int:
-        return TABLE[self.word][0]
+        return self.page_status or TABLE[self.word][0]
 
     @property
     def title(self) -> str:
-        return TABLE[self.word][1]
+        return self.heading or TABLE[self.word][1]
 
     def without_names(self, feed: str | None) -> "Problem":
         """Return the problem as those are told who asked `feed` and may not know what is behind it."""

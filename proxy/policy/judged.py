@@ -1,6 +1,6 @@
 """What was judged: the verdicts on the files of one name, and when they change by themselves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,7 +40,12 @@ class Judged:
         """The verdict on the whole name where all of its files are hidden: the one that lets go first."""
         if not self.verdicts or any(verdict.is_visible for verdict in self.verdicts):
             return None
-        return min(self.verdicts, key=_closedness)
+        return least_closed(self.verdicts)
+
+
+def least_closed(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict that lets go first, of one or more that hide."""
+    return min(verdicts, key=_closedness)
 
 
 def _closedness(verdict: Verdict) -> tuple[int, float]:

@@ -19,6 +19,7 @@ from proxy.web.encoding import Coding, etag_of
 from proxy.web.fields import joined
 from proxy.web.outbound import BlobAnswer, Bytes, Cache, Document, Headers, Open, Redirect, StreamAnswer
 from proxy.web.ranges import WHOLE, Part, Unsatisfiable, Whole, select_range
+from proxy.web.text import escape_ascii
 
 RANGE = istr("Range")
 #: A browser that opens an artifact must find nothing to render or run in it (E10).
@@ -72,14 +73,14 @@ def compose_bytes(answer: Bytes, headers: MultiMapping[str]) -> Reply:
 
 
 def compose_problem(problem: Problem) -> Reply:
-    """Return the reply that tells a problem; its reason phrase is the problem's title."""
+    """Return the reply that tells a problem; its reason phrase is the problem's title, in ASCII."""
     answer = problems.document(problem)
     fields = (
         f"Cache-Status: feedgate; detail={problem.word}\r\nCache-Control: {answer.cache_control}\r\n"
         f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"
         f"{_extra(answer.headers)}"
     )
-    line = f"HTTP/1.1 {problem.status} {problem.title}\r\n"
+    line = f"HTTP/1.1 {problem.status} {escape_ascii(problem.title, problems.MAX_TITLE_CHARS)}\r\n"
     return Reply(problem.status, line, fields, answer.body, len(answer.body))
 
 

@@ -27,6 +27,7 @@ from proxy.web.inbound import Inbound
 from proxy.web.metrics import Metrics
 from proxy.web.outbound import Outbound
 from proxy.web.path import Refused, Target, parse_target, render
+from proxy.web.problem import heading
 from proxy.web.respond import Responder
 from proxy.web.routes import Found, NotAllowed, Routes, Unknown
 from proxy.web.text import mask_keys, printable_target
@@ -97,7 +98,7 @@ class Door:
                 raise
             self._verdicts.refused(problem)
             told = self._disclosed(exchange, problem)
-            await responder.respond(exchange, _addressed(told, exchange.connection.base_url))
+            await responder.respond(exchange, _addressed(told, self._base_url(exchange)))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not exchange.has_answered and task is not None and not task.cancelling():
@@ -160,6 +161,13 @@ class Door:
         if self._disclosure is None or exchange.found is None or exchange.actor is None:
             return problem
         return self._disclosure.of(problem, exchange.found, exchange.actor, exchange.request_id)
+
+    def _base_url(self, exchange: Exchange) -> str:
+        """Return the server's URL as the client of a request sees it."""
+        connection = exchange.connection
+        if not connection.is_trusted:
+            return connection.base_url
+        return self._trust.judge(connection.client, connection.base_url, exchange.headers).base_url
 
     def _look_up(self, exchange: Exchange) -> Known:
         target = parse_target(exchange.target)
@@ -235,9 +243,11 @@ def _check_framing(exchange: Exchange) -> None:
 
 
 def _addressed(problem: Problem, base_url: str) -> Problem:
-    """Return the problem with the path to ask why as this client has to write it."""
+    """Return the problem with what this client has to ask to learn why: the path of explain, the page's address."""
     prefix = urlsplit(base_url).path.rstrip("/") if problem.explain is not None else ""
-    return replace(problem, explain=f"{prefix}{problem.explain}") if prefix else problem
+    told = replace(problem, explain=f"{prefix}{problem.explain}") if prefix else problem
+    title = heading(problem, base_url)
+    return told if title is None else replace(told, heading=title)
 
 
 def _replaced() -> Problem:

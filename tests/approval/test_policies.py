@@ -121,7 +121,7 @@ async def test_a_later_block_hides_what_was_approved_with_the_next_request(desk:
     got = await desk.file(DEMO1)
     assert (got.status, got.json()["type"]) == (403, "urn:feedgate:blocked")
     assert (await desk.file(DEMO1, suffix=".metadata")).status == 403
-    assert (await desk.page("demo")).status == 403
+    assert (await desk.page("demo")).status == 404
     assert (await desk.approvals())[DEMO1]["state"] == "active"
     desk.gateway.reload(policies=[policy])
     assert (await desk.file(DEMO1)).status == 200

@@ -126,11 +126,11 @@ async def test_a_name_keeps_its_owner_and_a_change_is_held(
         got = await clients.download(gateway.index(), "both")
         assert list(got.files) == ["both-1.0-py3-none-any.whl"]
         two.ours.remove_project("both")
-        held = await eventually(lambda: gateway.get("/pypi/pypi/simple/both/"), 403)
+        held = await eventually(lambda: gateway.get("/pypi/pypi/simple/both/"), 404)
         assert held.json()["type"] == "urn:feedgate:held"
         assert (await clients.download(gateway.index(), "both")).files == {}
         await gateway.restart()
-        assert (await gateway.get("/pypi/pypi/simple/both/")).status == 403
+        assert (await gateway.get("/pypi/pypi/simple/both/")).status == 404
         gateway.reload(two.feed(ours={**impatient, "except_": ("both",)}, public=impatient))
         assert (await clients.compile(gateway.index(), "both")).out == "both==9.0\n"
 

@@ -34,12 +34,12 @@ async def quarantined(first: FakeIndex, second: FakeIndex, gateway: Gateway) -> 
 
 
 async def held(first: FakeIndex, second: FakeIndex, gateway: Gateway) -> None:
-    """403: the dependency would change its owner."""
+    """404: the dependency would change its owner."""
     first.add(wheel("leaf", "1.0"))
     assert (await gateway.get("/pypi/pypi/simple/leaf/")).status == 200
     first.remove_project("leaf")
     second.add(wheel("leaf", "1.0"))
-    page = await eventually(lambda: gateway.get("/pypi/pypi/simple/leaf/"), 403)
+    page = await eventually(lambda: gateway.get("/pypi/pypi/simple/leaf/"), 404)
     assert page.json()["type"] == "urn:feedgate:held"
 
 

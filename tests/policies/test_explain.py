@@ -98,7 +98,7 @@ async def test_owner_that_is_held_is_explained_pypi(tmp_path: Path, origin: Orig
             assert (await gateway.get("/pypi/pypi/simple/demo/")).status == 200
             await gateway.restart_without_cache()
             index.remove_project("demo")
-            assert (await gateway.get("/pypi/pypi/simple/demo/")).status == 403
+            assert (await gateway.get("/pypi/pypi/simple/demo/")).status == 404
             (item,) = await explained(gateway, "pypi", spec="demo")
             assert (item["outcome"], item["rule"], item["policy"]) == ("hold", "owner", None)
             assert "belonged to another upstream" in item["reason"]

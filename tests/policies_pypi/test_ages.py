@@ -36,7 +36,7 @@ async def test_index_and_gate_change_at_the_same_tick_and_never_before(
             clock.advance(1)
         assert (await gateway.get(place(index, ONE))).status == 200
         assert await agreed(gateway, index, "demo") == {ONE}
-        assert tags == {200}, "what is held for now leaves a page without files"
+        assert tags == {404}, "a project that is held whole has no page"
 
 
 async def test_a_page_that_a_client_keeps_changes_its_tag_with_the_tick(

@@ -82,7 +82,7 @@ async def test_a_name_that_the_inner_feed_hides_never_falls_to_the_next_upstream
         policies = [Policy("p", block=("evil", "demo <9"))]
         async with Gateway(tmp_path, inner, outer, policies=policies) as gateway:
             for name in ("evil", "demo"):
-                assert (await gateway.get(f"/pypi/outer/simple/{name}/")).status == 403
+                assert (await gateway.get(f"/pypi/outer/simple/{name}/")).status == 404
                 assert elsewhere.hits(other.page_path(name)) == 0
             assert (await gateway.get(place(other, "evil-1.0-py3-none-any.whl", "outer"))).status == 403
             assert await agreed(gateway, other, "more", "outer") == {"more-1.0-py3-none-any.whl"}

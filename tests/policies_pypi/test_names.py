@@ -45,7 +45,8 @@ async def test_names_outside_the_policy_are_listed_nowhere_and_never_asked_for(
                 f"/pypi/pypi/integrity/{name}/1.0/{name}-1.0-py3-none-any.whl/provenance",
             ):  # fmt: skip
                 got = await gateway.get(path)
-                assert (got.status, got.json()["type"]) == (403, "urn:feedgate:blocked"), path
+                status = 404 if "/simple/" in path or path.endswith("/json") else 403
+                assert (got.status, got.json()["type"]) == (status, "urn:feedgate:blocked"), path
         assert origin.requests == [], "names outside the policy were told to the origin"
         for name in shown:
             assert (await gateway.get(f"/pypi/pypi/simple/{name}/")).status == 200
@@ -65,7 +66,8 @@ async def test_a_name_that_does_not_exist_cannot_be_told_from_a_blocked_one(
     async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[policy]) as gateway:
         one = (await gateway.get("/pypi/pypi/simple/evil/")).json()
         other = (await gateway.get("/pypi/pypi/simple/nope/")).json()
-        assert {key for key in one if one[key] != other[key]} == {"artifact", "explain"}
+        assert {key for key in one if one[key] != other[key]} == {"title", "artifact", "explain"}
+        assert one["title"].replace("/why/pypi/evil", "/why/pypi/nope") == other["title"]
         assert origin.requests == []
 
 
@@ -86,8 +88,10 @@ async def test_the_page_of_a_blocked_project_is_what_the_feed_says(
                 assert b"evil-1.0" not in got.body
                 assert b'"1.0"' not in got.body
             else:
-                word = "blocked" if setting == "403" else "unknown"
-                assert (got.status, got.json()["type"]) == (int(setting), f"urn:feedgate:{word}")
+                assert (got.status, got.json()["type"]) == (int(setting), "urn:feedgate:blocked")
+                assert got.reason == got.json()["title"]
+                assert got.reason.startswith("Blocked by policy (block): ")
+                assert got.reason.endswith(f"; see {gateway.url}/why/pypi/evil")
         told = await gateway.get("/pypi/pypi/pypi/evil/json")
         assert told.status == (404 if setting == "404" else 403)
         assert (await gateway.get(place(index, WHEEL))).json()["rule"] == "block"

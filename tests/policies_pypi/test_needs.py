@@ -33,7 +33,7 @@ async def test_the_list_and_what_it_needs_are_shown_and_nothing_else(
     filled(index)
     async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[LIST]) as gateway:
         shown = await pages(gateway, "leaf", "mid-dle", "top", "old", "x", "other")
-        assert shown == {"leaf": 200, "mid-dle": 200, "top": 200, "old": 403, "x": 403, "other": 403}
+        assert shown == {"leaf": 200, "mid-dle": 200, "top": 200, "old": 404, "x": 404, "other": 404}
         assert await agreed(gateway, index, "leaf") == {"leaf-1.0-py3-none-any.whl"}
         assert await agreed(gateway, index, "top") == {"top-2.0-py3-none-any.whl"}
         told = (await gateway.get(place(index, "other-1.0-py3-none-any.whl"))).json()
@@ -62,7 +62,7 @@ async def test_what_cannot_be_found_out_holds_the_rest_and_is_found_out_later(
     async with Gateway(
         tmp_path, feed(upstream(index.url), policy="p"), policies=[LIST], clock=clock
     ) as gateway:
-        assert await pages(gateway, "top", "mid-dle", "leaf") == {"top": 200, "mid-dle": 200, "leaf": 403}
+        assert await pages(gateway, "top", "mid-dle", "leaf") == {"top": 200, "mid-dle": 200, "leaf": 404}
         assert (await gateway.get("/pypi/pypi/simple/leaf/")).json()["type"] == "urn:feedgate:held"
         origin.heal()
         clock.advance(3600)
@@ -77,7 +77,7 @@ async def test_requirements_are_those_of_the_newest_version_that_the_policy_show
     index.yank("top-3.0-py3-none-any.whl")
     policy = Policy("p", only=("top >=2",), include_dependencies=True, yanked="hide", prereleases=False)
     async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[policy]) as gateway:
-        assert await pages(gateway, "leaf", "other", "old") == {"leaf": 200, "other": 403, "old": 403}
+        assert await pages(gateway, "leaf", "other", "old") == {"leaf": 200, "other": 404, "old": 404}
 
 
 async def test_an_sdist_tells_what_it_needs(tmp_path: Path, index: FakeIndex) -> None:
@@ -91,7 +91,7 @@ async def test_names_of_a_glob_bring_theirs_once_they_are_asked_for(tmp_path: Pa
     filled(index)
     policy = Policy("p", only=("t*",), include_dependencies=True)
     async with Gateway(tmp_path, feed(upstream(index.url), policy="p"), policies=[policy]) as gateway:
-        assert await pages(gateway, "other") == {"other": 403}
+        assert await pages(gateway, "other") == {"other": 404}
         assert await pages(gateway, "top") == {"top": 200}
         await eventually(lambda: gateway.get("/pypi/pypi/simple/leaf/"))
 
@@ -103,7 +103,7 @@ async def test_the_set_follows_a_new_version_and_stays_over_a_reload(
     filled(index)
     settings = feed(upstream(index.url), policy="p")
     async with Gateway(tmp_path, settings, policies=[LIST], clock=clock) as gateway:
-        assert await pages(gateway, "leaf", "other") == {"leaf": 200, "other": 403}
+        assert await pages(gateway, "leaf", "other") == {"leaf": 200, "other": 404}
         index.add(wheel("top", "5.0", requires=["other"]))
         clock.advance(1200)
 
@@ -112,7 +112,7 @@ async def test_the_set_follows_a_new_version_and_stays_over_a_reload(
             return await gateway.get(f"/pypi/pypi/simple/{name}/")
 
         await eventually(lambda: later("other"))
-        await eventually(lambda: later("leaf"), 403)
+        await eventually(lambda: later("leaf"), 404)
         origin.always(index.page_path("top"), Fault(status=500))
         gateway.reload(policies=[LIST, Policy("unused")])
         assert (await by_json(gateway, "other")) != set()

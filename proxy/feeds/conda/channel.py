@@ -133,13 +133,15 @@ class Channel:
             self._editions[subdir] = found
         return found
 
-    async def editions(self, subdirs: Iterable[str], needed: Collection[str] = ()) -> dict[str, Edition]:
+    async def editions(
+        self, subdirs: Iterable[str], needed: Collection[str] = (), *, offline: bool = False
+    ) -> dict[str, Edition]:
         """Return what the feed has in these subdirs; trouble of one costs no other, unless it is needed.
 
         Raises Problem for a subdir that is needed, or where all that there may be are in trouble.
         """
         wanted = tuple(dict.fromkeys(subdirs))
-        answers = await asyncio.gather(*map(self._edition_or_problem, wanted))
+        answers = await asyncio.gather(*(self._edition_or_problem(each, offline) for each in wanted))
         found = dict(zip(wanted, answers, strict=True))
         problems = {subdir: each for subdir, each in found.items() if isinstance(each, Problem)}
         editions = {subdir: each for subdir, each in found.items() if isinstance(each, Edition)}
@@ -149,9 +151,9 @@ class Channel:
             _LOG.warning("%s of %s is left out: %s", subdir, self.feed.name, problem)
         return editions
 
-    async def _edition_or_problem(self, subdir: str) -> Edition | Problem | None:
+    async def _edition_or_problem(self, subdir: str, offline: bool) -> Edition | Problem | None:
         try:
-            return self.peek(subdir) or await self.edition(subdir)
+            return self.peek(subdir) or await self.edition(subdir, offline=offline)
         except Problem as problem:
             return problem
 

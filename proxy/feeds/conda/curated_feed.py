@@ -78,12 +78,12 @@ class CuratedCondaFeed(CondaFeed):
         if approval is None:
             former = self.approved.revoked(subdir, file)
             if former is None:
-                raise not_approved(self.settings.name, path)
-            raise refusal(self.settings.name, path, _revoked(former), query=f"artifact={quote(path)}")
+                raise not_approved(self.settings.name, path, file.name)
+            raise refusal(self.settings.name, path, _revoked(former), name=file.name)
         _, view = await self.view(subdir, file.name, offline=offline)
         record = gate(view, path, path)
         if record is None:
-            raise not_approved(self.settings.name, path)
+            raise not_approved(self.settings.name, path, file.name)
         return Located(record, self._pinned(approval, file), view.noted.get(path))
 
     def origin_of(self, subdir: str, file: FileName, located: Located) -> str:
@@ -138,11 +138,11 @@ class CuratedCondaFeed(CondaFeed):
         )  # fmt: skip
 
 
-def not_approved(feed: str, artifact: str) -> Problem:
-    """Return what is said of a name or file that nobody has approved."""
+def not_approved(feed: str, artifact: str, name: str) -> Problem:
+    """Return what is said of a name or a file of it that nobody has approved."""
     return Problem(
         "not-approved", f"nobody has approved it for {feed}; ask a reviewer of this feed to promote it",
-        feed=feed, artifact=artifact, explain=f"/api/v1/feeds/{feed}/explain?artifact={quote(artifact)}",
+        feed=feed, artifact=artifact, name=name, explain=f"/api/v1/feeds/{feed}/explain?artifact={quote(artifact)}",
     )  # fmt: skip
 
 

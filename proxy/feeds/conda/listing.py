@@ -88,9 +88,8 @@ class CondaListing:
         )  # fmt: skip
 
     async def explained(self, name: str, *, offline: bool = False) -> NameExplained:
-        """The subdirs are known whole, so no origin is asked about a name anyway."""
         name = name.lower()
-        editions = await self._editions()
+        editions = await self._editions(offline=offline)
         views, facts = await self._read(lambda: self._explained(editions, name))
         found = [
             each._replace(approvers=self._feed.approvers(name, each.artifact))
@@ -142,17 +141,17 @@ class CondaListing:
 
     def _unknown(self, name: str, editions: Iterable[Edition]) -> Problem:
         if self._feed.settings.curated_from:
-            return not_approved(self._feed.settings.name, name)
+            return not_approved(self._feed.settings.name, name, name)
         known = ", ".join(edition.subdir for edition in editions) or "no subdir"
         detail = f"this feed lists nothing named {name}; looked at: {known}"
         return Problem("unknown", detail, feed=self._feed.settings.name, artifact=name)
 
-    async def _editions(self, *, is_whole: bool = False) -> Sequence[Edition]:
+    async def _editions(self, *, is_whole: bool = False, offline: bool = False) -> Sequence[Edition]:
         settings, channel = self._feed.settings, self._feed.channel
         known = self._feed.subdirs()
         held = () if settings.subdirs else await asyncio.to_thread(_held, self._folders)
         subdirs = (NOARCH, *settings.subdirs, *sorted({*known, *held}))
-        found = await channel.editions(subdirs, subdirs if is_whole else ())
+        found = await channel.editions(subdirs, subdirs if is_whole else (), offline=offline)
         return tuple(found.values())
 
     async def _names(self, editions: Sequence[Edition]) -> tuple[str, ...]:

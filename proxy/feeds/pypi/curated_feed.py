@@ -55,13 +55,15 @@ class CuratedPypiFeed(PypiFeed):
         return filename in self._approvals.of(feed, name) or filename in self._approvals.revoked(feed, name)
 
     def _unlisted(self, filename: str) -> Problem:
-        return self._not_approved(f"{filename} is not approved in this feed; {_ADVICE}", filename)
+        projects = self.candidates(filename)
+        name = projects[0][0] if projects else None
+        return self._not_approved(f"{filename} is not approved in this feed; {_ADVICE}", filename, name)
 
     def unknown(self, name: str, offer: Offer | Absent) -> Problem:
-        return self._not_approved(f"{name} is not approved in this feed; {_ADVICE}", name)
+        return self._not_approved(f"{name} is not approved in this feed; {_ADVICE}", name, name)
 
-    def _not_approved(self, detail: str, what: str) -> Problem:
-        return Problem("not-approved", detail, feed=self.settings.name, artifact=what)
+    def _not_approved(self, detail: str, what: str, name: str | None) -> Problem:
+        return Problem("not-approved", detail, feed=self.settings.name, artifact=what, name=name)
 
 
 class CuratedList:

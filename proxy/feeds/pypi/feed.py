@@ -21,13 +21,13 @@ from proxy.feeds.keeper import Absent, ArtifactRef, How, Keeper, Offer
 from proxy.feeds.ownership import readings
 from proxy.feeds.pypi.keeper import PypiKeeper
 from proxy.feeds.pypi.located import Located, located_in
-from proxy.feeds.pypi.view import NOBODY, PypiView
-from proxy.feeds.pypi.viewer import Viewer
+from proxy.feeds.pypi.view import PypiView, blocked_view
+from proxy.feeds.pypi.viewer import NO_OFFER, Viewer
 from proxy.feeds.view import gate, refusal
 from proxy.model.clock import Clock
 from proxy.model.digest import parse_sha256
 from proxy.model.problem import Problem
-from proxy.model.verdict import Outcome
+from proxy.policy.judged import least_closed
 from proxy.pypi import legacy_json, render_html, render_json
 from proxy.pypi.distribution import metadata_hashes
 from proxy.pypi.legacy_json import ShownVersions
@@ -40,6 +40,8 @@ _LOG = logging.getLogger("feedgate.pypi")
 #: Part of every document's key: raise it when a renderer changes its bytes.
 RENDERERS = 2
 _SUFFIX = ".metadata"
+#: Words of problems that say that a project is there and hidden, or may be.
+_HIDDEN = frozenset({"blocked", "held", "not-approved", "revoked"})
 _MOST_VERSIONS = 32
 #: For what the JSON API says of a version no larger wheel is fetched.
 _SMALL_BYTES = 4 * 1024**2
@@ -81,16 +83,12 @@ class PypiFeed:
     # -- pages ---------------------------------------------------------------------------------------------
 
     async def page(self, name: str, form: Form) -> Page:
-        """Return a project's page. Raises Problem: unknown, or the origin's trouble."""
+        """Return a project's page. Raises Problem: unknown, all of it hidden, or the origin's trouble."""
         kind = "json" if form.is_json else "html"
         known = self._pages.get(f"{kind} {name}")
         if known is not None:
             return known
-        view, offer = await self.view(name)
-        if view is None or isinstance(offer, Absent):
-            raise self.unknown(name, offer)
-        if self.settings.blocked_project != "empty":
-            self._refuse_hidden(view, offer)
+        view, offer = await self._shown(name)
         key = f"pypi-{kind}-{RENDERERS}-{self.settings.name}-{view.key}-{self._provenance_base or ''}"
         document = self._documents.peek(key)
         if document is None:
@@ -111,7 +109,10 @@ class PypiFeed:
         view, offer = await self.view(name)
         if view is None or isinstance(offer, Absent):
             raise self.unknown(name, offer)
-        self._refuse_hidden(view, offer)
+        refused = self._refusal(view)
+        if refused is not None:
+            is_404 = self.settings.blocked_project == "404"
+            raise replace(refused, page_status=404) if is_404 else refused
         # What the view does not show is not asked for either, and what is asked is spelled as it shows it.
         shown = (await self._versions_of(view)).spelled(version) if view.kept else None
         if shown is None:
@@ -189,19 +190,43 @@ class PypiFeed:
         self._decided.clear()
         self._pages.clear()
 
-    def _refuse_hidden(self, view: PypiView, offer: Offer | Absent) -> None:
-        """Raise what a project is answered with that is blocked whole.
+    async def _shown(self, name: str) -> tuple[PypiView, Offer]:
+        """Return the view whose page is rendered.
 
-        Quarantine has a page that says so, and what is only held for now leaves a page without files.
+        Raises Problem for a project that is hidden whole, with the status that `blocked_project` says, unless that is
+        an empty page.
+        """
+        try:
+            view, offer = await self.view(name)
+            if view is None or isinstance(offer, Absent):
+                refused: Problem | None = self.unknown(name, offer)
+            elif (refused := self._refusal(view)) is None:
+                return view, offer
+        except Problem as problem:
+            refused = problem
+        assert refused is not None
+        if refused.word not in _HIDDEN:
+            raise refused
+        if self.settings.blocked_project == "empty":
+            return blocked_view(self.settings.name, name, None, None), NO_OFFER
+        asked = refused.explain or f"/api/v1/feeds/{self.settings.name}/explain?spec={name}"
+        raise replace(
+            refused, name=name, explain=asked, page_status=int(self.settings.blocked_project)
+        ) from refused.__cause__
+
+    def _refusal(self, view: PypiView) -> Problem | None:
+        """Return what a project is answered with of which everything is hidden; None where anything is shown.
+
+        Quarantine has a page that says so (PEP 792).
         """
         verdict = view.verdict
+        if verdict is None and view.hidden and not view.kept:
+            verdict = least_closed(view.hidden.values())
         if verdict is None or verdict.word == "quarantined":
-            return
-        if verdict.outcome is Outcome.HOLD and view.upstream != NOBODY:
-            return
-        if self.settings.blocked_project == "404":
-            raise self.unknown(view.name, offer)
-        raise refusal(self.settings.name, view.name, verdict, view.policy, f"spec={view.name}")
+            return None
+        return refusal(
+            self.settings.name, view.name, verdict, view.policy, f"spec={view.name}", name=view.name
+        )
 
     # -- files ---------------------------------------------------------------------------------------------
 
@@ -227,7 +252,9 @@ class PypiFeed:
                 continue
             if view.verdict is not None and path not in view.hidden:
                 # Nobody knows whether it is this project's: another reading of the file's name may be right.
-                trouble = trouble or refusal(self.settings.name, filename, view.verdict, view.policy)
+                trouble = trouble or refusal(
+                    self.settings.name, filename, view.verdict, view.policy, name=view.name
+                )
                 continue
             if found is None and may_ask:
                 view = await self.viewer.asked(view, path)

@@ -120,7 +120,7 @@ def explained_in(shard: Shard, view: PypiView, ruling: Ruling | None = None) -> 
     return told
 
 
-def blocked_view(feed: str, name: str, policy: str, verdict: Verdict) -> PypiView:
+def blocked_view(feed: str, name: str, policy: str | None, verdict: Verdict | None) -> PypiView:
     """Return the view of a name that is hidden whatever is behind it: nobody was asked."""
     state = f"nothing-of-{name}"
     return PypiView(

@@ -34,7 +34,7 @@ from proxy.policy.settings import Policy
 from proxy.pypi.distribution import Distribution
 
 #: What stands in the place of an offer where nobody was asked.
-_NO_OFFER = Offer(NOBODY, Sha256(""), How.HIT, 0.0, 0.0)
+NO_OFFER = Offer(NOBODY, Sha256(""), How.HIT, 0.0, 0.0)
 _UNTOLD = "its licence could not be looked up"
 #: So long a name waits that may be needed by a package list.
 _NEEDS_S = 10.0
@@ -100,7 +100,7 @@ class Viewer:
         if self.needs is not None:
             verdict = await self._with_needs(self.needs, name, verdict, offline=offline)
         if verdict is not None and self._judge is not None:
-            return blocked_view(self._feed.name, name, self._judge.policy.name, verdict), _NO_OFFER
+            return blocked_view(self._feed.name, name, self._judge.policy.name, verdict), NO_OFFER
         offer = None if refresh else self._keeper.peek(self._feed.name, name)
         if offer is None:
             offer = await self._keeper.lookup(self._feed.name, name, refresh=refresh, offline=offline)

@@ -49,6 +49,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     reserved: list[str]
     anonymous: bool
     blocked_project: str
+    contact: str | None
     subdirs: list[str]
     indexed_timestamp: str
     policy: str | None
@@ -116,6 +117,7 @@ class FeedsApi:
         granted = {subject: list(rights) for subject, rights in feed.grants}
         settings = FeedSettings(
             reserved=list(feed.reserved), anonymous=feed.anonymous, blocked_project=feed.blocked_project,
+            contact=feed.contact,
             subdirs=list(feed.subdirs), indexed_timestamp=feed.indexed_timestamp, policy=feed.policy,
             curated_from=told["curated_from"], fetch=feed.fetch,
             grants=granted if is_manager else None,
