@@ -47,6 +47,7 @@ from proxy.web.telemetry import readiness, register, register_authorities, watch
 from proxy.web.trust import Trust
 from proxy.web.variants import Variants
 from proxy.web.verdicts import Verdicts
+from proxy.web.why import Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class App:
         )
         self.curating = Curating(self.base, lambda: self.site)
         served = Served(lambda: self.site.settings, lambda: self.site.listings, self.base.door)
+        self._why = Why(served)
         self.api = api_routes(
             served, AuditTrail(self.base.database), self.base.keys, self.management, self.base.approvals,
             *self.curating.nouns(served), OwnersApi(served, self.base.owners, lambda: self.site),
@@ -108,10 +110,19 @@ class App:
             lambda actor: shown_to(actor, self.site.settings),
         )  # fmt: skip
         verdicts = Verdicts(metrics)
-        pypi = PypiEndpoints(lambda name: self.site.pypi_feed(name), lambda: self.site.keeper, verdicts)
+        pypi = PypiEndpoints(
+            lambda name: self.site.pypi_feed(name), lambda: self.site.keeper, verdicts, self._why
+        )
         conda = CondaEndpoints(lambda name: self.site.conda_feed(name), lambda: self.site.keeper, verdicts)
         signposts = Signposts(lambda: self.site.settings)
-        table = (*health.routes(), *self.api, *pypi.routes(), *conda.routes(), *signposts.routes())
+        table = (
+            *health.routes(),
+            *self.api,
+            *self._why.routes(),
+            *pypi.routes(),
+            *conda.routes(),
+            *signposts.routes(),
+        )
         self.routes: tuple[Route, ...] = table
         routes = Routes(table, settings.server.path_prefix)
         trust = Trust(settings.server)

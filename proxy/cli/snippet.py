@@ -11,7 +11,7 @@ from proxy.cli.options import AsJson, ConfigFile, load_or_exit
 from proxy.cli.output import USAGE, fail, print_json
 from proxy.config.addresses import feed_url
 from proxy.config.faults import nearest, quote
-from proxy.config.pastes import WARNINGS, pastes, warned_once
+from proxy.config.pastes import WARNINGS, once, pastes, why
 from proxy.config.settings import Feed, Settings
 
 
@@ -27,7 +27,7 @@ def snippet(
 ) -> None:
     """Print the lines that make clients install from a feed."""
     told = ask_lines(context, feed, Whom(server, ca, key), config, as_json=as_json)
-    name, url, warning, texts = told.feed, told.url, told.warning, told.texts
+    name, url, notes, texts = told.feed, told.url, (told.warning, told.why), told.texts
     if client is not None:
         if client not in texts:
             message = f"there are no lines for {quote(client)}; there are for {', '.join(texts)}"
@@ -36,18 +36,22 @@ def snippet(
     if as_json:
         print_json({"feed": name, "url": url, "snippets": texts})
         return
-    shown = warned_once(warning, texts)
-    parts = [f"# {warning}", *(f"# {name}\n{text.rstrip()}" for name, text in shown.items())]
+    shown = once(texts, *notes)
+    parts = [
+        "\n".join(f"# {note}" for note in notes),
+        *(f"# {name}\n{text.rstrip()}" for name, text in shown.items()),
+    ]
     print("\n\n".join(parts))
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A feed's lines to paste: client -> text, and what would get around the feed."""
+    """A feed's lines to paste: client -> text, what would get around the feed, where a person reads what it hides."""
 
     feed: str
     url: str
     warning: str
+    why: str
     texts: Mapping[str, str]
 
 
@@ -60,11 +64,14 @@ def ask_lines(context: typer.Context, feed: str, whom: Whom, config: str | None,
         except (AskFailed, Refused) as err:
             raise typer.Exit(fail(str(err), as_json=as_json)) from err
         texts = {item["client"]: item["text"] for item in told["items"]}
-        return Lines(told["feed"], told["url"], told["warning"], texts)
+        return Lines(told["feed"], told["url"], told["warning"], told["why"], texts)
     settings = load_or_exit(context, config, as_json=as_json).settings
     found = find_feed(settings, feed, as_json=as_json)
-    texts = dict(pastes(found, settings.server.base_url()))
-    return Lines(found.name, feed_url(found, settings.server), WARNINGS[found.kind], texts)
+    base_url = settings.server.base_url()
+    return Lines(
+        found.name, feed_url(found, settings.server), WARNINGS[found.kind], why(found, base_url),
+        dict(pastes(found, base_url)),
+    )  # fmt: skip
 
 
 def find_feed(settings: Settings, name: str, *, as_json: bool) -> Feed:

@@ -21,21 +21,34 @@ WARNINGS = {
 SHOWN = {"conda": ("conda", "mamba", "pixi"), "pypi": ("pip", "uv", "poetry", "pdm")}
 
 
-def warned_once(warning: str, texts: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the texts for showing together: without the warning, which then stands above them all."""
-    line = f"# {warning}\n"
-    return {client: text.replace(line, "") for client, text in texts.items()}
+def why(feed: Feed, base_url: str) -> str:
+    """Return where a person reads why a package is missing or refused: clients show little of what they are told."""
+    page = f"{base_url}/why/{feed.name}/PACKAGE"
+    if feed.kind == "pypi":
+        page = f"{page} or {base_url}/pypi/{feed.name}/simple/PACKAGE/"
+    return f"Missing or refused? A browser shows why at {page}"
+
+
+def once(texts: Mapping[str, str], *notes: str) -> Mapping[str, str]:
+    """Return the texts for showing together: without the notes, which then stand above them all."""
+    shown = dict(texts)
+    for note in notes:
+        shown = {client: text.replace(f"# {note}\n", "") for client, text in shown.items()}
+    return shown
 
 
 def pastes(feed: Feed, base_url: str) -> Mapping[str, str]:
     """Return client -> lines, the usual client first. `base_url` is the server's, without a slash at its end.
 
-    Each text can stand alone in a file, with the warning as its comment. A closed feed's have a placeholder where a
-    person puts a key; a real one is in no text.
+    Each text can stand alone in a file, with the warning and where to read why as its comments. A closed feed's have a
+    placeholder where a person puts a key; a real one is in no text.
     """
     if feed.kind == "conda":
-        return _conda(feed, base_url)
-    return pypi_snippets(f"{base_url}/pypi/{feed.name}/simple/", feed.name, with_key=not feed.anonymous)
+        texts = _conda(feed, base_url)
+    else:
+        url = f"{base_url}/pypi/{feed.name}/simple/"
+        texts = pypi_snippets(url, feed.name, with_key=not feed.anonymous)
+    return {client: f"{text}# {why(feed, base_url)}\n" for client, text in texts.items()}
 
 
 def first_line(feed: Feed, base_url: str) -> str:

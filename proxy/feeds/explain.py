@@ -34,6 +34,9 @@ _MOST_PAGES = 20
 _FILES = (".conda", ".tar.bz2")
 #: Words of problems that say that there is nothing.
 _NOTHING = ("unknown", "not-approved")
+#: Rules of what is not held, whether it is anywhere or not.
+_UNHELD = ("unlisted", "unknown")
+_UNASKED = "nothing of this name is known here: either no upstream of this feed has it, or nobody has asked for it yet"
 
 
 class ExplainItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +73,24 @@ class Explainer:
         self._listing = listing
         self._kind: Kind = "conda" if feed.kind == "conda" else "pypi"
 
-    async def artifact(self, text: str) -> list[ExplainItem]:
-        """Explain one file: conda `subdir/file` or a file of any subdir, PyPI a file name. Raises Problem."""
+    async def name(self, text: str) -> list[ExplainItem]:
+        """Explain a name by what is held, newest version first; nobody outside is asked. Raises Problem."""
+        if not self._listing.is_name(text):
+            raise Problem("unknown", "this is no name of a package", feed=self._feed.name)
+        name = normalize(text) if self._kind == "pypi" else text.lower()
+        found = await self._name(name, offline=True)
+        if isinstance(found, ExplainItem):
+            is_unasked = found.rule in _UNHELD
+            return [msgspec.structs.replace(found, reason=_UNASKED) if is_unasked else found]
+        return await asyncio.to_thread(self._all, found) or [
+            _absent(name, "unlisted", "the upstream of this name lists no file of it")
+        ]
+
+    async def artifact(self, text: str, *, offline: bool = False) -> list[ExplainItem]:
+        """Explain one file: conda `subdir/file` or a file of any subdir, PyPI a file name. Raises Problem.
+
+        `offline`: nobody outside is asked.
+        """
         wanted = text.strip().removesuffix(".metadata")
         if self._kind == "pypi":
             wanted = wanted.rpartition("/")[2]
@@ -80,7 +99,7 @@ class Explainer:
             raise Problem("unprocessable", "this is no file name of a package", feed=self._feed.name)
         absent: list[ExplainItem] = []
         for name, may_ask in names:
-            found = await self._name(name, offline=not may_ask)
+            found = await self._name(name, offline=offline or not may_ask)
             if isinstance(found, ExplainItem):
                 absent.append(msgspec.structs.replace(found, artifact=wanted))
                 continue
@@ -113,7 +132,14 @@ class Explainer:
     # -- parts ---------------------------------------------------------------------------------------------
 
     def _meant(self, found: NameExplained, spec: Spec) -> list[ExplainItem]:
-        meant = [each for each in map(self._with_facts, found.artifacts) if _means(spec, each.facts)]
+        return self._newest_first(
+            found, [each for each in map(self._with_facts, found.artifacts) if _means(spec, each.facts)]
+        )
+
+    def _all(self, found: NameExplained) -> list[ExplainItem]:
+        return self._newest_first(found, [self._with_facts(each) for each in found.artifacts])
+
+    def _newest_first(self, found: NameExplained, meant: list[ArtifactExplained]) -> list[ExplainItem]:
         meant.sort(key=lambda each: _age_of(self._kind, each), reverse=True)
         return [self._item(found, each) for each in meant]
 

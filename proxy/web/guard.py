@@ -28,7 +28,10 @@ from proxy.web.routes import Found
 MAX_ADMITTED = 4096
 _SAFE = frozenset({"GET", "HEAD"})
 #: Beginning of a route's pattern -> its area.
-_AREAS = (("/pypi/", "pypi"), ("/conda/", "conda"), ("/t/", "conda"), ("/api/", API))
+_AREAS = (
+    ("/pypi/", "pypi"), ("/conda/", "conda"), ("/api/", API), ("/why/", API), ("/t/{token}/why/", API),
+    ("/t/", "conda"),
+)  # fmt: skip
 _NO_FEED = {
     "pypi": "there is no such PyPI feed here",
     "conda": "there is no such conda feed here",

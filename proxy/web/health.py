@@ -6,13 +6,10 @@ Content-Security-Policy holds it to.
 """
 
 import asyncio
-import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
-from string import Template
 
 import orjson
 
@@ -22,17 +19,14 @@ from proxy.web import exposition
 from proxy.web.inbound import Inbound
 from proxy.web.metrics import Metrics
 from proxy.web.outbound import REVALIDATE, Bytes, Cache, Document, Outbound
+from proxy.web.page import HEADERS, MEDIA_TYPE, framed
 from proxy.web.routes import Route
 
 _JSON = "application/json"
-_PAGE = (Path(__file__).parent / "pages" / "index.html").read_text(encoding="utf-8")
-_STYLE = _PAGE.partition("<style>")[2].partition("</style>")[0]
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+_INTRODUCTION = (
+    "<h1>feedgate</h1>\n<p>Packages come to this network through the feeds below. Paste the lines for your client; "
+    "configure one index only, no extra ones.</p>\n"
 )
-_HEADERS = (("Content-Security-Policy", _POLICY),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +112,23 @@ class Health:
         """The list of feeds with the lines to paste."""
         actor = inbound.actor
         cards = [card for card in self._feeds(inbound.base_url) if actor.may("read", card.name)]
-        body = render_index(cards, self._readiness().told_to(actor)).encode()
+        body = framed("feedgate", render_index(cards, self._readiness().told_to(actor)))
         return Document(
             digest=Sha256(hashlib.sha256(body).hexdigest()),
             body=body,
             size=len(body),
-            content_type="text/html; charset=utf-8",
+            content_type=MEDIA_TYPE,
             cache_control=REVALIDATE,
-            headers=_HEADERS,
+            headers=HEADERS,
             cache=Cache.NONE,
         )
 
 
 def render_index(feeds: Sequence[FeedCard], degraded: Sequence[str] = ()) -> str:
-    """Return the page; what is degraded comes first."""
+    """Return the page's body; what is degraded comes first."""
     banner = "".join(f"<p>Degraded: {escape(text)}</p>\n" for text in degraded)
     listed = "\n".join(_card(feed) for feed in feeds) or "<p>No feed is configured yet.</p>"
-    return Template(_PAGE).substitute(feeds=banner + listed)
+    return _INTRODUCTION + banner + listed
 
 
 def _card(feed: FeedCard) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from proxy.config.addresses import feed_url
-from proxy.config.pastes import SHOWN, WARNINGS, first_line, pastes, warned_once
+from proxy.config.pastes import SHOWN, WARNINGS, first_line, once, pastes, why
 from proxy.config.settings import Feed, Settings
 from proxy.web.health import FeedCard, Paste
 
@@ -52,7 +52,8 @@ def _in_order(settings: Settings) -> Sequence[Feed]:
 
 
 def _card(feed: Feed, url: str, base_url: str) -> FeedCard:
-    texts = warned_once(WARNINGS[feed.kind], pastes(feed, base_url))
+    missing = why(feed, base_url)
+    texts = once(pastes(feed, base_url), WARNINGS[feed.kind], missing)
     shown = tuple(Paste(client, texts[client]) for client in SHOWN[feed.kind])
     note = WARNINGS[feed.kind] if feed.anonymous else f"{CLOSED} {WARNINGS[feed.kind]}"
-    return FeedCard(feed.name, feed.kind, url, shown, note)
+    return FeedCard(feed.name, feed.kind, url, shown, f"{note} {missing}")

@@ -3,7 +3,7 @@
 import msgspec
 
 from proxy.config.addresses import feed_url
-from proxy.config.pastes import WARNINGS, pastes
+from proxy.config.pastes import WARNINGS, pastes, why
 from proxy.web.api.answer import answering
 from proxy.web.api.asked import cut
 from proxy.web.api.served import Served
@@ -19,11 +19,15 @@ class Snippet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnippetPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A feed's snippets, the usual client first; `warning` says what would get around the feed."""
+    """A feed's snippets, the usual client first; `warning` says what would get around the feed.
+
+    `why` says where a person reads why a package is missing or refused.
+    """
 
     feed: str
     url: str
     warning: str
+    why: str
     items: list[Snippet]
     next: str | None
 
@@ -48,5 +52,6 @@ class SnippetsApi:
         some, following = cut(request, texts, lambda snippet: snippet.client)
         return SnippetPage(
             feed=feed.name, url=feed_url(feed, self._served.settings.server, base_url), warning=WARNINGS[feed.kind],
+            why=why(feed, base_url),
             items=some, next=following,
         )  # fmt: skip

@@ -10,8 +10,9 @@ from proxy.feeds.keeper import How, Keeper, Offer
 from proxy.feeds.pypi.feed import Page, PypiFeed
 from proxy.model.problem import Problem
 from proxy.pypi.names import is_valid, normalize
-from proxy.pypi.negotiate import negotiate
+from proxy.pypi.negotiate import Form, negotiate
 from proxy.pypi.xmlrpc import CONTENT_TYPE, fault
+from proxy.web.accept import is_browser
 from proxy.web.inbound import Inbound
 from proxy.web.kinds.arriving import cache_of, file_answer
 from proxy.web.outbound import (
@@ -23,6 +24,7 @@ from proxy.web.outbound import (
 )
 from proxy.web.routes import Route
 from proxy.web.verdicts import Verdicts
+from proxy.web.why import Why
 
 _XMLRPC_BYTES = 64 * 1024
 _INTEGRITY = "application/vnd.pypi.integrity.v1+json"
@@ -33,8 +35,9 @@ Find = Callable[[str], PypiFeed | None]
 class PypiEndpoints:
     """The handlers; `find` gives the feed of a name or alias as the settings are now."""
 
-    def __init__(self, find: Find, keeper: Callable[[], Keeper], verdicts: Verdicts) -> None:
+    def __init__(self, find: Find, keeper: Callable[[], Keeper], verdicts: Verdicts, why: Why) -> None:
         self._find = find
+        self._why = why
         self._verdicts = verdicts
         self._keeper = keeper
 
@@ -70,8 +73,29 @@ class PypiEndpoints:
         normal = _normal(feed, name)
         if name != normal:
             return Redirect(location=f"../{normal}/{_query(request)}")
-        form = negotiate(request.header("Accept"), request.query_value("format"))
+        accept, asked = request.header("Accept"), request.query_value("format")
+        form = negotiate(accept, asked)
+        if form is Form.HTML and asked is None and is_browser(accept):
+            return await self._for_people(request, feed, normal)
         return self._document(await feed.page(normal, form), form.content_type, vary="Accept")
+
+    async def _for_people(self, request: Inbound, feed: PypiFeed, name: str) -> Outbound:
+        """The page in a person's browser: what explains where anything is hidden, else what clients get.
+
+        Known trouble is explained by what is held; only of a project that nobody has asked for the origin is asked.
+        """
+        told = await self._why.of_project(request, feed.settings, name)
+        if told is not None:
+            return told
+        try:
+            page = await feed.page(name, Form.HTML)
+        except Problem:
+            told = await self._why.of_project(request, feed.settings, name)
+            if told is None:
+                raise
+            return told
+        told = await self._why.of_project(request, feed.settings, name)
+        return told or self._document(page, Form.HTML.content_type, vary="Accept")
 
     async def add_slash(self, request: Inbound) -> Outbound:
         """The same place with the slash that clients resolve relative links against."""
