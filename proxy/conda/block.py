@@ -4,7 +4,7 @@ A block is kept as the text that indexes are made of, `"file":record,"file":reco
 name that is wholly visible is copied into a document without being looked at.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -45,6 +45,21 @@ class Block:
         listed = raws_of(self.tar).keys() | raws_of(self.conda).keys() if self.removed else frozenset()
         removed = tuple(file for file in self.removed if file in keep or file not in listed)
         return Block(self.name, narrowed(self.tar, keep), narrowed(self.conda, keep), removed)
+
+    def with_records(self, files: Mapping[str, str]) -> "Block":
+        """Return the block with these records, file -> record, beside its own."""
+        tar: dict[str, bytes | msgspec.Raw] = dict(raws_of(self.tar))
+        conda: dict[str, bytes | msgspec.Raw] = dict(raws_of(self.conda))
+        for file, raw in files.items():
+            (conda if file.endswith(".conda") else tar)[file] = raw.encode()
+        return Block(
+            self.name, joined(dict(sorted(tar.items()))), joined(dict(sorted(conda.items()))), self.removed
+        )
+
+    def without_removed(self, files: Collection[str]) -> "Block":
+        """Return the block that does not tell of these files that they were taken out."""
+        removed = tuple(file for file in self.removed if file not in files)
+        return Block(self.name, self.tar, self.conda, removed)
 
     def parts(self) -> tuple[bytes, bytes, bytes]:
         """Return the block as it is stored."""

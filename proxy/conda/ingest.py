@@ -21,7 +21,7 @@ from proxy.conda.names import parse_file
 from proxy.conda.origin_shards import BadShards, ShardIndex, parse_shard
 from proxy.conda.pack import Pack, digest_of
 from proxy.conda.pack_writer import PackWriter
-from proxy.conda.record import joined
+from proxy.conda.record import joined, raws_of
 from proxy.conda.shard_pack import ShardPacker
 from proxy.conda.shards import plain_shard, plain_shard_of
 from proxy.conda.snapshot import Snapshot, Top, bounded, pack_top
@@ -95,12 +95,18 @@ class Ingest:
         is_usable = previous is not None and previous.is_current and previous.top.subdir == top.subdir
         self._previous = previous if is_usable else None
         self._dropped: dict[str, dict[str, str]] = {}
+        self._removed: dict[str, dict[str, str]] = {}
         self.report = Report()
 
     def has(self, name: str, source: bytes) -> bool:
         """Tell whether the snapshot before has the name from this source."""
         entry = self._previous.pack.entries.get(name) if self._previous else None
         return entry is not None and entry.source == source
+
+    def without_records(self) -> set[str]:
+        """Return the names of the snapshot before of which it only says that files were taken out."""
+        entries = self._previous.pack.entries.items() if self._previous is not None else ()
+        return {name for name, each in entries if not any(each.lengths[:2]) and any(each.lengths[2:])}
 
     def copy(self, name: str, *, source: bytes | None = None) -> None:
         """Take a name over from the snapshot before, if it has it; `source` replaces what is noted there."""
@@ -110,6 +116,8 @@ class Ingest:
         self.report.names += 1
         if (dropped := self._previous.top.dropped.get(name)) is not None:
             self._dropped[name] = dropped
+        if (removed := self._previous.top.removed.get(name)) is not None:
+            self._removed[name] = removed
         if self._shards is not None and not self._shards.copy(name, digest):
             block = self._previous.block(name)
             if block is not None and not block.is_empty:
@@ -133,6 +141,7 @@ class Ingest:
         block = mended if self._judge is None else self._judge.judge(mended, self._before(name))
         if block.is_empty and not removed:
             return
+        self._keep_removed(block)
         self.report.names += 1
         digest = said if block == offered else digest_of(block.parts())
         self._writer.add(name, block.parts(), source=source or said, digest=digest)
@@ -155,7 +164,9 @@ class Ingest:
 
     def finish(self) -> Report:
         """Write what ends the snapshot and its shards; return what was done."""
-        top = msgspec.structs.replace(self._top, dropped=bounded(self._dropped))
+        top = msgspec.structs.replace(
+            self._top, dropped=bounded(self._dropped), removed=bounded(self._removed)
+        )
         if self._judge is not None:
             top = msgspec.structs.replace(
                 top, held=self._judge.held(), changed=self._judge.changed(), changes=self._judge.changes()
@@ -167,6 +178,20 @@ class Ingest:
 
     def _before(self, name: str) -> Block | None:
         return self._previous.block(name) if self._previous is not None else None
+
+    def _keep_removed(self, block: Block) -> None:
+        """Keep the last records of files that the origin has taken out: old lock files name them (fact sheet, 6)."""
+        if not block.removed or self._previous is None:
+            return
+        listed = raws_of(block.tar).keys() | raws_of(block.conda).keys()
+        kept = dict(self._previous.top.removed.get(block.name, {}))
+        before = self._before(block.name)
+        if before is not None:
+            raws = {**raws_of(before.tar), **raws_of(before.conda)}
+            kept |= {file: bytes(raws[file]).decode() for file in block.removed if file in raws}
+        found = {file: kept[file] for file in block.removed if file in kept and file not in listed}
+        if found:
+            self._removed[block.name] = found
 
     def drop(self, name: str, reasons: list[tuple[str, str]]) -> None:
         """Note (file, reason) of records that were left out; `name` is "" where it is not known whose they are."""
@@ -210,10 +235,12 @@ def lost_names(previous: Snapshot, index: ShardIndex) -> list[str]:
 def ingest_shards(ingest: Ingest, index: ShardIndex, shard_of: Callable[[str], bytes | None]) -> Report:
     """Make the snapshot of an origin's shards; `shard_of` returns the bytes of one that was fetched.
 
-    A name whose shard did not come, or is not what the index says, stays as it was, and is wanted again.
+    A name whose shard did not come, or is not what the index says, stays as it was, and is wanted again. One of which
+    all files were taken out has no shard: what the full file said of it stays.
     """
-    for name, digest in sorted(index.digests.items()):
-        if ingest.has(name, digest):
+    for name in sorted(index.digests.keys() | ingest.without_records()):
+        digest = index.digests.get(name)
+        if digest is None or ingest.has(name, digest):
             ingest.copy(name)
             continue
         try:

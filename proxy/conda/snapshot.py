@@ -34,6 +34,8 @@ class Top(msgspec.Struct, frozen=True):
     dropped: dict[str, dict[str, str]] = {}
     #: file -> what changed about it, of those whose bytes changed under their names.
     changes: dict[str, Change] = {}
+    #: name -> file -> the last record of a file that the origin's `removed` names now: it still downloads.
+    removed: dict[str, dict[str, str]] = {}
 
     @property
     def dropped_files(self) -> dict[str, str]:
@@ -41,15 +43,16 @@ class Top(msgspec.Struct, frozen=True):
         return {file: why for files in self.dropped.values() for file, why in files.items()}
 
 
-#: Of more records than this that were left out, the others are only counted and logged.
-_MOST_DROPPED = 2000
+#: Of more records than this that were left out, the others are only counted and logged; of more that an origin took
+#: out of its index, the others are unknown.
+_MOST_FILES = 2000
 
 
-def bounded(dropped: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """Return what a top keeps of records that were left out."""
+def bounded(files_of: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Return what a top keeps of records that were left out or taken out: name -> file -> what is kept of it."""
     kept: dict[str, dict[str, str]] = {}
-    left = _MOST_DROPPED
-    for name, files in sorted(dropped.items()):
+    left = _MOST_FILES
+    for name, files in sorted(files_of.items()):
         if left <= 0:
             break
         kept[name] = dict(list(files.items())[:left])

@@ -18,7 +18,7 @@ from proxy.model.sights import Change
 from proxy.model.verdict import ALLOWED, Outcome, Verdict
 
 #: The rules that hide without any policy; every other rule is a policy's.
-WITHOUT_POLICY = frozenset({"drift", "quarantine", "owner", "approval", "record"})
+WITHOUT_POLICY = frozenset({"drift", "quarantine", "owner", "approval", "record", "removed"})
 
 Listing = TypeVar("Listing")
 Record = TypeVar("Record")
@@ -51,6 +51,9 @@ class View(Generic[Listing, Record]):
     since: datetime | None = None
     #: What decides beside the shard what is shown: the policy's fingerprint, and a digest of what it hides.
     state: str = ""
+    #: feed path -> record, of what the origin has taken out of its index: no index form lists it as a package, conda's
+    #: name it under `removed`, and who asks for it by name gets it (conda fact sheet, 6 and 10).
+    removed: Mapping[str, Record] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -104,7 +107,7 @@ def gate(view: View[Listing, Record], path: str, thing: str | None = None) -> Re
     The one gate (design, law 3). Raises Problem when the path is known and hidden; the problem tells neither
     digest nor size.
     """
-    record = view.kept.get(path)
+    record = view.kept.get(path) or view.removed.get(path)
     if record is not None:
         return record
     verdict = view.hidden.get(path) or view.verdict

@@ -297,7 +297,7 @@ def _write(
     elif kept.block is None:
         writing.whole(name, here, pack_noted(kept.noted))
     else:
-        writing.part(kept.block, pack_noted(kept.noted))
+        writing.part(kept.block, pack_noted(kept.noted), kept.removed)
 
 
 # -- judging ---------------------------------------------------------------------------------------------------

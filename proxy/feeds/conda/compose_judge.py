@@ -32,6 +32,8 @@ class Kept:
     noted: Noted
     block: Block | None = None
     is_known: bool = False
+    #: With a block: file -> record, of the files that the origin has taken out and that still download.
+    removed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -91,15 +93,28 @@ class Judging:
         block = here.snapshot.block(name)
         assert block is not None, "a name is taken from the entries of its pack"
         seen = self._seen(name, origin)
-        facts = facts_of_block(block, Place(self._subdir, origin), seen, self._licenses)
-        judged = self._judge.judge(name, facts, self._tick_ms)
+        judged = self._judge_block(block, origin, seen)
         self.totals.judged += 1
         keep, counts = settled(judged)
         hidden_needs = {file: by for file, by in needed.items() if keep is not None and file not in keep}
-        note = Noted(note.way, note.basis, self._until_ms(judged, seen), counts, hidden_needs)
-        if keep is None:
+        removed, until_ms = here.snapshot.top.removed.get(name, {}), self._until_ms(judged, seen)
+        hidden: frozenset[str] = frozenset()
+        if removed:
+            of_all = self._judge_block(block.with_records(removed), origin, seen)
+            visible, _ = settled(of_all)
+            hidden = frozenset() if visible is None else frozenset(removed.keys() - visible)
+            until_ms = min(filter(None, (until_ms, self._until_ms(of_all, seen))), default=0)
+        note = Noted(note.way, note.basis, until_ms, counts, hidden_needs)
+        if keep is None and not hidden:
             return Kept(note)
-        return Kept(note, block.narrowed(keep) if keep else Block(name))
+        told = {file: raw for file, raw in removed.items() if file not in hidden}
+        shown = Block(name, removed=tuple(told)) if keep is not None and not keep else block
+        shown = shown.narrowed(keep) if keep else shown
+        return Kept(note, shown.without_removed(hidden), removed=told)
+
+    def _judge_block(self, block: Block, origin: Lineage, seen: Seen | None) -> Judged:
+        facts = facts_of_block(block, Place(self._subdir, origin), seen, self._licenses)
+        return self._judge.judge(block.name, facts, self._tick_ms)
 
     def _until_ms(self, judged: Judged, seen: Seen | None) -> int:
         """Return when to judge again; what the state does not know yet it may know at the next tick."""

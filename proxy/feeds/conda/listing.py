@@ -19,7 +19,7 @@ from proxy.feeds.conda.curated_feed import not_approved
 from proxy.feeds.conda.edition import Edition, hidden_files
 from proxy.feeds.conda.feed import CondaFeed
 from proxy.feeds.conda.trial import CondaTrials
-from proxy.feeds.conda.view import CondaView, Explained, explained_of, view_of
+from proxy.feeds.conda.view import REMOVED, CondaView, Explained, explained_of, view_of
 from proxy.feeds.explained import ArtifactExplained, NameExplained
 from proxy.feeds.listing import (
     ArtifactItem,
@@ -98,7 +98,7 @@ class CondaListing:
         ]
         if not found:
             raise self._unknown(name, editions)
-        upstream = next(view.upstream for view in views if view.kept or view.hidden)
+        upstream = next(view.upstream for view in views if view.kept or view.hidden or view.removed)
         times = [view.until for view in views if view.until is not None]
         return NameExplained(
             self._feed.settings.name, name, upstream, found, views[0].policy, None, min(times, default=None)
@@ -242,11 +242,12 @@ def _hidden(view: CondaView) -> dict[str, Verdict]:
 
 def _explained(view: CondaView, known: Mapping[str, Explained]) -> list[ArtifactExplained]:
     shown = {path: told_verdict(view, path) for path in view.kept}
+    shown |= {path: view.noted.get(path, REMOVED) for path in view.removed}
     found = []
     for path, verdict in (shown | _hidden(view)).items():
         facts, findings = known.get(path, (None, ()))
         change = view.changes.get(path)
-        found.append(ArtifactExplained(path, verdict, facts, findings, (), change, path in shown))
+        found.append(ArtifactExplained(path, verdict, facts, findings, (), change, path in view.kept))
     return found
 
 
@@ -265,10 +266,11 @@ def _told(name: str, views: Sequence[CondaView]) -> tuple[NameItem, list[Artifac
 
 def _artifacts(view: CondaView) -> list[ArtifactItem]:
     shown = [_item(path, told_verdict(view, path), facts) for path, facts in view.kept.items()]
+    removed = [_item(path, view.noted.get(path, REMOVED), facts) for path, facts in view.removed.items()]
     hidden = [_item(path, verdict) for path, verdict in _hidden(view).items()]
     items = [
         with_change(item, view.changes.get(item.path), is_served=item.path in view.kept)
-        for item in (*shown, *hidden)
+        for item in (*shown, *removed, *hidden)
     ]
     return sorted(items, key=lambda item: item.artifact)
 

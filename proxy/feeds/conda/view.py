@@ -4,7 +4,7 @@ What a policy hides is worked out when somebody asks for the name: the generatio
 of what is hidden would be as long as the channel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -28,6 +28,14 @@ CondaView = View[None, Facts]
 _DOUBTFUL = Verdict(Outcome.HOLD, "policy", "the index that would show it is being made", "held")
 
 
+#: What is said of a file that still downloads, though the origin has taken it out of its index.
+REMOVED = Verdict(
+    Outcome.ALLOW,
+    "removed",
+    "the origin has taken it out of its index; a lock file that names it still gets it",
+)
+
+
 class Explained(NamedTuple):
     """A file as a feed's policy judges it: the facts, and what every rule has to say."""
 
@@ -49,17 +57,23 @@ def view_of(feed: str, edition: Edition, name: str) -> CondaView:
     if edition.is_behind and below is not None and below.generation is not None:
         hidden |= _held(edition.subdir, below.generation.snapshot.top.held, name)
     verdicts: Mapping[str, Verdict] = {}
+    needed: Mapping[str, str] = {}
     if below is not None and ruling is not None:
-        verdicts = _judged(ruling, edition.subdir, below, name, _needed(edition, name, records)).by_artifact
+        needed = _needed(edition, name, records)
+        verdicts = _judged(ruling, edition.subdir, below, name, needed).by_artifact
         refused = {path: verdict for path, verdict in verdicts.items() if path not in kept}
         hidden |= {path: each if not each.is_visible else _DOUBTFUL for path, each in refused.items()}
     if edition.is_behind:
         # It stands in for an edition that cannot be made, and may list what is hidden by now.
         hidden |= {path: verdict for path, verdict in verdicts.items() if not verdict.is_visible}
         kept = {path: facts for path, facts in kept.items() if path not in hidden}
+    told = None if edition.is_behind else generation.snapshot.top.removed.get(name, {})
+    removed = _removed(ruling, edition.subdir, below, name, needed, told)
+    hidden = removed.hidden | hidden
     return View(
         feed, name, edition.upstream_of(name) if block is not None else "", Sha256(generation.stem), None, kept,
-        hidden, noted=_noted(verdicts, kept), policy=_name_of(ruling), until=moment(edition.until_ms),
+        hidden, removed=removed.without(hidden.keys() | kept.keys()), noted=_noted(verdicts, kept) | removed.noted,
+        policy=_name_of(ruling), until=moment(edition.until_ms),
         changes=_changes_in(edition.subdir, generation.snapshot.top, name),
     )  # fmt: skip
 
@@ -85,9 +99,12 @@ def judged_view(
     )
     hidden |= _hidden_below(feed, held if block is not None else None, name)
     hidden |= {path: verdict for path, verdict in verdicts.items() if path not in kept}
+    removed = _removed(ruling, subdir, held, name, {}, None)
+    hidden = removed.hidden | hidden
     return View(
         feed, name, upstream if block is not None else "", Sha256(generation.stem), None, kept, hidden,
-        noted=_noted(verdicts, kept), policy=_name_of(ruling), until=judged.until,
+        removed=removed.without(hidden.keys() | kept.keys()), noted=_noted(verdicts, kept) | removed.noted,
+        policy=_name_of(ruling), until=judged.until,
         changes=_changes_in(subdir, generation.snapshot.top, name),
     )  # fmt: skip
 
@@ -99,12 +116,61 @@ def explained_of(edition: Edition, name: str) -> Mapping[str, Explained]:
         return {}
     below = edition.below[edition.place_of(name)]
     if edition.ruling is None:
-        plain = facts_of_block(*_below(below, name, edition.subdir), None, {})
+        plain = facts_of_block(*_with_removed(below, name, edition.subdir), None, {})
         return {facts.artifact: Explained(facts, ()) for facts in plain}
     block = edition.generation.snapshot.block(name)
     needed = _needed(edition, name, block.facts() if block is not None else {})
-    found = edition.ruling.findings(*_below(below, name, edition.subdir), needed)
+    found = edition.ruling.findings(*_with_removed(below, name, edition.subdir), needed)
     return {facts.artifact: Explained(facts, findings) for facts, findings in found}
+
+
+# -- what the origin has taken out -----------------------------------------------------------------------------
+
+
+class _Removed(NamedTuple):
+    """The files of a name that the origin has taken out of its index, by path."""
+
+    shown: dict[str, Facts]
+    hidden: dict[str, Verdict]
+    noted: dict[str, Verdict]
+
+    def without(self, others: Collection[str]) -> dict[str, Facts]:
+        return {path: facts for path, facts in self.shown.items() if path not in others}
+
+
+def _removed(
+    ruling: Ruling | None, subdir: str, below: HeldSubdir | None, name: str, needed: Mapping[str, str],
+    told: Collection[str] | None,
+) -> _Removed:  # fmt: skip
+    """Return the files of a name that were listed once, and that the origin's `removed` names now.
+
+    Their last records are judged beside those that are listed, so that `keep_versions` counts all. `told` are the files
+    of which the feed's own index tells; None: it is not made yet.
+    """
+    generation = below.generation if below is not None else None
+    if below is None or generation is None or not (raws := generation.snapshot.top.removed.get(name)):
+        return _Removed({}, {}, {})
+    facts = {f"{subdir}/{file}": each for file, each in Block(name).with_records(raws).facts().items()}
+    if ruling is None:
+        return _Removed({path: each for path, each in facts.items() if _is_told(path, told)}, {}, {})
+    verdicts = ruling.judged(*_with_removed(below, name, subdir), needed).by_artifact
+    shown = {path: each for path, each in facts.items() if verdicts[path].is_visible and _is_told(path, told)}
+    hidden = {
+        path: _DOUBTFUL if verdicts[path].is_visible else verdicts[path]
+        for path in facts.keys() - shown.keys()
+    }
+    return _Removed(shown, hidden, _noted(verdicts, shown))
+
+
+def _with_removed(below: HeldSubdir, name: str, subdir: str) -> tuple[Block, Place]:
+    """Return all records of a name that are known, and where they lie."""
+    block, place = _below(below, name, subdir)
+    removed = below.generation.snapshot.top.removed.get(name, {}) if below.generation is not None else {}
+    return (block.with_records(removed) if removed else block), place
+
+
+def _is_told(path: str, told: Collection[str] | None) -> bool:
+    return told is None or path.partition("/")[2] in told
 
 
 # -- parts -----------------------------------------------------------------------------------------------------
@@ -151,7 +217,7 @@ def _below(below: HeldSubdir, name: str, subdir: str) -> tuple[Block, Place]:
     return block, Place(subdir, below.lineage.origin_of(source))
 
 
-def _noted(verdicts: Mapping[str, Verdict], kept: Mapping[str, Facts]) -> Mapping[str, Verdict]:
+def _noted(verdicts: Mapping[str, Verdict], kept: Mapping[str, Facts]) -> dict[str, Verdict]:
     return {path: verdict for path, verdict in verdicts.items() if path in kept and verdict is not ALLOWED}
 
 
