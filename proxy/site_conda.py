@@ -102,7 +102,7 @@ def _feed(
         )  # fmt: skip
 
     channel = _channel(feed, policy, base, catalog_of)
-    side = _side(feed, [upstream for upstream in feed.upstreams if upstream.feed is None], base)
+    side = _side(feed, [upstream for upstream in feed.upstreams if upstream.feed is None], inner, base)
     return CondaFeed(
         feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock), side,
         base.conda_views, base.clock, inner, policy,
@@ -129,7 +129,7 @@ def _curated(
     sources = {name: made[name] for name in feed.curated_from}
     return CuratedCondaFeed(
         feed, channel, keeper, base.store, FullIndexes(feed.name, base.store, base.notes, base.clock),
-        _side(feed, (), base), base.conda_views, base.clock, policy, approved, sources,
+        _side(feed, (), {}, base), base.conda_views, base.clock, policy, approved, sources,
     )  # fmt: skip
 
 
@@ -144,10 +144,19 @@ def _channel(
     return Channel(feed, folder, catalog_of, composer, base.notes, base.tally, ruling)
 
 
-def _side(feed: Feed, origins: Sequence[Upstream], base: Base) -> SideDocuments:
+def _side(
+    feed: Feed, origins: Sequence[Upstream], inner: Mapping[str, CondaFeed], base: Base
+) -> SideDocuments:
     documents = OriginDocuments(base.store, base.notes, base.clock, offline=feed.offline)
     remotes = {upstream.id: base.door.remote(upstream) for upstream in origins}
     bases = {upstream.id: upstream.urls[0].reveal().rstrip("/") for upstream in origins}
     return SideDocuments(
-        feed.name, remotes, bases, documents, base.store, base.clock, is_curated=bool(feed.curated_from)
+        feed.name,
+        remotes,
+        bases,
+        documents,
+        base.store,
+        base.clock,
+        inner,
+        is_curated=bool(feed.curated_from),
     )

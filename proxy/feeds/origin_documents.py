@@ -69,15 +69,17 @@ class OriginDocuments:
         self._asking: dict[str, asyncio.Task[bytes | None]] = {}
 
     async def get(
-        self, remote: Way, url: str, *, accept: str, reduce: Callable[[bytes], bytes], max_bytes: int
-    ) -> bytes | None:
+        self, remote: Way, url: str, *, accept: str, reduce: Callable[[bytes], bytes], max_bytes: int,
+        offline: bool = False,
+    ) -> bytes | None:  # fmt: skip
         """Return a document after `reduce` (which raises ValueError for one that is none), or None.
 
-        None: the origin has none, or does not answer and there is no copy that is young enough.
+        None: the origin has none, or does not answer and there is no copy that is young enough. `offline`: it is not
+        asked this time either.
         """
         key = _key(remote, url)
         noted, body = await self._recall(key)
-        if self._offline:
+        if self._offline or offline:
             return body
         asked = Asked(url, accept, reduce, max_bytes)
         match self._decide(noted, remote.settings):

@@ -1,11 +1,14 @@
 """run_exports, channeldata and notices tell of what is shown, and of nothing else (sheet, 9; CEP 12, 38, 6)."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from proxy.config.settings import Feed, Upstream
 from tests.conda_feed.readback import plain
 from tests.conda_feed.stand import Stand
+from tests.policy.made import policy
 from tests.support.conda_packages import bare, package, replaced
 from tests.support.faults import UNAVAILABLE, Fault
 
@@ -162,3 +165,31 @@ async def test_the_origins_notices_are_not_passed_on(stand: Stand) -> None:
     await started(stand)
     assert (await stand.get("notices.json")).json() == {"notices": []}
     assert stand.origin.hits("/chan/notices.json") == 0
+
+
+async def test_a_feed_of_a_feed_has_those_of_the_inner_one_narrowed_by_its_policy(stand: Stand) -> None:
+    """C14: what the inner feed hides is in neither, what the outer one hides only in the inner one's."""
+    stand.channel.reshape(run_exports=True, channeldata=True)
+    stand.channel.add(A, B, package("c", run_exports=("c",)))
+    outer = Feed("outer", "conda", (Upstream("outer-1", feed="mid"),), policy="corp")
+    mid = Feed("mid", "conda", (Upstream("mid-1", feed="chan"),))
+    inner = stand.feed(stand.upstream(except_=("c",)))
+    await stand.start(inner, mid, outer, policies=[policy(block=["b"])])
+    assert await stand.files(feed="outer") == {A.file}
+    stand.origin.forget()
+    for feed, files in (("outer", {A.file}), ("mid", {A.file, B.file})):
+        for file in ("run_exports.json", "run_exports.json.zst"):
+            document = json.loads(plain((await stand.get(f"linux-64/{file}", feed=feed)).body))
+            assert document["packages"].keys() | document["packages.conda"].keys() == files
+        names = (await stand.get("channeldata.json", feed=feed)).json()["packages"].keys()
+        assert names == {file.split("-")[0] for file in files}
+    asked = stand.channel.asked()
+    assert asked and len(asked) == len(set(asked)), "the outer feed's come from what the inner one has"
+    offline = replace(outer, offline=True)
+    stand.gateway.reload(inner, mid, offline, policies=[policy(block=["b"])])
+    stand.clock.advance(5000)
+    stand.origin.forget()
+    assert (await stand.get("linux-64/run_exports.json", feed="outer")).status == 200
+    assert (await stand.get("channeldata.json", feed="outer")).status == 200
+    await stand.settled()
+    assert not [path for path in stand.channel.asked() if "run_exports" in path or "channeldata" in path]

@@ -60,7 +60,7 @@ class CuratedCondaFeed(CondaFeed):
         await self.approved.warm()
         await super().prefetch()
 
-    async def run_exports(self, subdir: str, *, is_zst: bool) -> Blob:
+    async def run_exports(self, subdir: str, *, is_zst: bool, offline: bool = False) -> Blob:
         """Refuse: a run_exports.json is its origin's of today, which nobody has approved."""
         detail = "a curated feed has no run_exports.json: the origin's may change at any time; builds read the package"
         raise Problem("unknown", detail, feed=self.settings.name, artifact=f"{subdir}/run_exports.json")

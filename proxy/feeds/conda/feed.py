@@ -163,18 +163,27 @@ class CondaFeed:
             raise Problem("unknown", "this feed has no such shard", feed=self.settings.name)
         return blob
 
-    async def run_exports(self, subdir: str, *, is_zst: bool) -> Blob:
-        """Return run_exports.json of what is shown. Raises Problem: unknown where no upstream has one."""
-        blob = await self._undamaged(subdir, lambda edition: self._side.run_exports(edition, is_zst=is_zst))
+    async def run_exports(self, subdir: str, *, is_zst: bool, offline: bool = False) -> Blob:
+        """Return run_exports.json of what is shown. Raises Problem: unknown where no upstream has one.
+
+        `offline`, here and below, is for a feed that takes from this one and must not cause a request.
+        """
+        offline = offline or self.settings.offline
+
+        async def made(edition: Edition) -> Blob | None:
+            return await self._side.run_exports(edition, is_zst=is_zst, offline=offline)
+
+        blob = await self._undamaged(subdir, made, offline=offline)
         if blob is None:
             raise Problem("unknown", "the origin has no run_exports.json", feed=self.settings.name)
         return blob
 
-    async def channeldata(self) -> Blob:
+    async def channeldata(self, *, offline: bool = False) -> Blob:
         """Return channeldata.json over the subdirs that are served. Raises Problem: unknown where there is none."""
-        editions = await self._editions()
+        offline = offline or self.settings.offline
+        editions = await self.channel.editions(self.subdirs(), offline=offline)
         try:
-            blob = await self._side.channeldata(editions)
+            blob = await self._side.channeldata(editions, offline=offline)
         except DamagedSubdir as damaged:
             self.channel.damaged(editions[str(damaged)])
             raise
@@ -187,9 +196,6 @@ class CondaFeed:
         ask = f"Ask the administrator of the feed {self.settings.name} why."
         known = {edition.subdir: edition for edition in self.channel.known()}
         return self._side.notices(known, ask, self._clock.now())
-
-    async def _editions(self) -> dict[str, Edition]:
-        return await self.channel.editions(self.subdirs())
 
     # -- packages ------------------------------------------------------------------------------------------
 
