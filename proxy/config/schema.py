@@ -153,6 +153,8 @@ UPSTREAM = (
         Kind(lambda g, e: "" if g.value == "" else kinds.PLAIN_URL.read(g, e), kinds.as_given),
     ),
     Key("files_base", "files_base", kinds.PLAIN_URL),
+    Key("repodata_use_zst", "repodata_use_zst", kinds.BOOLEAN),
+    Key("repodata_use_shards", "repodata_use_shards", kinds.BOOLEAN),
 )
 CLIENT_CERT = (Key("cert", "client_cert", kinds.FILE), Key("key", "client_key", kinds.FILE))
 ROUTE = (
@@ -170,6 +172,8 @@ KIND_OF = {
     "indexed_timestamp": "conda",
     "json_api": "pypi",
     "files_base": "pypi",
+    "repodata_use_zst": "conda",
+    "repodata_use_shards": "conda",
 }
 TABLES = ("server", "cache", "state", "log", "upstream_defaults", "feeds", "routes", "policies")
 

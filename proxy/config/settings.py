@@ -137,6 +137,9 @@ class Upstream:
     #: None or '': there is none.
     json_api: str | None = None
     files_base: str | None = None
+    #: conda: whether `repodata.json.zst` and CEP-16 shards are asked for, in the clients' own words.
+    repodata_use_zst: bool = True
+    repodata_use_shards: bool = True
     ttl_s: float = 600.0
     negative_ttl_s: float = 60.0
     stale_if_error_s: float = 7 * 86400.0

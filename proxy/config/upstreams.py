@@ -33,6 +33,8 @@ _OUTSIDE = (
     "private",
     "json_api",
     "files_base",
+    "repodata_use_zst",
+    "repodata_use_shards",
 )
 #: What means nothing where it is a folder of this machine.
 _OVER_A_NETWORK = (

@@ -304,3 +304,48 @@ async def test_an_index_that_is_only_said_to_be_in_a_coding_is_read(
     stand.origin.always(stand.channel.path("linux-64", form), Fault(headers=(("Content-Encoding", coding),)))
     await stand.start()
     assert len(await stand.files()) == 3
+
+
+# -- forms that the settings switch off -----------------------------------------------------------------------
+
+
+async def test_a_form_that_is_switched_off_is_not_asked_for(stand: Stand) -> None:
+    """In the clients' words; the others are asked for as ever, and clients of the feed get every form."""
+    listed(stand, "linux-64")
+    for zst_on, shards_on in ((True, False), (False, True), (False, False)):
+        stand.origin.forget()
+        name = f"{zst_on}-{shards_on}"
+        one = stand.upstream(name=name, repodata_use_zst=zst_on, repodata_use_shards=shards_on)
+        feed = stand.feed(one)
+        if shards_on or not zst_on:
+            stand.gateway.reload(feed)
+        else:
+            await stand.start(feed)
+        assert len(await stand.files()) == 3
+        assert (await stand.get("linux-64/repodata.json.zst")).status == 200
+        asked = {form for form in FORMS_OF_ORIGIN if stand.origin.hits(stand.channel.path("linux-64", form))}
+        wanted = {SHARD_INDEX: shards_on, "repodata.json.zst": zst_on, "repodata.json": not zst_on}
+        assert asked == {form for form, is_wanted in wanted.items() if is_wanted}
+
+
+@pytest.mark.parametrize("has_shards", [True, False])
+async def test_what_a_switched_off_form_said_counts_no_more(stand: Stand, has_shards: bool) -> None:
+    """The origin's shards and its .zst are stale, though they look newer; its repodata.json is right."""
+    stand.channel.reshape(last_modified=True, shards=has_shards)
+    listed(stand, "linux-64")
+    await stand.start()
+    assert len(await stand.files()) == 3
+    full = stand.channel.path("linux-64", "repodata.json")
+    right = {"info": {}, "packages": {}, "packages.conda": {bare("right").file: dict(bare("right").record)}}
+    old = ("Last-Modified", "Mon, 02 Nov 2020 09:00:00 GMT")
+    stand.origin.always(full, Fault(status=200, body=json.dumps(right).encode(), headers=(old,)))
+    await stand.refresh()
+    assert len(await stand.files()) == 3
+    changed = stand.upstream(repodata_use_zst=False, repodata_use_shards=False)
+    stand.gateway.reload(stand.feed(changed))
+    await stand.refresh()
+    assert await stand.files() == {bare("right").file}
+    stand.origin.heal()
+    stand.gateway.reload(stand.feed())
+    await stand.refresh()
+    assert len(await stand.files()) == 3

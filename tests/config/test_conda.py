@@ -45,6 +45,21 @@ def test_subdirs_and_indexed_timestamp_are_read(tmp_path: Path) -> None:
     assert (found.subdirs, found.indexed_timestamp) == (("noarch", "linux-64", "plan9-x1"), "off")
 
 
+def test_the_forms_of_an_index_are_switched_in_the_words_of_clients(tmp_path: Path) -> None:
+    found = first(tmp_path, f'url = "{CHANNEL}"')
+    assert (found.repodata_use_zst, found.repodata_use_shards) == (True, True)
+    off = "repodata_use_zst = false", "repodata_use_shards = false"
+    found = first(tmp_path, f'url = "{CHANNEL}"', *off)
+    assert (found.repodata_use_zst, found.repodata_use_shards) == (False, False)
+    assert refused(tmp_path, f'url = "{CHANNEL}"', 'repodata_use_zst = "no"').keys() == {
+        f"{PLACE}.repodata_use_zst"
+    }
+    inner = refused(tmp_path, 'feed = "other"', off[1])
+    assert "means nothing" in inner[f"{PLACE}.repodata_use_shards"]
+    pypi = faults(tmp_path, PYPI + 'upstreams = [{ url = "https://h/simple/", repodata_use_zst = true }]\n')
+    assert "conda feeds only" in pypi["feeds.pypi.upstreams[0].repodata_use_zst"]
+
+
 @pytest.mark.parametrize(
     "url",
     [

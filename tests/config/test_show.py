@@ -79,6 +79,7 @@ def test_only_keys_that_the_kind_of_a_feed_has_are_shown(tmp_path: Path) -> None
     for key in ("blocked_project", "upstreams[0].json_api", "upstreams[0].files_base"):
         assert f"feeds.pypi.{key}" in pypi
         assert f"feeds.conda.{key}" not in conda
-    for key in ("subdirs", "indexed_timestamp"):
+    switches = ("upstreams[0].repodata_use_zst", "upstreams[0].repodata_use_shards")
+    for key in ("subdirs", "indexed_timestamp", *switches):
         assert f"feeds.conda.{key}" in conda
         assert f"feeds.pypi.{key}" not in pypi

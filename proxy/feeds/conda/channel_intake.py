@@ -136,6 +136,8 @@ class ChannelIntake:
         self._tally = tally
         self._locks = locks
         self._stamps = stamps
+        #: Those that the settings let us ask for.
+        self._packings = tuple(each for each in PACKINGS if each != ".zst" or upstream.repodata_use_zst)
         base = f"{upstream.urls[0].reveal().rstrip('/')}/{quote(subdir)}/"
         self._files = OriginFiles(remote, base)
         self._is_reading = False
@@ -254,7 +256,7 @@ class ChannelIntake:
         UpstreamError where one is in trouble and none is an index.
         """
         nothing, trouble = Nothing.ABSENT, None
-        for packing in _order(known, work):
+        for packing in _order(known, work, self._packings):
             try:
                 found = await self._by_packing(packing, known, index, work)
             except UpstreamError as error:
@@ -280,7 +282,9 @@ class ChannelIntake:
         file = await self._files.full(packing, validators, work.incoming)
         if not isinstance(file, FullFile):
             return file
-        if not is_known and work.held.generation is not None and _is_older(file, known):
+        # What is held may have come in a packing that the settings do not trust any more.
+        is_trusted = known.packing in self._packings
+        if not is_known and work.held.generation is not None and is_trusted and _is_older(file, known):
             # Servers go on to offer what their indexer has stopped to write, bz2 above all.
             raise BadAnswer("origin", f"repodata.json{packing} is older than what is held")
         return await self._by_file(known, file, index, work)
@@ -306,6 +310,9 @@ class ChannelIntake:
         An origin that refuses it, or answers with something else, has no shards today (fact sheet 4). One that is in
         trouble with it is asked for the full file in its place, and for shards again a while later.
         """
+        if not self._upstream.repodata_use_shards:
+            work.troubles.forget(SHARDS)
+            return (_without_shards(last) if last.has_shards else last), Nothing.ABSENT
         none_today = msgspec.structs.replace(last, has_shards=False, shards_asked_ms=work.now_ms)
         if last.has_shards is False and abs(work.now_ms - last.shards_asked_ms) < _SHARDS_AGAIN_MS:
             return last, Nothing.ABSENT
@@ -461,16 +468,24 @@ class ChannelIntake:
                 await self._sightings.complete(self._upstream.id, self._subdir, now_ms)
 
 
-def _order(known: Taken, work: _Work) -> list[str]:
+def _without_shards(last: Taken) -> Taken:
+    """Return what is known where the settings do not trust the origin's shards any more: the full file is read anew."""
+    return msgspec.structs.replace(
+        last, has_shards=None, shards_asked_ms=0, shards_etag=None, shards_last_modified=None, etag=None,
+        last_modified=None, changed=None,
+    )  # fmt: skip
+
+
+def _order(known: Taken, work: _Work, packings: Sequence[str]) -> list[str]:
     """Return the packings in the order in which they are asked for: that of last time first, unless it is bz2.
 
     bz2 is for channels that have nothing else. A better one that was in trouble comes before that of last time again
     once its rest is over. One in trouble is left alone, unless all of them are.
     """
-    first = known.packing if known.stem and known.packing != PACKINGS[-1] else PACKINGS[0]
-    better = PACKINGS[: PACKINGS.index(first)]
+    first = known.packing if known.stem and known.packing in packings[:-1] else packings[0]
+    better = packings[: packings.index(first)]
     due = {packing for packing in better if work.troubles.is_due(f"repodata.json{packing}")}
-    order = sorted(PACKINGS, key=lambda each: each != first and each not in due)
+    order = sorted(packings, key=lambda each: each != first and each not in due)
     well = [packing for packing in order if not work.troubles.rests(f"repodata.json{packing}")]
     return well or order
 
