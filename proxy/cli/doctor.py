@@ -15,9 +15,10 @@ from proxy.cli.progress import Progress, progress
 from proxy.cli.snippet import find_feed
 from proxy.config.load import Loaded
 from proxy.config.settings import Feed
+from proxy.feeds.doctor import examine
 from proxy.model.clock import SystemClock
 from proxy.model.finding import Finding
-from proxy.upstream.doctor import examine, is_well
+from proxy.upstream.doctor import is_well
 from proxy.upstream.door import Door
 
 _MARKS = {"ok": "ok     ", "warning": "WARNING", "failed": "FAILED "}

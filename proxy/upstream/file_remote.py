@@ -22,8 +22,10 @@ from proxy.upstream.health import RemoteHealth
 from proxy.upstream.hop import Hop
 from proxy.upstream.looks import HEAD_BYTES
 from proxy.upstream.pace import Bandwidth
-from proxy.upstream.probe import Judge, content_hop
+from proxy.upstream.probe import Judge, content
+from proxy.upstream.reader import kept
 from proxy.upstream.rests import Rests
+from proxy.upstream.sight import Sight, Whole
 from proxy.upstream.slots import Rank, Slots
 from proxy.upstream.stream import OriginStream, Span
 from proxy.upstream.threads import Threads
@@ -101,7 +103,12 @@ class FileRemote:
         self._rests.strike(self._absolute(url), seconds, why)
 
     async def probe(
-        self, url: str | None = None, *, mirror: int = 0, judge: Judge | None = None
+        self,
+        url: str | None = None,
+        *,
+        mirror: int = 0,
+        judge: Judge | None = None,
+        whole: Whole | None = None,
     ) -> list[Hop]:
         """Tell whether the folder is there, and the file, if one is named."""
         try:
@@ -111,7 +118,7 @@ class FileRemote:
                 status = (await self.head(url)).status
                 hops.append(Hop("origin", status == 200, f"answered {status}"))
                 if status == 200 and judge is not None:
-                    hops.append(await self._content(url, judge))
+                    hops.append(await self._content(url, judge, whole))
         except UpstreamError as error:
             return [Hop("folder", False, f"{self._path}: {error.detail}")]
         return hops
@@ -129,9 +136,15 @@ class FileRemote:
 
     # -- parts
 
-    async def _content(self, url: str, judge: Judge) -> Hop:
-        async with await self.open(url, start=0, stop=HEAD_BYTES) as stream:
-            return content_hop(judge(b"".join([chunk async for chunk in stream.chunks()])))
+    async def _content(self, url: str, judge: Judge, whole: Whole | None) -> Hop:
+        stop = HEAD_BYTES if whole is None else None
+        most = None if whole is None else whole.most_bytes
+        async with await self.open(url, start=0, stop=stop, max_bytes=most) as stream:
+            if whole is None:
+                head = b"".join([chunk async for chunk in stream.chunks()])
+            else:
+                head = await kept(stream.chunks(), whole.into)
+            return await content(Sight(stream.status, head, headers=stream.headers), judge, whole)
 
     async def _whole(self, url: str, rank: Rank, ask: FileAsk) -> Answer:
         async with await self._stream(url, rank, ask) as stream:

@@ -23,7 +23,7 @@ from proxy.upstream.looks import DOUBT
 from proxy.upstream.names import Names
 from proxy.upstream.reach import Reach
 from proxy.upstream.route import OutboundProxy
-from proxy.upstream.sight import Sight, clock_hop
+from proxy.upstream.sight import Sight, Whole, clock_hop
 from proxy.upstream.target import Target
 from proxy.upstream.translate import translate, unwrapped
 from proxy.upstream.wire import Wire
@@ -57,13 +57,15 @@ class Probe:
         self._wire = wire
         self._clock = clock
 
-    async def walk(self, target: Target, look: Look, judge: Judge | None = None) -> list[Hop]:
+    async def walk(
+        self, target: Target, look: Look, judge: Judge | None = None, whole: Whole | None = None
+    ) -> list[Hop]:
         """Return the steps up to the first that fails. Raises nothing of the network's."""
         hops: list[Hop] = []
         try:
             async for hop in self._steps(target):
                 hops.append(hop)
-            async for hop in self._ends(target, look, judge):
+            async for hop in self._ends(target, look, judge, whole):
                 hops.append(hop)
         except StepFailed as failed:
             hops.append(failed.hop)
@@ -214,16 +216,24 @@ class Probe:
 
     # -- the answer
 
-    async def _ends(self, target: Target, look: Look, judge: Judge | None) -> AsyncIterator[Hop]:
+    async def _ends(
+        self, target: Target, look: Look, judge: Judge | None, whole: Whole | None
+    ) -> AsyncIterator[Hop]:
         sight = await _saw(target, look)
         if sight.is_proxy_refusal:
             raise StepFailed("proxy authentication", tunnel.refusal(sight.challenge, self._route(target)))
         yield sight.origin_hop()
         if sight.status < 400 and judge is not None:
-            yield content_hop(judge(sight.head))
+            yield await content(sight, judge, whole)
         clock = clock_hop(sight, self._clock.now())
         if clock is not None:
             yield clock
+
+
+async def content(sight: Sight, judge: Judge, whole: Whole | None) -> Hop:
+    """Return what an answer is: nothing is read whole whose beginning already says that it is no index."""
+    why = judge(sight.head)
+    return content_hop(why) if whole is None or why is not None else await whole.read(sight)
 
 
 def content_hop(why: str | None) -> Hop:

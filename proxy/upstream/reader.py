@@ -4,7 +4,10 @@ Which statuses mean something depends on what was asked, so every one is either 
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import aiofiles
 from multidict import MultiMapping
 
 from proxy.config.settings import Upstream
@@ -18,7 +21,7 @@ from proxy.upstream.exchange import Exchange
 from proxy.upstream.headers import length, passed
 from proxy.upstream.looks import HEAD_BYTES
 from proxy.upstream.pace import Bandwidth
-from proxy.upstream.sight import Sight
+from proxy.upstream.sight import Sight, Whole
 from proxy.upstream.stream import OriginStream, Span, span_of
 from proxy.upstream.walk import Landed
 
@@ -91,21 +94,32 @@ class Reader:
         exchange.succeed()
         return OriginStream(landed.status, span, headers, None, exchange, asked=asked, url=place(landed))
 
-    async def sight(self, landed: Landed) -> Sight:
-        """Return what the beginning of an answer shows, however large it is (doctor)."""
+    async def sight(self, landed: Landed, whole: Whole | None = None) -> Sight:
+        """Return what the beginning of an answer shows, however large it is (doctor); with `whole` all is kept."""
         if landed.is_elsewhere:
             why = "a redirect to another origin, which is asked for a private upstream's index only if redirect_hosts"
             raise RedirectRefused("guard", f"{why} names its host", origin=landed.target.origin)
         response, head = landed.response, b""
         if response.status < 400:
-            body = self._body(landed, None, None)
-            async for chunk in body.chunks():
-                head += chunk
-                if len(head) >= HEAD_BYTES:
-                    break
+            body = self._body(landed, None, None if whole is None else whole.most_bytes)
+            if whole is not None:
+                head = await kept(body.chunks(), whole.into)
+            else:
+                async for chunk in body.chunks():
+                    head += chunk
+                    if len(head) >= HEAD_BYTES:
+                        break
         is_refusal = response.status == 407 and landed.is_proxied and landed.target.scheme == "http"
         challenge = ", ".join(response.headers.getall("Proxy-Authenticate", ())) if is_refusal else ""
-        return Sight(response.status, head, response.headers.get("Date"), is_refusal, challenge)
+        return Sight(
+            response.status,
+            head,
+            response.headers.get("Date"),
+            is_refusal,
+            challenge,
+            passed(response.headers),
+            "content-length" in response.headers or _is_chunked(response.headers),
+        )
 
     def _body(self, landed: Landed, expected: int | None, max_bytes: int | None) -> Body:
         return Body(
@@ -127,6 +141,17 @@ class Reader:
             is_proxied_plainly=landed.is_proxied and landed.target.scheme == "http",
             now=self._clock.now(),
         )
+
+
+async def kept(chunks: AsyncIterator[bytes], path: Path) -> bytes:
+    """Write a body to a file; return its beginning."""
+    head = b""
+    async with aiofiles.open(path, "wb") as file:
+        async for chunk in chunks:
+            if len(head) < HEAD_BYTES:
+                head += chunk
+            await file.write(chunk)
+    return head
 
 
 def _is_chunked(headers: MultiMapping[str]) -> bool:

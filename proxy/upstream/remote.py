@@ -30,7 +30,7 @@ from proxy.upstream.names import Names
 from proxy.upstream.probe import Judge, Probe
 from proxy.upstream.reader import GONE, Reader, place
 from proxy.upstream.retry import Plan
-from proxy.upstream.sight import Sight
+from proxy.upstream.sight import Sight, Whole
 from proxy.upstream.slots import LONGEST_PATIENCE_S, Rank, Slots
 from proxy.upstream.sources import Source, Sources
 from proxy.upstream.stream import OriginStream, range_field
@@ -200,11 +200,16 @@ class Remote:
         self._sources.rest(url, seconds, why)
 
     async def probe(
-        self, url: str | None = None, *, mirror: int = 0, judge: Judge | None = None
+        self,
+        url: str | None = None,
+        *,
+        mirror: int = 0,
+        judge: Judge | None = None,
+        whole: Whole | None = None,
     ) -> list[Hop]:
         """Walk the way to a URL (default: the upstream's first) at one of its mirrors, and tell how far it goes."""
         target = self._sources.at("" if url is None else url, mirror)
-        return await self._probe.walk(target, self._sight, judge)
+        return await self._probe.walk(target, partial(self._sight, whole), judge, whole)
 
     @property
     def health(self) -> RemoteHealth:
@@ -337,13 +342,14 @@ class Remote:
         """Return the fields of every request; `Via` names also the servers through which its cause came."""
         return {**self._fields, "Via": via.through(self._fields["Via"])}
 
-    async def _sight(self, target: Target) -> Sight:
+    async def _sight(self, whole: Whole | None, target: Target) -> Sight:
         """Return what a real request shows of its answer, whatever the status (doctor)."""
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **self._said()}
+        accept = "*/*" if whole is None else whole.accept
+        headers = {"Accept": accept, "Accept-Encoding": "identity", **self._said()}
         ask = Ask("GET", target, headers, True, stays=self.settings.private)
         landed = await self._walk.to(ask)
         try:
-            return await self._reader.sight(landed)
+            return await self._reader.sight(landed, whole)
         finally:
             landed.response.close()
 

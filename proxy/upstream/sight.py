@@ -1,8 +1,10 @@
-"""Sight: what `feedgate doctor` saw of an origin's real answer, and what that tells. Pure."""
+"""Sight: what `feedgate doctor` saw of an origin's real answer, and what that tells."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 from proxy.upstream.hop import Hop
 
@@ -20,10 +22,24 @@ class Sight:
     #: A 407 of a plain-http request through an outbound proxy, and what the proxy would take.
     is_proxy_refusal: bool = False
     challenge: str = ""
+    #: The fields that the intake would read.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: Whether the transport says where the body ends.
+    is_framed: bool = True
 
     def origin_hop(self) -> Hop:
         """Return what the status tells."""
         return Hop("origin", self.status < 400, f"answered {self.status}", _ADVICE.get(self.status, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """How an answer is taken in whole: to the file `into`, of up to `most_bytes`; then `read` says what it is."""
+
+    into: Path
+    accept: str
+    most_bytes: int
+    read: Callable[[Sight], Awaitable[Hop]]
 
 
 _ADVICE = {

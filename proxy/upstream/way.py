@@ -11,6 +11,7 @@ from proxy.upstream.answer import Answer, Validators
 from proxy.upstream.health import RemoteHealth
 from proxy.upstream.hop import Hop
 from proxy.upstream.probe import Judge
+from proxy.upstream.sight import Whole
 from proxy.upstream.stream import OriginStream
 
 
@@ -69,9 +70,17 @@ class Way(Protocol):
         ...
 
     async def probe(
-        self, url: str | None = None, *, mirror: int = 0, judge: Judge | None = None
+        self,
+        url: str | None = None,
+        *,
+        mirror: int = 0,
+        judge: Judge | None = None,
+        whole: Whole | None = None,
     ) -> list[Hop]:
-        """Walk the way to a URL at a mirror and tell how far it goes (doctor). Raises nothing."""
+        """Walk the way to a URL at a mirror and tell how far it goes (doctor). Raises nothing.
+
+        With `whole` the answer is taken in whole and read, where `judge` finds nothing wrong with its beginning.
+        """
         ...
 
     @property

@@ -132,12 +132,14 @@ def _read_in(order: Order) -> _ReadIn:
         assert index is not None and order.shards is not None
         reader = _shard_reader(index, Path(order.shards))
         return _ReadIn(index.relations, index.base_url, lambda ingest: ingest_shards(ingest, index, reader))
-    cut = _cut(Path(order.source), order)
+    repodata = cut(Path(order.source), order)
     digests = index.digests if index is not None else {}
-    return _ReadIn(cut.relations, cut.base_url, lambda ingest: ingest_repodata(ingest, cut, digests))
+    return _ReadIn(
+        repodata.relations, repodata.base_url, lambda ingest: ingest_repodata(ingest, repodata, digests)
+    )
 
 
-def _cut(source: Path, order: Order) -> Repodata:
+def cut(source: Path, order: Order) -> Repodata:
     """Cut the full index as it was sent, else without the coding that it is said to have.
 
     Servers name a packing (`.zst`, `.bz2`) as a coding, or one that is not there. Raises BadStream, BadRepodata.

@@ -6,6 +6,7 @@ The public index's root is 40 MB of HTML with a million links; a serving process
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -15,6 +16,8 @@ from proxy.policy.judge import Judge
 from proxy.policy.settings import Policy
 from proxy.pypi.page import BadPage
 from proxy.pypi.project_list import Listed, parse, render_html, render_json
+from proxy.upstream.decode import decode
+from proxy.upstream.errors import UpstreamError
 
 _CHUNK_BYTES = 1024**2
 
@@ -59,6 +62,18 @@ def _names_of(source: dict[str, object]) -> list[Listed]:
             chunks, str(source["content_type"]), is_flat=bool(source.get("is_flat")),
             is_framed=bool(source["is_framed"]),
         )  # fmt: skip
+
+
+def examine(order: dict[str, Any]) -> dict[str, Any]:
+    """Read one root list for the doctor; return {"count", "what", "dropped"}, or {"bad": why} for what is none."""
+    try:
+        body = decode(Path(order["source"]).read_bytes(), order["coding"], max_bytes=order["most_bytes"])
+        names = parse([body], order["content_type"], is_flat=order["is_flat"], is_framed=order["is_framed"])
+    except BadPage as bad:
+        return {"bad": f"not a list of names: {bad}"}
+    except UpstreamError as bad:
+        return {"bad": f"not a list of names: {bad.detail}"}
+    return {"count": len(names), "what": "projects", "dropped": 0}
 
 
 def judging(policy: Policy, tick_ms: int, needed: NeededNames | None) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """`/api/v1/feeds/{feed}/doctor`: every hop to every upstream of a feed, and what is wrong there (contract, section 5).
 
-What it says is what `feedgate doctor` says (`upstream/doctor.py`), in the same words and the same JSON. It asks the
+What it says is what `feedgate doctor` says (`feeds/doctor.py`), in the same words and the same JSON. It asks the
 network, so only who manages the feed may have it looked, and all who ask at once share one look.
 """
 
@@ -9,8 +9,9 @@ import asyncio
 import msgspec
 
 from proxy.config.settings import Feed
+from proxy.feeds.doctor import examine
 from proxy.model.finding import Finding
-from proxy.upstream.doctor import examine, is_well
+from proxy.upstream.doctor import is_well
 from proxy.web.access_rights import require
 from proxy.web.api.answer import answering
 from proxy.web.api.served import Served
