@@ -98,7 +98,9 @@ class CondaFeed:
     def subdirs(self) -> tuple[str, ...]:
         """Return the subdirs that the feed is known to have: a channel has no list of them."""
         known = (edition.subdir for edition in self.channel.known())
-        return tuple(dict.fromkeys((NOARCH, *self.settings.subdirs, *known)))
+        inner = (subdir for feed in self._inner.values() for subdir in feed.subdirs())
+        served = (subdir for subdir in inner if self.channel.serves(subdir))
+        return tuple(dict.fromkeys((NOARCH, *self.settings.subdirs, *known, *served)))
 
     async def prefetch(self) -> None:
         """Take in the subdirs that the settings name, and noarch; what fails is tried again by the first client."""
