@@ -5,7 +5,7 @@ change are taken over, with what they remember; what lives longer than settings 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -39,10 +39,11 @@ from proxy.feeds.pypi.needs import Everything, Needs
 from proxy.feeds.pypi.project_list import NameList, ProjectList
 from proxy.feeds.pypi.trial import PypiTrials
 from proxy.feeds.pypi.viewer import Viewer
+from proxy.feeds.troubles import Troubles
 from proxy.model.problem import Problem
 from proxy.policy.only import Needed
 from proxy.policy.settings import Policy
-from proxy.site_conda import conda_feeds, conda_listing, keep_conda
+from proxy.site_conda import conda_feeds, conda_listing, keep_conda, own_ways
 
 CatalogKey = tuple[Upstream, bool]
 
@@ -179,6 +180,8 @@ def build_site(settings: Settings, base: Base, previous: Site | None = None) -> 
             _trials(feed.settings, settings, keeper, base),
             base.approvals,
             partial(pypi_keeper.is_listing, feed.settings.name),
+            _troubles(feed.settings, catalogs, owners[name]),
+            own_ways(feed.settings, base),
         )
         for name, feed in feeds.items()
     }
@@ -206,7 +209,7 @@ def _kept(
             upstream, _intake(upstream, base), base.clock, offline=feed.offline
         )
         offered[upstream.id] = catalogs[key] = catalog
-    owners[feed.name] = Owners(feed, offered, base.owners, base.tally)
+    owners[feed.name] = Owners(feed, offered, base.owners, base.tally, Troubles(base.clock))
     inner = {upstream.id: upstream.feed for upstream in feed.upstreams if upstream.feed is not None}
     return KeptFeed(feed.name, owners[feed.name], remotes, inner, feed.offline, link_of=link_in)
 
@@ -224,17 +227,20 @@ def _viewer(
     feed: Feed, policy: Policy | None, base: Base, keeper: LocalKeeper, pypi_keeper: LocalPypiKeeper,
     previous: Site | None,
 ) -> Viewer:  # fmt: skip
+    before = previous.pypi_feeds.get(feed.name) if previous is not None else None
+    troubles = before.viewer.troubles if before is not None else Troubles(base.clock)
+
     def made(needed: Needed | None = None) -> Viewer:
         licenses = Licenses(pypi_keeper, base.notes, base.clock)
         return Viewer(
-            feed, policy, keeper, base.store, base.pypi_views, base.clock, licenses, base.refreshes, needed
-        )
+            feed, policy, keeper, base.store, base.pypi_views, base.clock, licenses, base.refreshes, needed,
+            troubles,
+        )  # fmt: skip
 
     viewer = made()
     if policy is not None and policy.include_dependencies:
-        former = previous.pypi_feeds.get(feed.name) if previous is not None else None
-        is_same = former is not None and (former.settings, former.policy) == (feed, policy)
-        known = former.viewer.needs.known if is_same and former and former.viewer.needs else None
+        is_same = before is not None and (before.settings, before.policy) == (feed, policy)
+        known = before.viewer.needs.known if is_same and before and before.viewer.needs else None
         viewer.take_needs(Needs(policy, pypi_keeper, made(Everything()), base.clock, known))
     return viewer
 
@@ -276,6 +282,14 @@ def _pypi_keeper(
     metadata = CoreMetadata(keeper, base.store, base.notes, base.proofs, base.tally)
     describing = Describing(keeper, metadata, base.store)
     return LocalPypiKeeper(keeper, metadata, describing, lists, information)
+
+
+def _troubles(
+    feed: Feed, catalogs: Mapping[CatalogKey, NameCatalog], owners: Owners | CuratedNames
+) -> Sequence[Troubles]:
+    """Return where it is noted what is wrong with the names of a feed; what is behind a feed of ours is that one's."""
+    own = [catalogs[upstream, feed.offline].troubles for upstream in feed.upstreams if upstream.feed is None]
+    return [*own, owners.troubles] if isinstance(owners, Owners) else own
 
 
 def _trials(feed: Feed, settings: Settings, keeper: LocalKeeper, base: Base) -> PypiTrials:

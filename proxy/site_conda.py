@@ -24,7 +24,9 @@ from proxy.feeds.conda.trial import CondaTrials
 from proxy.feeds.local_keeper import KeptFeed, LocalKeeper
 from proxy.feeds.origin_documents import OriginDocuments
 from proxy.feeds.owners import Owners
+from proxy.feeds.troubles import Troubles
 from proxy.policy.settings import Policy
+from proxy.upstream.way import Way
 
 
 def keep_conda(feed: Feed, feeds: Mapping[str, Feed], base: Base) -> KeptFeed:
@@ -33,7 +35,7 @@ def keep_conda(feed: Feed, feeds: Mapping[str, Feed], base: Base) -> KeptFeed:
     The owners of its names are its channel's.
     """
     remotes = {upstream.id: base.door.remote(upstream) for upstream in _origins(feed, feeds)}
-    owners = Owners(feed, {}, base.owners, base.tally)
+    owners = Owners(feed, {}, base.owners, base.tally, Troubles(base.clock))
     return KeptFeed(feed.name, owners, remotes, {}, feed.offline, feed.curated_from)
 
 
@@ -72,7 +74,13 @@ def conda_feeds(
 def conda_listing(feed: CondaFeed, feeds: Mapping[str, Feed], base: Base) -> CondaListing:
     """Return the listing of a conda feed."""
     trials = CondaTrials(base.database.path, base.clock)
-    return CondaListing(feed, tuple(_folders(feed.settings, feeds, base)), trials)
+    folders = tuple(_folders(feed.settings, feeds, base))
+    return CondaListing(feed, folders, trials, own_ways(feed.settings, base))
+
+
+def own_ways(feed: Feed, base: Base) -> Sequence[Way]:
+    """Return the ways to a feed's own upstreams; those of feeds that it takes from are told there."""
+    return [base.door.remote(upstream) for upstream in feed.upstreams if upstream.feed is None]
 
 
 def _folders(feed: Feed, feeds: Mapping[str, Feed], base: Base) -> Iterator[Path]:

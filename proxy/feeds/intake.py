@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -238,7 +239,7 @@ class Intake:
                 filename,
                 why,
             )
-        packed = await reading.pack(ingested, sights, previous)
+        packed = await reading.pack(ingested, replace(sights, at_ms=now_ms), previous)
         return (await self._store.put(packed)).digest
 
     def _is_older(self, name: str, held: Facts, serial: int | None) -> bool:

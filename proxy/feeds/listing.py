@@ -155,6 +155,10 @@ class Listing(Protocol):
         """Return what is being fetched or taken in for the feed now, one line each, for whoever waits for it."""
         ...
 
+    def notes_of(self, name: str) -> Sequence[str]:
+        """Return those of the notes that concern a name, its normal spelling or any other."""
+        ...
+
     def count(self) -> int | None:
         """Return how many names the feed is known to have, None where that is not known. Asks nothing."""
         ...

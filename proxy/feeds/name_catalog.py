@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -22,6 +23,7 @@ from proxy.feeds.intake import Intake
 from proxy.feeds.keeper import How
 from proxy.feeds.shards import BadIndex
 from proxy.feeds.shared import finish, outcome
+from proxy.feeds.troubles import Troubles
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
@@ -30,6 +32,7 @@ from proxy.upstream.errors import BadAnswer, UpstreamError
 _LOG = logging.getLogger("feedgate.catalog")
 _REMEMBERED = 20_000
 _AMEND_TRIES = 10
+_FROZEN, _REFUSED = "pages stay as they were", "pages are refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class NameCatalog:
         self._limits = Limits(upstream.ttl_s, upstream.negative_ttl_s, upstream.stale_if_error_s)
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._refreshing: dict[str, asyncio.Task[Facts]] = {}
+        #: The names whose page did not come or was refused.
+        self.troubles = Troubles(clock)
 
     def peek(self, name: str) -> Held | None:
         """Return the answer if it is in memory and fresh."""
@@ -180,11 +185,12 @@ class NameCatalog:
         try:
             fresh = await self._intake.take(name, facts, self._now_ms())
         except BadIndex as bad:
-            self._failed(name, facts)
+            self._failed(name, facts, str(bad), is_refused=True)
             raise BadAnswer("origin", f"the page of {name} cannot be used: {bad}") from bad
-        except (UpstreamError, Problem):
-            self._failed(name, facts)
+        except (UpstreamError, Problem) as error:
+            self._failed(name, facts, str(error), is_refused=isinstance(error, BadAnswer))
             raise
+        self.troubles.forget(name, _FROZEN, _REFUSED)
         fresh = self._with_amendment(name, facts, fresh)
         await self._remember(name, fresh)
         return fresh
@@ -196,10 +202,16 @@ class NameCatalog:
             return fresh
         return msgspec.structs.replace(fresh, shard=latest.shard)
 
-    def _failed(self, name: str, facts: Facts | None) -> None:
+    def _failed(self, name: str, facts: Facts | None, why: str, *, is_refused: bool) -> None:
         latest = self._facts.get(name) or facts
         if latest is not None:
             self._put(name, latest.failed(self._now_ms()))
+        if latest is not None and latest.is_present:
+            since = datetime.fromtimestamp(latest.checked_at_ms / 1000, UTC)
+            text = f"the page of {name} stays as it was, for it cannot be refreshed ({why})"
+            self.troubles.note(name, _FROZEN, text, since)
+        elif is_refused:
+            self.troubles.note(name, _REFUSED, f"the page of {name} is refused ({why})")
 
     # -- remembering ---------------------------------------------------------------------------------------
 

@@ -15,11 +15,13 @@ from proxy.feeds.keeper import How
 from proxy.feeds.name_catalog import Held
 from proxy.feeds.ownership import candidates
 from proxy.feeds.shared import finish
+from proxy.feeds.troubles import Troubles
 from proxy.model.problem import Problem
 from proxy.model.tally import Tally
 from proxy.upstream.errors import UpstreamError
 
 _LOG = logging.getLogger("feedgate.owners")
+_HELD, _KEPT = "names are held for their owners", "names stay with their owners"
 
 
 class Catalog(Protocol):
@@ -60,11 +62,15 @@ class Owned:
 class Owners:
     """The names of one feed."""
 
-    def __init__(self, feed: Feed, catalogs: Mapping[str, Catalog], register: Register, tally: Tally) -> None:
+    def __init__(
+        self, feed: Feed, catalogs: Mapping[str, Catalog], register: Register, tally: Tally, troubles: Troubles
+    ) -> None:  # fmt: skip
         self._feed = feed
         self._catalogs = catalogs
         self._register = register
         self._tally = tally
+        #: The names of which the owner is in question.
+        self.troubles = troubles
         self._watched: dict[str, asyncio.Task[None]] = {}
 
     def peek(self, name: str) -> Owned | None:
@@ -94,6 +100,7 @@ class Owners:
         if offline:
             return Owned(owner.id if held.shard is not None else None, held)
         if held.shard is not None and not held.is_empty:
+            self.troubles.forget(name, _HELD)
             self._watch(able[: able.index(owner)], owner, name)
             return Owned(owner.id, held)
         if not await self._catalogs[owner.id].has_listed(name):
@@ -123,6 +130,7 @@ class Owners:
         # What one upstream happens to hold says nothing about who would come first.
         owner = owned.upstream if owned.is_found and not offline else None
         if owner is not None:
+            self.troubles.forget(name, _HELD, _KEPT)
             await self._register.set(self._feed.name, name, owner)
         return owned
 
@@ -139,8 +147,12 @@ class Owners:
             rival = await self._first(earlier, name)
         except (UpstreamError, Problem):
             return
-        if rival.is_found:
+        if not rival.is_found:
+            self.troubles.forget(name, _KEPT)
+        else:
             self._tally.count("owner_changes_held", self._feed.name)
+            text = f"{name} stays with its owner, though an upstream of this feed that comes first has it by now, too"
+            self.troubles.note(name, _KEPT, text)
             _LOG.error(
                 "an earlier upstream has the name too; its owner stays: feed %s, project %s, owner %s, rival %s",
                 self._feed.name,
@@ -172,6 +184,8 @@ class Owners:
         if not successor.is_found:
             return
         self._tally.count("owner_changes_held", self._feed.name)
+        text = f"{name} is held: it belonged to another upstream of this feed, which no longer has it"
+        self.troubles.note(name, _HELD, text)
         _LOG.error(
             "a name would change its owner and is held: feed %s, project %s, owner %s, successor %s",
             self._feed.name,

@@ -84,7 +84,7 @@ class ReadingInChild:
         return Ingested(None, dropped=dropped, **made)
 
     async def pack(self, ingested: Ingested, sights: Sights, previous: bytes | None) -> bytes:
-        told = msgspec.msgpack.encode((sights, ingested.is_complete))
+        told = msgspec.msgpack.encode((sights, ingested.is_complete, ingested.dropped))
         await asyncio.to_thread((self._folder / "sights").write_bytes, told)
         await self._run("pack")
         return await asyncio.to_thread((self._folder / "shard").read_bytes)

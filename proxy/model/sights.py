@@ -27,3 +27,5 @@ class Sights:
     drifted: Mapping[str, str] = field(default_factory=dict)
     #: What changed about each of these.
     changes: Mapping[str, Change] = field(default_factory=dict)
+    #: When the listing was taken in: UTC milliseconds.
+    at_ms: int = 0

@@ -127,6 +127,7 @@ class FileRemote:
     def health(self) -> RemoteHealth:
         """What is known from what was asked so far."""
         state = self._breaker.state
+        self._health.rests = [(ORIGIN, since, why) for _, since, why in self._rests.present()]
         self._health.breakers = {} if state == "closed" else {self._base: state}
         return self._health
 

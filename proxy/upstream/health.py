@@ -32,6 +32,8 @@ class RemoteHealth:
     in_flight: int = 0
     #: The breaker's state by source, where it is not closed.
     breakers: dict[str, str] = field(default_factory=dict)
+    #: What is left alone for wrong bytes: the origin, since when, and why.
+    rests: list[tuple[str, datetime, str]] = field(default_factory=list)
 
     @property
     def is_failing(self) -> bool:

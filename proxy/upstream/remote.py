@@ -216,6 +216,7 @@ class Remote:
         """What is known from the requests made so far."""
         states = self._sources.states()
         self._health.breakers = {key: b.state for key, b in states.items() if b.state != "closed"}
+        self._health.rests = self._sources.rests()
         return self._health
 
     async def close(self) -> None:

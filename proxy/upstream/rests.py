@@ -4,6 +4,7 @@ What was wrong is remembered for as long: whoever asks meanwhile gets the same a
 """
 
 from collections import OrderedDict
+from datetime import datetime
 from typing import TypeVar
 
 from proxy.model.clock import Clock
@@ -22,11 +23,13 @@ class Rests:
         self._rests: OrderedDict[str, float] = OrderedDict()
         self._strikes: OrderedDict[str, float] = OrderedDict()
         self._whys: OrderedDict[str, str] = OrderedDict()
+        self._since: OrderedDict[str, datetime] = OrderedDict()
 
     def rest(self, key: str, seconds: float, why: str = "") -> None:
         """Let it rest from now on."""
         _remember(self._rests, key, self._clock.monotonic() + seconds)
         _remember(self._whys, key, why)
+        _remember(self._since, key, self._clock.now())
 
     def strike(self, key: str, seconds: float, why: str = "") -> None:
         """Let it rest if this is the second report within `seconds`: one more try at once is due."""
@@ -39,6 +42,14 @@ class Rests:
         """Raise Resting while it rests."""
         if self.left_s(key) > 0:
             raise Resting("guard", self._whys.get(key) or "wrong bytes came from there a moment ago")
+
+    def present(self) -> list[tuple[str, datetime, str]]:
+        """Return what rests now: its key, since when, and why."""
+        return [
+            (key, self._since[key], self._whys.get(key) or "wrong bytes")
+            for key in self._rests
+            if self.left_s(key) > 0
+        ]
 
     def left_s(self, key: str) -> float:
         """Return how long it still rests."""

@@ -14,6 +14,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from proxy.model.clock import Clock
 from proxy.model.redact import SecretUrl
@@ -113,6 +114,10 @@ class Sources:
     def resting_s(self, source: Source) -> float:
         """Return how long this very URL is still left alone."""
         return self._rests.left_s(source.target.url)
+
+    def rests(self) -> list[tuple[str, datetime, str]]:
+        """Return the origin of what is left alone for wrong bytes, since when, and why."""
+        return [(parse_target(url).origin, since, why) for url, since, why in self._rests.present()]
 
     def check_rest(self, source: Source) -> None:
         """Raise Resting while this very URL is left alone."""

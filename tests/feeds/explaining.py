@@ -55,5 +55,8 @@ class JudgedListing:
     def notes(self) -> Sequence[str]:
         return ()
 
+    def notes_of(self, name: str) -> Sequence[str]:
+        return ()
+
     def count(self) -> int | None:
         return len(self._facts)

@@ -7,9 +7,11 @@ from proxy.config.settings import Upstream
 from proxy.feeds.keeper import How
 from proxy.feeds.name_catalog import Held
 from proxy.feeds.owners import Owners
+from proxy.feeds.troubles import Troubles
 from proxy.model.digest import Sha256
 from proxy.model.problem import Problem
 from proxy.model.tally import Tally
+from tests.support.clock import FakeClock
 from tests.support.gateway import feed
 
 HAS = Held(Sha256("0" * 64), How.HIT, 0.0, 60.0)
@@ -46,7 +48,9 @@ class Register:
 
 async def test_an_earlier_feed_that_holds_the_name_back_is_no_fault_of_the_watch() -> None:
     catalogs = {"earlier": Catalog(Problem("held", "no")), "owner": Catalog()}
-    owners = Owners(feed(Upstream("earlier"), Upstream("owner")), catalogs, Register(), Tally())
+    owners = Owners(
+        feed(Upstream("earlier"), Upstream("owner")), catalogs, Register(), Tally(), Troubles(FakeClock())
+    )
     assert (await owners.find("demo")).upstream == "owner"
     (watch,) = (task for task in asyncio.all_tasks() if task.get_name() == "watch owner")
     await asyncio.wait({watch})

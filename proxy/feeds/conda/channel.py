@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.artifacts.notes import Notes
-from proxy.conda.snapshot import Top
 from proxy.config.settings import Feed, Upstream
 from proxy.feeds.conda.catalog import Catalog
 from proxy.feeds.conda.catalogs import Catalogs, Stems
@@ -21,6 +20,7 @@ from proxy.feeds.conda.compose_job import Part
 from proxy.feeds.conda.composer import Composed, Composer, DamagedPart, Inputs
 from proxy.feeds.conda.edition import Edition, HeldSubdir
 from proxy.feeds.conda.empty_subdir import EmptySubdir
+from proxy.feeds.conda.file_troubles import FIRST_STAYS, FileTroubles, changed_files
 from proxy.feeds.conda.lineage import Lineage
 from proxy.feeds.conda.ruling import Ruling
 from proxy.feeds.conda.trouble import told
@@ -79,6 +79,7 @@ class Channel:
         self._upstreams = tuple(upstream.id for upstream in feed.upstreams)
         #: What the composed editions were made of, by subdir.
         self._made_of: dict[str, _MadeOf] = {}
+        self._trouble = FileTroubles(composer.clock)
 
     def catalog(self, upstream: str, subdir: str) -> Catalog | None:
         """Return the catalog of an upstream's subdir, if there is one by now."""
@@ -194,9 +195,22 @@ class Channel:
     def notes(self) -> tuple[str, ...]:
         """Return what of the feed goes on working only in part, one line each: what, since when and why."""
         editions = {subdir: self.peek(subdir) or edition for subdir, edition in self._editions.items()}
-        left_out = (_left_out(subdir, each.generation.snapshot.top) for subdir, each in editions.items())
-        catalogs = (note for catalog in self._catalogs for note in catalog.notes())
-        return (*catalogs, *self._composer.notes(), *(note for note in left_out if note))
+        of_files = (
+            line for subdir, each in editions.items() for line in self._trouble.of_files(subdir, each)
+        )
+        return (*self.notes_of_subdirs(), *of_files)
+
+    def notes_of_subdirs(self) -> tuple[str, ...]:
+        """Return those of the notes that are not of single files: what stays as it was, and forms of no use."""
+        return (*(note for catalog in self._catalogs for note in catalog.notes()), *self._composer.notes())
+
+    def notes_of(self, name: str) -> tuple[str, ...]:
+        """Return those of the notes that concern a name and are not told with its files' verdicts."""
+        changed = (file for edition in self._editions.values() for file in changed_files(edition, name))
+        return (
+            *self.notes_of_subdirs(),
+            *(f"{file} changed under the same name: {FIRST_STAYS}" for file in changed),
+        )
 
     def under_way(self) -> tuple[str, ...]:
         """Return what is being fetched or taken in now, one line each."""
@@ -362,18 +376,6 @@ class Channel:
             _LOG.warning("%s of %s cannot be asked about names: %s", subdir, upstream.title, why)
             self._unasked_until[upstream.id, subdir] = now + _ELSEWHERE_AGAIN_S
             return None
-
-
-def _left_out(subdir: str, top: Top) -> str:
-    files = top.dropped_files
-    if not files:
-        return ""
-    file, why = next(iter(files.items()))
-    count = f"{len(files)} records" if len(files) > 1 else "1 record"
-    verbs = (
-        "cannot be read and are left out, such as" if len(files) > 1 else "cannot be read and is left out:"
-    )
-    return f"{count} of {subdir} {verbs} {file} ({why})"
 
 
 def _place(held: HeldSubdir) -> tuple[str, str] | None:

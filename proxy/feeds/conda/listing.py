@@ -36,19 +36,27 @@ from proxy.feeds.listing import (
     with_change,
 )
 from proxy.feeds.trial import Trial
+from proxy.feeds.troubles import bounded, resting
 from proxy.feeds.view import told_verdict
 from proxy.model.problem import Problem
 from proxy.model.verdict import Verdict
 from proxy.policy.settings import Policy
+from proxy.upstream.way import Way
 
 T = TypeVar("T")
 Stems = tuple[tuple[str, str], ...]
 
 
 class CondaListing:
-    """One feed. `folders` are those of its channels' subdirs on disk, those of feeds that it takes from included."""
+    """One feed. `folders` are those of its channels' subdirs on disk, those of feeds that it takes from included.
 
-    def __init__(self, feed: CondaFeed, folders: Sequence[Path], trials: CondaTrials) -> None:
+    `ways` are the ways to its own upstreams.
+    """
+
+    def __init__(
+        self, feed: CondaFeed, folders: Sequence[Path], trials: CondaTrials, ways: Sequence[Way] = ()
+    ) -> None:
+        self._ways = ways
         self._feed = feed
         self._trials = trials
         self._folders = folders
@@ -111,7 +119,11 @@ class CondaListing:
         return is_name(text)
 
     def notes(self) -> Sequence[str]:
-        return self._feed.channel.notes()
+        return bounded(chain(self._feed.channel.notes(), resting(self._ways)))
+
+    def notes_of(self, name: str) -> Sequence[str]:
+        """What is wrong with single files is told with them; a subdir's trouble is that of all its names."""
+        return bounded(chain(self._feed.channel.notes_of(name.lower()), resting(self._ways)))
 
     def under_way(self) -> Sequence[str]:
         return self._feed.channel.under_way()

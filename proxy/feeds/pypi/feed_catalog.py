@@ -115,7 +115,7 @@ def _packed(data: bytes, view: PypiView) -> bytes | None:
 def narrowed(shard: Shard, view: PypiView) -> Shard:
     hidden = {path: _named(verdict, view.policy) for path, verdict in view.hidden.items()}
     verdict = _named(view.verdict, view.policy) if view.verdict is not None else None
-    return msgspec.structs.replace(shard, project=view.listing, hidden=hidden, verdict=verdict)
+    return msgspec.structs.replace(shard, project=view.listing, hidden=hidden, verdict=verdict, dropped={})
 
 
 def _named(verdict: Verdict, own: str | None) -> Verdict:

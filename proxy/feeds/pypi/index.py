@@ -99,8 +99,12 @@ class PypiIndex:
 
     def pack(self, ingested: Ingested, sights: Sights, previous: bytes | None) -> bytes:
         assert isinstance(ingested.payload, Project)
-        old = stored.unpack(previous) if previous is not None and sights.drifted else None
-        return stored.pack(stored.shard_of(ingested.payload, sights, old, is_complete=ingested.is_complete))
+        is_asked = sights.drifted or ingested.dropped or ingested.payload.status == "quarantined"
+        old = stored.unpack(previous) if previous is not None and is_asked else None
+        shard = stored.shard_of(
+            ingested.payload, sights, old, is_complete=ingested.is_complete, dropped=ingested.dropped
+        )
+        return stored.pack(shard)
 
     def is_readable(self, packed: bytes) -> bool:
         shard = stored.unpack(packed)

@@ -8,7 +8,7 @@ known once somebody has asked for it, and told as they were then.
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +31,7 @@ from proxy.feeds.pypi.feed import PypiFeed
 from proxy.feeds.pypi.trial import PypiTrials
 from proxy.feeds.pypi.view import PypiView
 from proxy.feeds.trial import Trial
+from proxy.feeds.troubles import Troubles, bounded, resting
 from proxy.feeds.view import listed_paths, told_verdict
 from proxy.feeds.views import Views
 from proxy.model.problem import Problem
@@ -40,6 +41,7 @@ from proxy.pypi.distribution import Distribution
 from proxy.pypi.names import is_valid, normalize, version_of
 from proxy.pypi.negotiate import Form
 from proxy.state.approvals import Approvals
+from proxy.upstream.way import Way
 
 #: A project's line as proxy.pypi.project_list writes it.
 _LINE = re.compile(rb'<a href="([a-z0-9-]+)/">')
@@ -49,12 +51,18 @@ _RUN = re.compile(r"[-_.]+")
 
 
 class PypiListing:
-    """One feed. `views` are those in memory, of every feed."""
+    """One feed. `views` are those in memory, of every feed.
+
+    `troubles` are those of its sources and owners, `ways` the ways to its own upstreams.
+    """
 
     def __init__(
         self, feed: PypiFeed, views: Views[PypiView], trials: PypiTrials, approvals: Approvals,
         is_listing: Callable[[], bool],
+        troubles: Sequence[Troubles] = (), ways: Sequence[Way] = (),
     ) -> None:  # fmt: skip
+        self._troubles = (*troubles, feed.viewer.troubles)
+        self._ways = ways
         self._approvals = approvals
         self._feed = feed
         self._trials = trials
@@ -107,7 +115,12 @@ class PypiListing:
         return is_valid(text)
 
     def notes(self) -> Sequence[str]:
-        return ()
+        lines = (line for troubles in self._troubles for line in troubles.lines())
+        return bounded(chain(lines, resting(self._ways)))
+
+    def notes_of(self, name: str) -> Sequence[str]:
+        lines = (line for troubles in self._troubles for line in troubles.of(normalize(name)))
+        return bounded(chain(lines, resting(self._ways)))
 
     def under_way(self) -> Sequence[str]:
         return ("the list of names is fetched from the origin",) if self._is_listing() else ()

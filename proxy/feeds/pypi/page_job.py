@@ -43,10 +43,10 @@ def pack(order: dict[str, Any]) -> dict[str, Any]:
     folder = Path(order["folder"])
     project = msgspec.msgpack.decode((folder / "project").read_bytes(), type=Project)
     told = (folder / "sights").read_bytes()
-    sights, is_complete = msgspec.msgpack.decode(told, type=tuple[Sights, bool])
-    packed = _index(order).pack(
-        Ingested(project, {}, is_complete=is_complete), sights, _held(folder, "previous")
-    )
+    form = tuple[Sights, bool, tuple[tuple[str, str], ...]]
+    sights, is_complete, dropped = msgspec.msgpack.decode(told, type=form)
+    ingested = Ingested(project, {}, dropped=dropped, is_complete=is_complete)
+    packed = _index(order).pack(ingested, sights, _held(folder, "previous"))
     (folder / "shard").write_bytes(packed)
     return {}
 

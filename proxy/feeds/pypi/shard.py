@@ -4,7 +4,7 @@ An origin's page becomes a shard when it is taken in; the view of a feed that is
 too, so that the other feed judges on top of what this one shows, and tells what it hides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -35,6 +35,10 @@ class Shard(msgspec.Struct, frozen=True, array_like=True):
     changed: dict[str, Distribution] = {}
     #: file name -> what changed about it, of the same.
     changes: dict[str, Change] = {}
+    #: file name, as the page spells it -> why its entry was left out, and since when (UTC milliseconds).
+    dropped: dict[str, tuple[str, int]] = {}
+    #: Since when the origin has the project quarantined (UTC milliseconds); 0: it has not.
+    quarantined_ms: int = 0
 
 
 _DECODER = msgspec.msgpack.Decoder(Shard)
@@ -66,8 +70,14 @@ def served(shard: Shard) -> Shard:
     return msgspec.structs.replace(shard, project=project)
 
 
-def shard_of(project: Project, sights: Sights, previous: Shard | None, *, is_complete: bool = True) -> Shard:
-    """Return the shard in which every drifted file is the one seen first, or hidden where that is not known."""
+def shard_of(
+    project: Project, sights: Sights, previous: Shard | None, *, is_complete: bool = True,
+    dropped: Iterable[tuple[str, str]] = (),
+) -> Shard:  # fmt: skip
+    """Return the shard in which every drifted file is the one seen first, or hidden where that is not known.
+
+    `dropped` are (file name, why) of the entries that were left out.
+    """
     listed = files = project.files
     hidden = dict[str, Verdict]()
     if sights.drifted:
@@ -80,9 +90,13 @@ def shard_of(project: Project, sights: Sights, previous: Shard | None, *, is_com
         }
         project = msgspec.structs.replace(project, files=files)
     changed = {file.filename: file for file in listed if file.filename in sights.drifted}
+    before = previous.dropped if previous is not None else {}
+    left_out = {file: (why, before.get(file, ("", sights.at_ms))[1]) for file, why in dropped}
+    since_ms = (previous.quarantined_ms if previous is not None else 0) or sights.at_ms
     return Shard(
-        FORMAT, project, hidden, dict(sights.first), is_complete, None, changed, dict(sights.changes)
-    )
+        FORMAT, project, hidden, dict(sights.first), is_complete, None, changed,
+        dict(sights.changes), left_out, since_ms if project.status == "quarantined" else 0,
+    )  # fmt: skip
 
 
 def _first_seen(

@@ -8,6 +8,8 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,7 +20,7 @@ from proxy.feeds.view import View, listed_paths, told_verdict
 from proxy.model.digest import Sha256
 from proxy.model.sights import Change
 from proxy.model.verdict import ALLOWED, Outcome, Verdict
-from proxy.policy.facts import License
+from proxy.policy.facts import License, moment
 from proxy.policy.judge import Judge
 from proxy.policy.judged import Judged
 from proxy.policy.name_rules import failure
@@ -41,6 +43,22 @@ class PypiView(View[Project, Distribution]):
     wanted: tuple[Distribution, ...] = ()
     #: How much was known of licences when this was judged (`Licenses.revision`).
     learned: int = 0
+    #: What is wrong with the project at its origin.
+    troubles: tuple["PageTrouble", ...] = ()
+
+
+class PageTrouble(NamedTuple):
+    """What is wrong with a project: its kind (a word of `KINDS`), a line, and since when it is known to be so."""
+
+    kind: str
+    text: str
+    since: datetime | None = None
+
+
+#: What is told of many troubles of a kind.
+LEFT_OUT, CHANGED, QUARANTINED = KINDS = (
+    "pages have entries that are left out", "projects have files that changed", "projects are quarantined",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +114,7 @@ def view_of(place: Place, shard: Shard, ruling: Ruling | None = None) -> PypiVie
         since=time_of(ruling.tick_ms), noted=found.noted, state=_state(ruling.fingerprint, found.hidden),
         wanted=tuple(file for file in shard.project.files if file.filename in wanted) if wanted else (),
         learned=ruling.learned, changes=_changes(shard, {**found.kept, **found.hidden}),
+        troubles=_troubles(shard),
     )  # fmt: skip
 
 
@@ -117,7 +136,9 @@ def explained_in(shard: Shard, view: PypiView, ruling: Ruling | None = None) -> 
         )
         change = view.changes.get(path)
         told.append(ArtifactExplained(file, verdict, known, findings, (), change, path in view.kept))
-    return told
+    named = {each.artifact for each in told}
+    left_out = ((file, _left_out(why)) for file, (why, _) in shard.dropped.items() if file not in named)
+    return [*told, *(ArtifactExplained(file, verdict) for file, verdict in left_out)]
 
 
 def blocked_view(feed: str, name: str, policy: str | None, verdict: Verdict | None) -> PypiView:
@@ -151,6 +172,7 @@ def _open(place: Place, shard: Shard) -> PypiView:
     return PypiView(
         place.feed, place.name, place.upstream, place.shard, project, kept, hidden, verdict,
         changes=_changes(shard, {file.path: file for file in shard.project.files}),
+        troubles=_troubles(shard),
     )  # fmt: skip
 
 
@@ -160,6 +182,35 @@ def _changes(shard: Shard, paths: Iterable[str]) -> dict[str, Change]:
         return {}
     named = ((path, shard.changes.get(path.rpartition("/")[2])) for path in (*paths, *shard.hidden))
     return {path: change for path, change in named if change is not None}
+
+
+def _troubles(shard: Shard) -> tuple[PageTrouble, ...]:
+    name, found = shard.project.name, list[PageTrouble]()
+    if shard.dropped:
+        file, (why, _) = next(iter(shard.dropped.items()))
+        count = f"{len(shard.dropped)} entries" if len(shard.dropped) > 1 else "1 entry"
+        verb = "are left out, such as" if len(shard.dropped) > 1 else "is left out:"
+        since = min(since_ms for _, since_ms in shard.dropped.values())
+        text = f"{count} of the page of {name} {verb} {file} ({why})"
+        found.append(PageTrouble(LEFT_OUT, text, moment(since)))
+    if shard.changed:
+        file = next(iter(shard.changed))
+        count = f"{len(shard.changed)} files" if len(shard.changed) > 1 else "1 file"
+        what = f"{count} of {name} changed at the origin under the same name, such as {file}"
+        times = [change.since_ms for change in shard.changes.values() if change.since_ms is not None]
+        since = min(times, default=0)
+        found.append(PageTrouble(CHANGED, f"{what}: what was seen first stays, or is held", moment(since)))
+    if shard.project.status == "quarantined":
+        found.append(
+            PageTrouble(
+                QUARANTINED, f"{name}: {_quarantine(shard).reason}", moment(shard.quarantined_ms or None)
+            )
+        )
+    return tuple(found)
+
+
+def _left_out(why: str) -> Verdict:
+    return Verdict(Outcome.BLOCK, "record", f"its entry of the page was left out: {why}", "unknown")
 
 
 def _judged(shard: Shard, ruling: Ruling) -> Judged:

@@ -20,7 +20,8 @@ from proxy.feeds.pypi.learning import Learning
 from proxy.feeds.pypi.licenses import Licenses, one_of_each_version
 from proxy.feeds.pypi.needs import Needs
 from proxy.feeds.pypi.shard import Shard
-from proxy.feeds.pypi.view import NOBODY, Place, PypiView, Ruling, blocked_view, explained_in, view_of
+from proxy.feeds.pypi.view import KINDS, NOBODY, Place, PypiView, Ruling, blocked_view, explained_in, view_of
+from proxy.feeds.troubles import Troubles
 from proxy.feeds.views import Views
 from proxy.model.clock import Clock
 from proxy.model.digest import Sha256
@@ -46,7 +47,10 @@ class Viewer:
     def __init__(
         self, feed: Feed, policy: Policy | None, keeper: Keeper, store: BlobStore, views: Views[PypiView],
         clock: Clock, licenses: Licenses, refreshes: Refreshes, needed: Needed | None = None,
+        troubles: Troubles | None = None,
     ) -> None:  # fmt: skip
+        #: What is wrong with projects that were looked at, those of the viewer before it included.
+        self.troubles = troubles or Troubles(clock)
         self.policy = policy
         self._feed = feed
         self._keeper = keeper
@@ -277,9 +281,17 @@ class Viewer:
         if view is not None:
             self._refreshes.tell(self._feed.name, name)
             self.on_change()
+            self._note(view)
             fingerprint = ruling.fingerprint if ruling is not None else ""
             self._views.put(self._key(offer, fingerprint), view, 8 + len(view.kept) + len(view.hidden))
         return view
+
+    def _note(self, view: PypiView) -> None:
+        """Note what is wrong with a project, and forget what is well again."""
+        for trouble in view.troubles:
+            self.troubles.note(view.name, *trouble)
+        present = {trouble.kind for trouble in view.troubles}
+        self.troubles.forget(view.name, *(kind for kind in KINDS if kind not in present))
 
 
 def is_untold(verdict: Verdict) -> bool:

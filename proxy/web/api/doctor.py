@@ -48,10 +48,11 @@ class DoctorApi:
         return (Route(("GET",), "/api/v1/feeds/{feed}/doctor", answering(self.doctor)),)
 
     async def doctor(self, request: Inbound) -> DoctorAnswer:
-        """Look at every hop to every upstream of a feed."""
+        """Look at every hop to every upstream of a feed, and tell what of it goes on working only in part."""
         feed = self._served.feed(request)
         require(request.actor, "manage", feed.name)
-        findings = await asyncio.shield(self._look(feed))
+        notes = (Finding(f"feed {feed.name}", "warning", note) for note in self._served.listing(feed).notes())
+        findings = [*await asyncio.shield(self._look(feed)), *notes]
         told = [
             FindingAnswer(name=each.name, outcome=each.outcome, detail=escape_line(each.detail))
             for each in findings

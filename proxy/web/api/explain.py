@@ -27,6 +27,8 @@ from proxy.web.routes import Route
 #: Characters of a question.
 LONGEST = 500
 _VARY = (("Vary", "Accept"),)
+#: Of so many names it is told what is wrong with them.
+_MOST_NOTED = 20
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +37,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     feed: str
     items: list[ExplainItem]
     next: str | None = None
+    #: What of the names that were meant goes on working only in part, one line each: what, why and since when.
+    notes: list[str] = []
 
 
 class ExplainApi:
@@ -59,7 +63,11 @@ class ExplainApi:
         """Say of each artifact that is meant what is decided, by which rule, why and until when."""
         feed, _, items = await self._explained(request)
         some, following = await self._listed(request, feed, items)
-        return Told(Explanation(feed=feed.name, items=some, next=following), _VARY)
+        listing = self._served.listing(feed)
+        names = dict.fromkeys(str(item.facts.get("name") or item.artifact) for item in some[:_MOST_NOTED])
+        notes = dict.fromkeys(note for name in names for note in listing.notes_of(name))
+        told = Explanation(feed=feed.name, items=some, next=following, notes=list(notes))
+        return Told(told, _VARY)
 
     async def page(self, request: Inbound) -> Outbound:
         """Say the same to a person."""
