@@ -160,7 +160,7 @@ def _settled(request: Request, reader: Reader, layers: Table, stored: Stored) ->
     ]
     if faults:
         raise ConfigError(dict.fromkeys(faults))
-    notes = [*validate.notes(settings), *policy_notes]
+    notes = [*validate.notes(settings), *validate.notes_beside(settings, request.environ), *policy_notes]
     if any(source.startswith("pip:") or source == "default" for source in _index_sources(settings)):
         notes += pip().notes
     path = request.file[0] if request.file else None

@@ -15,6 +15,7 @@ from proxy.config.settings import Feed, Server, Settings, Upstream
 from proxy.config.urls import is_folder
 
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
+_PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"})
 _WILDCARD = frozenset({"0.0.0.0", "::"})
 
 
@@ -44,6 +45,20 @@ def notes(settings: Settings) -> Iterator[str]:
             yield f"feeds.{feed.name}.reserved: no upstream is private, so these names are found nowhere"
         for number, upstream in enumerate(feed.upstreams):
             yield from _of_upstream(upstream, f"feeds.{feed.name}.upstreams[{number}]")
+
+
+def notes_beside(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is probably not meant beside the environment's words: a default route that passes its proxy over."""
+    route = settings.routes.get("default")
+    if route is None or route.proxy is not None:
+        return
+    named = [name for name in environ if name.upper() in _PROXIES and environ[name]]
+    if named:
+        yield (
+            f"routes.default names no proxy, so requests leave directly, whatever {', '.join(sorted(named))} says: "
+            "a route that is written down says all of itself; give it proxy = …, too, or proxy nothing on purpose with "
+            'route = "direct" in the upstreams'
+        )
 
 
 def _of_upstream(upstream: Upstream, place: str) -> Iterator[str]:

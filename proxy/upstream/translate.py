@@ -39,7 +39,8 @@ def translate(error: BaseException, attempt: Attempt, origin: str) -> UpstreamEr
         case aiohttp.ConnectionTimeoutError():
             return Unreachable(attempt.hop, _slow(attempt), origin=origin)
         case aiohttp.ClientConnectorDNSError():
-            return Unreachable("name", "the name cannot be resolved", origin=origin)
+            whose = "the outbound proxy's name" if attempt.is_proxied else "the name"
+            return Unreachable("name", f"{whose} cannot be resolved", origin=origin)
         case aiohttp.ClientConnectorError() | ssl.SSLError():
             return _connect_failed(error, attempt, origin)
         case aiohttp.InvalidURL():
@@ -107,7 +108,8 @@ def _connect_failed(error: Exception, attempt: Attempt, origin: str) -> Upstream
             detail = f"the connection ended in the TLS handshake{_hint(attempt)}"
             return Unreachable(hop, detail, origin=origin)
         case OSError():
-            return Unreachable(attempt.hop, f"no connection: {_reason(cause)}", origin=origin)
+            where = " to the outbound proxy" if attempt.hop == "proxy" else ""
+            return Unreachable(attempt.hop, f"no connection{where}: {_reason(cause)}", origin=origin)
         case _:
             return Unreachable(attempt.hop, "no connection", origin=origin)
 

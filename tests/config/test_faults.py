@@ -342,3 +342,20 @@ def test_where_the_data_lie_is_not_told_for_a_state_that_cannot_be(tmp_path: Pat
     with pytest.raises(ConfigError) as caught:
         places_of(asked)
     assert [fault.key for fault in caught.value.faults] == ["server.port", "state.url"]
+
+
+@pytest.mark.parametrize(
+    ("route", "environ", "is_noted"),
+    [
+        ("verify = true", {"https_proxy": "http://p:1"}, True),
+        ("verify = true", {"ALL_PROXY": "http://p:1"}, True),
+        ("verify = true", {"HTTPS_PROXY": ""}, False),
+        ("verify = true", {}, False),
+        ('proxy = "http://q:1"', {"HTTPS_PROXY": "http://p:1"}, False),
+    ],
+)
+def test_a_default_route_that_passes_the_environments_proxy_over_is_noted(
+    tmp_path: Path, route: str, environ: dict[str, str], is_noted: bool
+) -> None:
+    notes = loads(tmp_path, upstream(URL) + f"[routes.default]\n{route}\n", environ=environ).notes
+    assert any("routes.default names no proxy" in note for note in notes) == is_noted

@@ -114,8 +114,20 @@ def locked(company: Company) -> None:
 
 #: name -> what happens, scheme, and what clients are told: status, word, part of the detail.
 BROKEN: dict[str, tuple[Break, str, int, str, str]] = {
-    "dead, http": (dead, "http", 503, "origin-unavailable", "no connection"),
-    "dead, https": (dead, "https", 503, "origin-unavailable", "no connection"),
+    "dead, http": (
+        dead,
+        "http",
+        503,
+        "origin-unavailable",
+        "no connection to the outbound proxy: Connection refused",
+    ),
+    "dead, https": (
+        dead,
+        "https",
+        503,
+        "origin-unavailable",
+        "no connection to the outbound proxy: Connection refused",
+    ),
     "hanging, https": (hanging, "https", 503, "origin-unavailable", "the outbound proxy gave no connection"),
     "hanging, http": (hanging, "http", 503, "origin-unavailable", "read timeout through the outbound proxy"),
     "failing, https": (
