@@ -38,6 +38,7 @@ async def test_run_exports_of_files_that_are_not_shown_are_left_out(stand: Stand
     stand.channel.add(package("gone", run_exports=("gone",)))
     await started(stand)
     await stand.files()
+    assert (await stand.get(f"linux-64/{A.file}")).status == 200, "a digest binds once its bytes came"
     stand.channel.take_out("linux-64", "gone-1.0-0.conda")
     stand.channel.add(replaced(A, b"other" * 50))
     await stand.gateway.restart_without_cache()
@@ -105,6 +106,7 @@ async def test_channeldata_tells_the_newest_that_is_shown(stand: Stand) -> None:
     stand.channel.add(A, package("a", "1.9"), new)
     await stand.start()
     await stand.files()
+    assert (await stand.get(f"linux-64/{new.file}")).status == 200
     stand.channel.add(replaced(new, b"other" * 50))
     await stand.gateway.restart_without_cache()
     await stand.files()
@@ -120,6 +122,7 @@ async def test_channeldata_goes_on_beside_a_version_that_nobody_can_compare(stan
     stand.channel.add(A, package("a", "1.9"), bare("a", "9..9++"), new)
     await stand.start()
     await stand.files()
+    assert (await stand.get(f"linux-64/{new.file}")).status == 200
     stand.channel.add(replaced(new, b"other" * 50))
     await stand.gateway.restart_without_cache()
     await stand.files()
