@@ -257,9 +257,11 @@ def test_a_folder_on_the_command_line_says_that_this_machine_is_meant(place: Pla
 
 # -- no server, no state
 
+_OF_SETTINGS = (("feed", "list"), ("snippet",), ("client", "setup"), ("doctor",), ("reload",))
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "policy test": ("draft.toml", "--feed", "pypi"),
     "promote": ("approved", "demo"),
+    "accept": ("pypi", "demo-1.0.tar.gz", "--sha256", "0" * 64),
     "key create": ("ci", "--read", "pypi"),
 }
 
@@ -276,7 +278,7 @@ def _calls() -> Iterator[tuple[str, ...]]:
     """Yield a call of every command that asks a server, or works on the state itself."""
     for name, command in _commands(typer.main.get_command(program)):
         parameters = {each.name: each for each in command.params}
-        if "key" not in parameters or name in (("feed", "list"), ("snippet",), ("doctor",), ("reload",)):
+        if "key" not in parameters or name in _OF_SETTINGS:
             continue  # these tell of the settings, or say themselves that no server runs
         words = _WORDS.get(" ".join(name))
         if words is None:

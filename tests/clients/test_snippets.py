@@ -131,7 +131,9 @@ async def test_every_line_for_conda_leads_to_the_feed(
     forge = Feed("forge", "conda", (upstream(channel.url),))
     async with Gateway(tmp_path, forge) as gateway:
         told = await gateway.get("/api/v1/feeds/forge/snippets")
-        texts = {item["client"]: item["text"] for item in told.json()["items"]}
+        texts = {
+            item["client"]: re.sub(r"(?m)^# .*/why/.*\n", "", item["text"]) for item in told.json()["items"]
+        }
         assert set(texts) == {"conda", "mamba", "pixi", "py-rattler"}
         for client, text in texts.items():
             urls = {url.rstrip("/") for url in re.findall(r"http://[^\"\s\]]+", text)}

@@ -77,13 +77,13 @@ async def place(tmp_path: Path, origin: Origin) -> AsyncIterator[Place]:
 
 
 async def test_changed_policy_is_in_force_in_index_and_gate_at_once(place: Place) -> None:
-    assert await place.statuses("demo") == (403, 403)
+    assert await place.statuses("demo") == (404, 403)
     assert await place.statuses("other") == (200, 200)
     place.write('[policies.corp]\nblock = ["other"]\n')
     await reload(place.app)
     assert place.told()["ok"] is True
     assert await place.statuses("demo") == (200, 200)
-    assert await place.statuses("other") == (403, 403)
+    assert await place.statuses("other") == (404, 403)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ async def test_file_with_an_error_leaves_the_former_policy_in_force_everywhere(
     await reload(place.app)
     assert place.told()["ok"] is False
     assert any(words in message for message in place.told()["messages"])
-    assert await place.statuses("demo") == (403, 403)
+    assert await place.statuses("demo") == (404, 403)
     assert await place.statuses("other") == (200, 200)
 
 
