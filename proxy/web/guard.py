@@ -21,7 +21,7 @@ from proxy.web.access_rights import require, require_admin
 from proxy.web.attempts import Attempts
 from proxy.web.credentials import Line, key_line, presented
 from proxy.web.holders import Holders, Told, too_many
-from proxy.web.rights import API, Rights
+from proxy.web.rights import API, WHY, Rights
 from proxy.web.routes import Found
 
 #: How many (key, feed) are remembered as admitted.
@@ -29,13 +29,14 @@ MAX_ADMITTED = 4096
 _SAFE = frozenset({"GET", "HEAD"})
 #: Beginning of a route's pattern -> its area.
 _AREAS = (
-    ("/pypi/", "pypi"), ("/conda/", "conda"), ("/api/", API), ("/why/", API), ("/t/{token}/why/", API),
+    ("/pypi/", "pypi"), ("/conda/", "conda"), ("/api/", API), ("/why/", WHY), ("/t/{token}/why/", WHY),
     ("/t/", "conda"),
 )  # fmt: skip
 _NO_FEED = {
     "pypi": "there is no such PyPI feed here",
     "conda": "there is no such conda feed here",
     API: "there is no feed {name}",
+    WHY: "there is no feed {name}",
 }
 
 _ANYBODY = ANONYMOUS.with_grants((Grant(EVERY_FEED, ("read",)),))

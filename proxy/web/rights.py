@@ -11,8 +11,9 @@ from proxy.model.actor import ANONYMOUS, Actor, Grant, Right
 
 #: The id of an upstream (`config/upstreams.py`): its feed and a digest.
 _UPSTREAM = re.compile(r"(.+)-[0-9a-f]{12}(?:-[0-9]+)?\Z")
-#: Where a feed stands in a path: below its kind, or in the management API.
+#: Where a feed stands in a path: below its kind, in the management API, or where a person asks why.
 API = "api"
+WHY = "why"
 
 
 class Rights:
@@ -26,7 +27,7 @@ class Rights:
             for subject, rights in _granted(feed):
                 by_subject[subject].append(Grant(feed.name, rights))
             for name in (feed.name, *feed.aliases):
-                self.own[feed.kind, name] = self.own[API, name] = feed.name
+                self.own[feed.kind, name] = self.own[API, name] = self.own[WHY, name] = feed.name
         self._of: Mapping[str, list[Grant]] = by_subject
         self.nobody: Actor = ANONYMOUS.with_grants(by_subject[ANYBODY])
         #: Those places of packages that everybody may read.

@@ -35,16 +35,16 @@ class Why:
         """Return these lines of the table; a key may stand in front, as in a channel's address."""
         get = ("GET",)
         return (
-            Route(get, "/why/{feed}/{name...}", self.why),
-            Route(get, "/t/{token}/why/{feed}/{name...}", self.why),
+            Route(get, "/why/{feed}/{name}", self.why),
+            Route(get, "/t/{token}/why/{feed}/{name}", self.why),
         )
 
     async def why(self, request: Inbound) -> Outbound:
-        """Explain a name, or a file by its name (conda: `subdir/file` as well), by what is known here."""
+        """Explain a name, or a file by its name, by what is known here."""
         if prefers_json(request.header("Accept")):
             return await self._as_json(request)
         feed, items = await self._asked(request)
-        return why_page.answer(self._told(request, feed, request.params["name"].rstrip("/"), items))
+        return why_page.answer(self._told(request, feed, request.params["name"], items))
 
     async def explanation(self, request: Inbound) -> Explanation:
         """Explain the same to a program."""
@@ -72,7 +72,7 @@ class Why:
     # -- parts ---------------------------------------------------------------------------------------------
 
     async def _asked(self, request: Inbound) -> tuple[Feed, list[ExplainItem]]:
-        feed, text = self._served.feed(request), request.params["name"].rstrip("/")
+        feed, text = self._served.feed(request), request.params["name"]
         if not text or len(text) > LONGEST or not text.isprintable():
             raise Problem("unknown", "this is no name of a package", feed=feed.name)
         return feed, await self._explained(request, feed, text)
