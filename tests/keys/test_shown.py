@@ -54,11 +54,13 @@ async def test_metrics_and_health_name_no_feed_that_may_not_be_read(
             for _ in range(8):
                 await built.get(f"/pypi/{name}/simple/demo/", built.keys["admin"])
         told = {key: (await built.get(path, value(built, key))).body.decode() for key in (None, "a", "admin")}
-    assert "seen-0123456789ab" in told[None]
+    # People are told a feed's name, programs its upstream's.
+    named = "{}-0123456789ab" if path == "/metrics" else "feed {}: "
+    assert named.format("seen") in told[None]
     assert "hidden" not in told[None]
-    assert "hidden-a-0123456789ab" in told["a"]
+    assert named.format("hidden-a") in told["a"]
     assert "hidden-b" not in told["a"]
-    assert all(f"hidden-{letter}-0123456789ab" in told["admin"] for letter in "ab")
+    assert all(named.format(f"hidden-{letter}") in told["admin"] for letter in "ab")
 
 
 def _failing(origin: Origin, name: str, *, anonymous: bool) -> Feed:
