@@ -16,12 +16,16 @@ from proxy.feeds.keeper import ArtifactRef, How
 from proxy.feeds.owners import Owned
 from proxy.model.problem import Problem
 from proxy.upstream.answer import Answer
-from proxy.upstream.errors import AuthRefused, UpstreamError
+from proxy.upstream.errors import AuthRefused, BadAnswer, UpstreamError
 from proxy.upstream.stream import OriginStream
 
 _LOG = logging.getLogger("feedgate.keeper")
 _REMEMBERED = 4096
-_REFUSED, _GONE = (401, 403), (404, 410)
+_GONE = (404, 410)
+#: What speaks of the way, or of a moment, and not of the link.
+_NOT_OF_LINK = (407, 408, 425, 429)
+_REFUSALS = (AuthRefused, BadAnswer)
+_Refused = AuthRefused | BadAnswer
 
 T = TypeVar("T", Answer, OriginStream)
 #: Returns where a stored shard says that an artifact's bytes are, None where it lists no such bytes.
@@ -57,7 +61,7 @@ class NewerLinks:
                 answer, link = await _answer(ask, newer), newer
             if is_last:
                 break
-        if isinstance(answer, AuthRefused):
+        if isinstance(answer, _REFUSALS):
             raise answer
         return answer
 
@@ -83,19 +87,20 @@ class NewerLinks:
             self._found.popitem(last=False)
 
 
-async def _answer(ask: Callable[[str], Awaitable[T]], link: str) -> T | AuthRefused:
+async def _answer(ask: Callable[[str], Awaitable[T]], link: str) -> T | _Refused:
     try:
         return await ask(link)
-    except AuthRefused as error:
-        if error.status not in _REFUSED:
+    except _REFUSALS as error:
+        # Buckets call a link with an old token a bad request.
+        if error.status is None or not 400 <= error.status < 500 or error.status in _NOT_OF_LINK:
             raise
         return error
 
 
-def _is_refused(answer: Answer | OriginStream | AuthRefused) -> bool:
-    return isinstance(answer, AuthRefused) or answer.status in _GONE
+def _is_refused(answer: Answer | OriginStream | _Refused) -> bool:
+    return isinstance(answer, _REFUSALS) or answer.status in _GONE
 
 
-async def _let_go(answer: Answer | OriginStream | AuthRefused) -> None:
+async def _let_go(answer: Answer | OriginStream | _Refused) -> None:
     if isinstance(answer, OriginStream):
         await answer.close()

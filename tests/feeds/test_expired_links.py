@@ -62,7 +62,7 @@ async def signed() -> AsyncIterator[Signed]:
         yield Signed(origin)
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 451])
 async def test_a_refused_link_is_followed_by_the_pages_new_one(
     signed: Signed, tmp_path: Path, status: int
 ) -> None:
