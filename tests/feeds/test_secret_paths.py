@@ -1,6 +1,7 @@
 """A secret in the path of an index's URL: it stands in no link, no document, no log and no API (P10)."""
 
 import hashlib
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,7 +11,9 @@ import pytest
 
 from proxy.feeds.pypi import shard
 from proxy.feeds.pypi.index import PypiIndex
+from proxy.feeds.shards import Received as Page
 from proxy.model.redact import SecretUrl
+from proxy.pypi.project import Project
 from tests.pypi.build import distribution, project
 from tests.support.answers import Received, Resource
 from tests.support.gateway import Gateway, feed, upstream
@@ -33,7 +36,8 @@ def serve(origin: Origin) -> None:
     """Serve an index below the token, as hosts of private packages do: its files lie there, too."""
     links = "".join(
         f'<a href="../../files/{each.filename}#sha256={hashlib.sha256(each.data).hexdigest()}"'
-        f' data-provenance="/{TOKEN}/attestations/{each.filename}">{each.filename}</a>'
+        f' data-provenance="/{TOKEN}/attestations/{each.filename}"'
+        f' data-yanked="use {origin.url}/{TOKEN}/org/ instead">{each.filename}</a>'
         for each in (WHEEL, SDIST)
     )
     found = {
@@ -85,6 +89,20 @@ async def test_a_secret_in_an_indexs_path_is_published_nowhere(origin: Origin, t
         for each in seen:
             assert TOKEN.encode() not in each.body + repr(each.headers).encode() + each.reason.encode()
         assert TOKEN.encode() not in re.sub(rb"(?m)^.*/packages/.*$", b"", gateway.written())
+
+
+@pytest.mark.parametrize("spelled", [TOKEN, TOKEN.replace("-", "%2D"), f"see /{TOKEN}/org/files/"])
+def test_a_text_that_repeats_the_secret_is_left_out(spelled: str) -> None:
+    url = SecretUrl(f"https://h.example/{TOKEN}/simple/", hides_path=True)
+    entry = {"filename": "demo-1.0.tar.gz", "url": "demo-1.0.tar.gz", "yanked": spelled}
+    more = {"origin": {"paths": [spelled]}, spelled: 1, "colour": "red"}
+    status = {"status": "archived", "reason": spelled}
+    body = {"meta": {"api-version": "1.4"}, "files": [entry | more], "project-status": status}
+    page = Page(f"{url.reveal()}demo/", JSON, json.dumps(body).encode())
+    made = PypiIndex(upstream(url.reveal()), url.secrets).ingest("demo", page, None, None).payload
+    assert isinstance(made, Project)
+    assert (made.status, made.status_reason) == ("archived", None)
+    assert [(file.yanked, file.extra) for file in made.files] == [(True, {"colour": "red"})]
 
 
 def test_a_stored_page_of_a_former_program_that_published_the_secret_is_asked_for_anew() -> None:

@@ -21,6 +21,7 @@ from proxy.pypi.names import FileKind
 from proxy.pypi.negotiate import UPSTREAM_ACCEPT
 from proxy.pypi.page import BadPage, parse
 from proxy.pypi.project import Project
+from proxy.pypi.secret_texts import without_secrets
 
 #: A real page has a bracket in 25 bytes at the most.
 _BYTES_PER_MARK = 8
@@ -89,6 +90,7 @@ class PypiIndex:
             return Ingested(parsed.project, {}, is_absent=True)
         project, is_complete = _completed(parsed.project, companion, previous)
         project = _with_metadata_offered(project, _without_metadata(previous))
+        project = without_secrets(project, self._secrets)
         files = {file.filename: strongest(file.hashes) for file in project.files}
         serial = page.serial if page.serial is not None else project.serial
         # What a flat page lists besides is no fault of anybody's.
