@@ -57,6 +57,15 @@ async def test_a_package_in_a_coding_that_nobody_asked_for_is_served(stand: Stan
     assert fetched(stand) == 1
 
 
+async def test_a_size_of_zero_is_none(stand: Stand) -> None:
+    """C5: an index that does not know the size writes 0; the digest decides."""
+    stand.channel.add(BIG)
+    stand.channel.patch("linux-64", BIG.file, size=0)
+    await stand.start()
+    got = await stand.get(PATH)
+    assert (got.status, got.body) == (200, BIG.data)
+
+
 async def test_many_that_want_a_cold_package_share_one_fetch(stand: Stand) -> None:
     await started(stand, is_held=False)
     got = await asyncio.gather(*(stand.get(PATH) for _ in range(20)))

@@ -43,7 +43,7 @@ def test_missing_meta_name_and_versions_are_tolerated() -> None:
     assert (project.api_version, project.versions, project.files[0].hashes) == ("1.0", (), {})
 
 
-@pytest.mark.parametrize("value", [None, "12", -1, 1.5, True, [], 2**60])
+@pytest.mark.parametrize("value", [None, "12", -1, 0, 1.5, True, [], 2**60])
 def test_a_size_that_is_no_size_is_unknown(value: object) -> None:
     assert one_json(size=value).size is None
 

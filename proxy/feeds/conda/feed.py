@@ -310,6 +310,6 @@ class CondaFeed:
         others = (("md5", record.md5),) if record.md5 is not None else ()
         return ArtifactRef(
             self.settings.name, view.name, view.upstream, url, file.file,
-            Sha256(record.sha256) if record.sha256 is not None else None, record.size, others,
+            Sha256(record.sha256) if record.sha256 is not None else None, record.size or None, others,
             subdir,
         )  # fmt: skip

@@ -66,7 +66,7 @@ def facts_of_block(block: Block, place: Place, seen: Seen | None, licenses: Lice
         # With one argument more Python 3.11 would call by a dictionary, which takes three times as long.
         facts = Facts(
             file=file, name=name, version=record.version, subdir=subdir, build=record.build,
-            build_number=record.build_number, depends=record.depends, license=licence, size=record.size,
+            build_number=record.build_number, depends=record.depends, license=licence, size=record.size or None,
             uploaded_ms=_uploaded_ms(record, sight), first_seen_ms=sight.first_ms if sight is not None else None,
             is_initial=sight.is_initial if sight is not None else is_old, channel=channel, sha256=record.sha256,
             md5=record.md5,
