@@ -91,7 +91,8 @@ def text_of(body: bytes, label: str | None) -> str:
         return body[len(_BOM) :].decode("utf-8", "replace")
     asked = (label or "utf-8").strip().lower()
     codec = _CODECS.get(asked)
-    if codec in _WIDE:
+    # Markup in UTF-16 is half zeros: a body without them is mislabelled.
+    if codec in _WIDE and (b"\0" in body or not body.isascii()):
         return body.decode(codec, "replace").removeprefix("\ufeff")
     if asked not in _REFUSED and body.isascii() and (codec != "iso2022_jp" or _ESCAPE not in body):
         return body.decode("ascii")

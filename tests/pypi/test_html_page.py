@@ -280,6 +280,11 @@ def test_bytes_beyond_ascii_under_a_label_of_no_encoding_are_no_page() -> None:
         parse_html(html(anchor(WHEEL)), charset="utf-7")
 
 
+@pytest.mark.parametrize("charset", ["utf-16", "UTF-16BE", "unicode"])
+def test_ascii_bytes_under_a_label_of_wide_characters_are_ascii(charset: str) -> None:
+    assert len(parse_html(html(anchor(WHEEL)), charset=charset).project.files) == 1
+
+
 def test_every_label_has_a_codec() -> None:
     for label, codec in _CODECS.items():
         assert text_of("<a>".encode(codec), label) == "<a>"

@@ -295,7 +295,8 @@ def test_cost_of_damage_is_linear(unit: str) -> None:
     ("version", "read"),
     [
         ("1.0", "1.0"), ("1.99", "1.99"), (1.4, "1.4"), ("1", "1.0"), (1, "1.0"), ("1.2.3", "1.2"), (" 1.1 ", "1.1"),
-        ("", "1.0"), (None, "1.0"), ([], "1.0"), ("2.0", None), ("x", None), (2, None), ("2", None), ("11", None),
+        ("", "1.0"), (None, "1.0"), ([], "1.0"), ("v1.1", "1.1"), (True, "1.0"),
+        ("v2", None), ("2.0", None), ("x", None), (2, None), ("2", None), ("11", None),
     ],
 )  # fmt: skip
 def test_another_major_version_is_refused(version: object, read: str | None) -> None:
