@@ -9,7 +9,6 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +18,6 @@ import msgspec
 from proxy.child.folder import temporary_folder
 from proxy.child.run import ChildFailed, NoRoom, busy, run_in_child
 from proxy.conda.ingest import lost_names, wanted_shards
-from proxy.conda.names import printable
 from proxy.conda.pack import BadPack
 from proxy.config.settings import MIB, Upstream
 from proxy.feeds.conda.change_job import Order as ChangeOrder
@@ -28,6 +26,7 @@ from proxy.feeds.conda.folder_locks import FolderLocks
 from proxy.feeds.conda.ingest_job import Order
 from proxy.feeds.conda.origin_files import PACKINGS, SHARDS, FullFile, Nothing, OriginFiles, ShardIndexFile
 from proxy.feeds.conda.packs import Generation, open_generation
+from proxy.feeds.conda.taken import Taken, Troubles, is_older, order_packings, without_shards
 from proxy.model.problem import Problem
 from proxy.model.tally import Tally
 from proxy.state.sightings import Sightings
@@ -38,41 +37,11 @@ from proxy.upstream.way import Way
 _LOG = logging.getLogger("feedgate.conda")
 #: A channel that has no shards is asked again after this long.
 _SHARDS_AGAIN_MS = 24 * 3600 * 1000
-#: A form that was in trouble is asked for again after this long; until then the others do.
-_FORM_AGAIN_MS = 3600 * 1000
 #: More changed shards than this, and the full file is cheaper.
 _MOST_SHARDS = 3000
 _CHILD_BYTES = 8 * 1024**3
 #: What half a million records may take at the most.
 _CHILD_S = 300.0
-
-
-class FormTrouble(msgspec.Struct, frozen=True, array_like=True):
-    """Why one form of an index is not asked for until a time. UTC milliseconds."""
-
-    since_ms: int
-    until_ms: int
-    why: str
-
-
-class Taken(msgspec.Struct, frozen=True, array_like=True):
-    """What was taken last, and how it is revalidated. `stem` None: the origin has no such subdir."""
-
-    stem: str | None = None
-    names: int = 0
-    #: Of the full file: how it was packed, and its validators.
-    packing: str = ""
-    etag: str | None = None
-    last_modified: str | None = None
-    #: None: not known yet.
-    has_shards: bool | None = None
-    shards_asked_ms: int = 0
-    shards_etag: str | None = None
-    shards_last_modified: str | None = None
-    #: What is wrong with single forms of the index, by their file names.
-    troubles: dict[str, FormTrouble] = {}
-    #: The Last-Modified of what was taken last, whether the full file or a shard index.
-    changed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +55,6 @@ class Held:
     is_background: bool = False
 
 
-class _Troubles:
-    """The troubles of the forms during one intake: those of before, until a form is found to be well."""
-
-    def __init__(self, before: Mapping[str, FormTrouble], now_ms: int) -> None:
-        self.noted = dict(before)
-        self._now_ms = now_ms
-
-    def rests(self, form: str) -> bool:
-        """Tell whether the form is not to be asked for yet."""
-        found = self.noted.get(form)
-        return found is not None and found.since_ms <= self._now_ms < found.until_ms
-
-    def is_due(self, form: str) -> bool:
-        """Tell whether the form was in trouble and is to be tried again now."""
-        return form in self.noted and not self.rests(form)
-
-    def note(self, form: str, error: UpstreamError) -> None:
-        before = self.noted.get(form)
-        since_ms = before.since_ms if before is not None else self._now_ms
-        self.noted[form] = FormTrouble(since_ms, self._now_ms + _FORM_AGAIN_MS, printable(str(error)))
-
-    def forget(self, form: str) -> None:
-        self.noted.pop(form, None)
-
-
 @dataclass(frozen=True, slots=True)
 class _Work:
     """One intake."""
@@ -118,7 +62,7 @@ class _Work:
     held: Held
     now_ms: int
     incoming: Path
-    troubles: _Troubles
+    troubles: Troubles
 
 
 class ChannelIntake:
@@ -197,7 +141,7 @@ class ChannelIntake:
     async def _taken(self, last: Taken, held: Held, now_ms: int, incoming: Path) -> Taken:
         # The shard index is asked for first: the full file is then as new as it or newer, and a name that is
         # newer there is only fetched once more.
-        work = _Work(held, now_ms, incoming, _Troubles(last.troubles, now_ms))
+        work = _Work(held, now_ms, incoming, Troubles(last.troubles, now_ms))
         known, sharded = await self._asked_for_shards(last, work)
         if sharded is Nothing.UNCHANGED:
             return self._unchanged(last, work)
@@ -256,7 +200,7 @@ class ChannelIntake:
         UpstreamError where one is in trouble and none is an index.
         """
         nothing, trouble = Nothing.ABSENT, None
-        for packing in _order(known, work, self._packings):
+        for packing in order_packings(known, work.troubles, self._packings):
             try:
                 found = await self._by_packing(packing, known, index, work)
             except UpstreamError as error:
@@ -284,7 +228,7 @@ class ChannelIntake:
             return file
         # What is held may have come in a packing that the settings do not trust any more.
         is_trusted = known.packing in self._packings
-        if not is_known and work.held.generation is not None and is_trusted and _is_older(file, known):
+        if not is_known and work.held.generation is not None and is_trusted and is_older(file, known):
             # Servers go on to offer what their indexer has stopped to write, bz2 above all.
             raise BadAnswer("origin", f"repodata.json{packing} is older than what is held")
         return await self._by_file(known, file, index, work)
@@ -312,7 +256,7 @@ class ChannelIntake:
         """
         if not self._upstream.repodata_use_shards:
             work.troubles.forget(SHARDS)
-            return (_without_shards(last) if last.has_shards else last), Nothing.ABSENT
+            return (without_shards(last) if last.has_shards else last), Nothing.ABSENT
         none_today = msgspec.structs.replace(last, has_shards=False, shards_asked_ms=work.now_ms)
         if last.has_shards is False and abs(work.now_ms - last.shards_asked_ms) < _SHARDS_AGAIN_MS:
             return last, Nothing.ABSENT
@@ -466,40 +410,3 @@ class ChannelIntake:
             await self._sightings.learn(self._upstream.id, self._subdir, learned)
             if is_first:
                 await self._sightings.complete(self._upstream.id, self._subdir, now_ms)
-
-
-def _without_shards(last: Taken) -> Taken:
-    """Return what is known where the settings do not trust the origin's shards any more: the full file is read anew."""
-    return msgspec.structs.replace(
-        last, has_shards=None, shards_asked_ms=0, shards_etag=None, shards_last_modified=None, etag=None,
-        last_modified=None, changed=None,
-    )  # fmt: skip
-
-
-def _order(known: Taken, work: _Work, packings: Sequence[str]) -> list[str]:
-    """Return the packings in the order in which they are asked for: that of last time first, unless it is bz2.
-
-    bz2 is for channels that have nothing else. A better one that was in trouble comes before that of last time again
-    once its rest is over. One in trouble is left alone, unless all of them are.
-    """
-    first = known.packing if known.stem and known.packing in packings[:-1] else packings[0]
-    better = packings[: packings.index(first)]
-    due = {packing for packing in better if work.troubles.is_due(f"repodata.json{packing}")}
-    order = sorted(packings, key=lambda each: each != first and each not in due)
-    well = [packing for packing in order if not work.troubles.rests(f"repodata.json{packing}")]
-    return well or order
-
-
-def _is_older(file: FullFile, known: Taken) -> bool:
-    """Tell whether a file in another packing than that of last time is older than what is held, or may be (bz2).
-
-    zst and json decide where shards are in doubt, and may be written a moment before these; bz2 may be of any age.
-    """
-    is_doubtful = file.packing == PACKINGS[-1]
-    held = known.changed if is_doubtful else known.last_modified
-    if file.last_modified is None or held is None:
-        return is_doubtful
-    try:
-        return parsedate_to_datetime(file.last_modified) < parsedate_to_datetime(held)
-    except (TypeError, ValueError):
-        return is_doubtful

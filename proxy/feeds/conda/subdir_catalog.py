@@ -18,10 +18,11 @@ from proxy.conda.names import KNOWN_SUBDIRS, parse_file
 from proxy.conda.pack import BadPack, diff
 from proxy.conda.snapshot import Snapshot
 from proxy.config.settings import Upstream
-from proxy.feeds.conda.channel_intake import ChannelIntake, Held, Taken
+from proxy.feeds.conda.channel_intake import ChannelIntake, Held
 from proxy.feeds.conda.edition import HeldSubdir
 from proxy.feeds.conda.lineage import Lineage
 from proxy.feeds.conda.packs import Generation, open_generation, sweep_generations
+from proxy.feeds.conda.taken import Taken
 from proxy.feeds.freshness import Expired, Fresh, Limits, Resting, Stale, age_s, decide, rest_s
 from proxy.feeds.keeper import How
 from proxy.feeds.shared import outcome
