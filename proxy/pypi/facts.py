@@ -21,7 +21,12 @@ _MAX_DEPTH = 6
 
 def size_of(value: object) -> int | None:
     """Return a size in bytes given as a JSON number; an index that writes 0 does not know it."""
-    return value if type(value) is int and 0 < value <= _MAX_INT else None
+    return serial_of(value) or None
+
+
+def serial_of(value: object) -> int | None:
+    """Return an index's serial given as a JSON number."""
+    return value if type(value) is int and 0 <= value <= _MAX_INT else None
 
 
 def size_of_text(value: str | None) -> int | None:

@@ -77,7 +77,7 @@ def parse(body: bytes, place: Place) -> Parsed:
         versions=_versions(page.versions),
         status=facts.status_of(marker.get("status")),
         status_reason=facts.line_of(marker.get("reason")),
-        serial=facts.size_of(meta.get("_last-serial")),
+        serial=facts.serial_of(meta.get("_last-serial")),
         api_version=api_version,
     )
     return Parsed(project, intake.dropped)

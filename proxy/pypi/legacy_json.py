@@ -15,7 +15,7 @@ import orjson
 
 from proxy.pypi.core_metadata import description_of, read_fields
 from proxy.pypi.distribution import Distribution
-from proxy.pypi.facts import is_plain, size_of
+from proxy.pypi.facts import is_plain, serial_of
 from proxy.pypi.names import FileKind
 from proxy.pypi.order import in_order
 from proxy.pypi.project import Project
@@ -116,7 +116,7 @@ def render(project: Project, prefix: str, sources: Sources, version: str | None 
         "info": _info(
             project, shown, releases[shown], upstream if is_same else _Upstream(), sources.metadata
         ),
-        "last_serial": size_of(serial) or 0,
+        "last_serial": serial_of(serial) or 0,
     }
     if version is None:
         document["releases"] = {

@@ -54,7 +54,7 @@ def _files(draw: st.DrawFn) -> Distribution:
         url=f"{FEED}packages/{folder}/{filename}",
         path=f"packages/{folder}/{filename}",
         hashes=draw(_HASHES),
-        size=draw(optional | st.integers(0, 2**40)),
+        size=draw(optional | st.integers(1, 2**40)),
         upload_time=draw(optional | _TIMES),
         requires_python=draw(optional | st.sampled_from([">=3.8", ">=3.6,<4", "!=3.0.*", "nonsense & <b>"])),
         yanked=draw(st.booleans() | _LINES),
