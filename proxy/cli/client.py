@@ -54,6 +54,7 @@ def setup(
     path = known.place(os.environ, Path.home())
     try:
         target = _target(lines, known.kind, key, ca)
+        _require_file(path)
         former = _text_of(path)
         text = _edited(known, path, former or "", target)
     except (OSError, NotEdited) as err:
@@ -75,6 +76,9 @@ def setup(
         kept = f"; what was there is in {path.name}{_KEPT}" if former is not None else ""
         print(f"wrote {path}{kept}")
         print_notes([lines.warning])
+    set_here = [name for name in known.variables if os.environ.get(name)]
+    if set_here and not as_json:
+        print_notes([f"{', '.join(set_here)} of this shell still counts beside the file: unset it"])
 
 
 def _target(lines: Lines, kind: str, key: str | None, ca: str | None) -> Target:
@@ -103,6 +107,12 @@ def _text_of(path: Path) -> str | None:
         return None
     except UnicodeDecodeError as err:
         raise NotEdited(f"{path} is not UTF-8") from err
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what is no file, such as `/dev/null`, pip's word for no configuration. Raises NotEdited."""
+    if path.exists() and not path.is_file():
+        raise NotEdited(f"{path} is no file; unset the variable that names it, or name another")
 
 
 def _edited(known: ClientFile, path: Path, text: str, target: Target) -> str:

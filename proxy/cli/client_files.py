@@ -11,11 +11,17 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-#: Sections of pip.conf in which an index may stand.
-_PIP_SECTIONS = ("global", "install", "download", "wheel", "index", "list", "lock")
 #: Keys by which packages get around the feed.
 _PIP_AROUND = ("extra-index-url", "find-links", "no-index", "index-url")
 _UV_AROUND = ("index", "index-url", "extra-index-url", "find-links", "no-index")
+#: What PDM would send another index, or not ask its own file for; a table below `pypi` is one more index.
+_PDM_AROUND = ("username", "password", "ignore_stored_index")
+#: Variables that count more than the client's file, or beside it.
+_PIP_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX")
+_UV_VARIABLES = (
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX",
+)  # fmt: skip
+_CONDA_VARIABLES = ("CONDA_CHANNELS", "CONDA_DEFAULT_CHANNELS")
 
 
 class NotEdited(ValueError):
@@ -39,6 +45,7 @@ class ClientFile:
     kind: str
     place: Callable[[Mapping[str, str], Path], Path]
     edit: Callable[[str, Target], str]
+    variables: tuple[str, ...] = ()
 
 
 def _config(environ: Mapping[str, str], home: Path) -> Path:
@@ -76,9 +83,11 @@ def _edited_pip(text: str, target: Target) -> str:
         conf = ConfigUpdater().read_string(text)
     except configparser.Error as err:
         raise NotEdited(str(err).splitlines()[0]) from err
-    for section in _PIP_SECTIONS:
-        for key in _PIP_AROUND if conf.has_section(section) else ():
-            conf.remove_option(section, key)
+    for section in conf.sections():
+        for key in conf.options(section):
+            # As pip's configuration reads names: `extra_index_url` and `--extra-index-url` are the same.
+            if key.replace("_", "-").removeprefix("--") in _PIP_AROUND:
+                conf.remove_option(section, key)
     if not conf.has_section("global"):
         conf.add_section("global")
     conf.set("global", "index-url", target.url)
@@ -93,8 +102,10 @@ def _edited_uv(text: str, target: Target) -> str:
     import tomlkit
 
     document = _toml(text)
-    for key in _UV_AROUND:
-        document.pop(key, None)
+    # The table `pip` counts more for `uv pip`.
+    for table in (document, document.get("pip")):
+        for key in _UV_AROUND if isinstance(table, dict) else ():
+            table.pop(key, None)
     index = tomlkit.table()
     index.update({"url": target.url, "default": True})
     document["index"] = tomlkit.aot()
@@ -109,6 +120,8 @@ def _edited_pdm(text: str, target: Target) -> str:
     pypi = document.setdefault("pypi", tomlkit.table())
     if not isinstance(pypi, dict):
         raise NotEdited("pypi is no table")
+    for key in [key for key in pypi if key in _PDM_AROUND or isinstance(pypi[key], dict)]:
+        del pypi[key]
     pypi["url"] = target.url
     if target.ca is not None:
         pypi["ca_certs"] = str(target.ca)
@@ -155,10 +168,10 @@ def _toml(text: str) -> Any:
 
 
 CLIENT_FILES: Mapping[str, ClientFile] = {
-    "pip": ClientFile("pypi", _pip_place, _edited_pip),
-    "uv": ClientFile("pypi", _uv_place, _edited_uv),
+    "pip": ClientFile("pypi", _pip_place, _edited_pip, _PIP_VARIABLES),
+    "uv": ClientFile("pypi", _uv_place, _edited_uv, _UV_VARIABLES),
     "pdm": ClientFile("pypi", _pdm_place, _edited_pdm),
-    "conda": ClientFile("conda", _conda_place, _edited_conda),
-    "mamba": ClientFile("conda", _conda_place, _edited_conda),
+    "conda": ClientFile("conda", _conda_place, _edited_conda, _CONDA_VARIABLES),
+    "mamba": ClientFile("conda", _conda_place, _edited_conda, _CONDA_VARIABLES),
     "pixi": ClientFile("conda", _pixi_place, _edited_pixi),
 }

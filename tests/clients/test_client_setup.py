@@ -25,9 +25,19 @@ PROJECT = (
 )
 #: client -> what stood in its file, with a road around the feed and a line that stays.
 FORMER = {
-    "pip": "[global]\n# ours\ntimeout = 20\nextra-index-url = https://elsewhere.invalid/simple\n",
-    "uv": '# ours\nconcurrent-builds = 2\n\n[[index]]\nurl = "https://elsewhere.invalid/simple"\n',
-    "pdm": '# ours\n[pypi]\nurl = "https://elsewhere.invalid/simple"\nverify_ssl = false\n',
+    "pip": (
+        "[global]\n# ours\ntimeout = 20\nextra-index-url = https://elsewhere.invalid/simple\n"
+        "index_url: https://elsewhere.invalid/a\n[install]\nextra_index_url =\n    https://elsewhere.invalid/b\n"
+        "--extra-index-url = https://elsewhere.invalid/c\n"
+    ),
+    "uv": (
+        '# ours\nconcurrent-builds = 2\n\n[[index]]\nurl = "https://elsewhere.invalid/simple"\n'
+        '[pip]\nextra-index-url = ["https://elsewhere.invalid/b"]\nprerelease = "disallow"\n'
+    ),
+    "pdm": (
+        '# ours\n[pypi]\nurl = "https://elsewhere.invalid/simple"\nverify_ssl = false\npassword = "of-elsewhere"\n'
+        'ignore_stored_index = true\n[pypi.more]\nurl = "https://elsewhere.invalid/b"\n'
+    ),
 }
 FILES = {"pip": "config/pip/pip.conf", "uv": "config/uv/uv.toml", "pdm": "config/pdm/config.toml"}
 
@@ -102,6 +112,12 @@ async def test_nothing_is_written_unless_it_is_agreed_to(gateway: Gateway, clien
     for words in ((), ("--dry-run",), ("--json",)):
         ran = await set_up(clients, gateway, "uv", "--feed", "pypi", *words)
         assert ran.code == 0 and "/pypi/pypi/simple/" in ran.out, ran.text
+    # What counts beside the file, and a word of pip's that is no file.
+    told = clients.told(PIP_EXTRA_INDEX_URL="https://elsewhere.invalid/", PIP_CONFIG_FILE="")
+    ran = await set_up(told, gateway, "pip", "--feed", "pypi", "--dry-run")
+    assert "PIP_EXTRA_INDEX_URL of this shell still counts" in ran.err
+    ran = await set_up(clients.told(PIP_CONFIG_FILE="/dev/null"), gateway, "pip", "--feed", "pypi", "--yes")
+    assert (ran.code, stat.S_ISCHR(Path("/dev/null").stat().st_mode)) == (1, True) and "no file" in ran.err
     refused = {
         ("uv", "--feed", "shut"): "needs a key",
         ("uv", "--feed", "shut", "--key", READER, "--yes", "--server", "http://127.0.0.1:1"): "127.0.0.1:1",
