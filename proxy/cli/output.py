@@ -28,6 +28,8 @@ _WORD = re.compile(r"[a-z]+")
 #: Columns whose cells are states, and those that are short and read at a glance.
 _STATES = frozenset({"STATE", "OUTCOME"})
 _NEVER_FOLDED = frozenset({"SIZE", "NUMBER", "APPROVED", "DATE"})
+#: Between columns, and how far one of long cells is folded before it cannot be read any more.
+_GAP, _LEAST = 2, 12
 _COLOURS: Mapping[str, str] = {
     **dict.fromkeys(("ok", "active", "new", "allow", "allowed"), "green"),
     **dict.fromkeys(
@@ -100,13 +102,18 @@ def is_terminal() -> bool:
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], empty: str = "") -> None:
     """Print aligned columns, or one line that says that there is nothing.
 
-    On a terminal they are folded to its width, so that every cell can be read whole, and a state has its colour; in a
-    pipe a row is one line.
+    On a terminal they are folded to its width, so that every cell can be read whole, and a state has its colour; where
+    it is too narrow for that, each row is a paragraph, whose first cell stands on a line of its own. In a pipe a row is
+    one line.
     """
     rows = list(rows)
     if not rows:
         if empty:
             print(printable(empty))
+        return
+    console = _console()
+    if _least_width(header, rows) > console.width:
+        _print_paragraphs(console, header, rows)
         return
     from rich.table import Table
     from rich.text import Text
@@ -117,7 +124,28 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], empty: str
     for row in rows:
         cells = zip(header, map(printable, row), strict=True)
         table.add_row(*(Text(cell, colour_of(cell) if name in _STATES else "") for name, cell in cells))
-    _console().print(table)
+    console.print(table)
+
+
+def _least_width(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how wide a terminal has to be for columns that can still be read."""
+    widths = _GAP * (len(header) - 1)
+    for name, *cells in zip(header, *rows, strict=True):
+        longest = max(len(printable(cell)) for cell in (name, *cells))
+        widths += longest if name in _NEVER_FOLDED else min(longest, _LEAST)
+    return widths
+
+
+def _print_paragraphs(console: "Console", header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print each row as a few lines, none of them cut: what is copied is whole."""
+    from rich.text import Text
+
+    for first, *others in rows:
+        console.print(Text(printable(first), "bold"), soft_wrap=True)
+        for name, cell in zip(header[1:], others, strict=True):
+            if cell:
+                shown = Text(printable(cell), colour_of(cell) if name in _STATES else "")
+                console.print(Text(f"  {name.lower()} ").append_text(shown), soft_wrap=True)
 
 
 def print_state(before: str, state: str, after: str = "") -> None:

@@ -39,6 +39,18 @@ def test_every_cell_can_be_read_whole_on_a_narrow_terminal(monkeypatch: pytest.M
     assert "3.3 MiB" in text
 
 
+def test_where_columns_would_be_shreds_each_row_is_a_paragraph(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_in(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "40")
+    header = ["FILE", "VERSION", "SIZE", "APPROVED", "BY", "STATE"]
+    print_table(header, [[LONG, "1.0.0.post1", "3.3 MiB", "2026-12-01", "", "revoked: CVE-1"]])
+    file, *others = terminal.getvalue().splitlines()
+    assert file == f"\x1b[1m{LONG}\x1b[0m"
+    assert others == [
+        "  version 1.0.0.post1", "  size 3.3 MiB", "  approved 2026-12-01", "  state \x1b[31mrevoked: CVE-1\x1b[0m",
+    ]  # fmt: skip
+
+
 def test_a_state_has_its_colour_on_a_terminal_unless_nobody_wants_any(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
