@@ -74,7 +74,7 @@ def way_to(
                 return Reply(answer.status, document, answer.headers["ETag"])
         except urllib.error.HTTPError as refusal:
             with refusal:
-                raise _refused(refusal, name) from refusal
+                raise _refused(refusal, name, has_key=bool(key)) from refusal
         except (OSError, ValueError, HTTPException) as err:
             raise AskFailed(f"the server at {name} cannot be asked: {_why(err)}") from err
 
@@ -202,7 +202,7 @@ def _document(headers: Message, body: bytes, name: str) -> dict[str, Any]:
     return document
 
 
-def _refused(refusal: urllib.error.HTTPError, name: str) -> Exception:
+def _refused(refusal: urllib.error.HTTPError, name: str, *, has_key: bool) -> Exception:
     where = refusal.headers.get("Location") if 300 <= refusal.code < 400 else None
     if where is not None:
         to = urljoin(refusal.url or "", where)
@@ -213,7 +213,8 @@ def _refused(refusal: urllib.error.HTTPError, name: str) -> Exception:
     try:
         told = _document(refusal.headers, _read(refusal), name)
         word = str(told["type"]).rpartition(":")[2]
-        return Refused(word, f"{told['title']}: {told['detail']}", told)
+        what = "; name one with --key or FEEDGATE_KEY" if word == "unauthorized" and not has_key else ""
+        return Refused(word, f"{told['title']}: {told['detail']}{what}", told)
     except (AskFailed, OSError, ValueError, HTTPException):
         return AskFailed(
             f"the server at {name} cannot be asked: what answers (status {refusal.code}) is no feedgate server; "

@@ -56,7 +56,7 @@ def promote(
     try:
         with asking(Whom(server, ca, key), lambda: load_or_exit(context, config, as_json=as_json)) as api:
             feed = api(path)["settings"]
-            body["from"] = source if source is not None else _source(feed, as_json)
+            body["from"] = source if source is not None else _source(api, target, feed, as_json)
             what = f"finding out what this means for {target}"
             with waiting(api, str(body["from"]), what, is_quiet=as_json):
                 document = api.send("POST", f"{path}/promotions", body, None, **fields).document
@@ -100,14 +100,25 @@ def _digest(text: str, as_json: bool) -> tuple[str, str]:
     return name, digest
 
 
-def _source(feed: dict[str, Any], as_json: bool) -> str:
-    """Return the feed that a curated one is promoted from, where there is only one."""
+def _source(api: Api, target: str, feed: dict[str, Any], as_json: bool) -> str:
+    """Return the feed that a curated one is promoted from, where there is only one that this key may read."""
     sources: list[str] = feed["curated_from"]
     if len(sources) == 1:
         return sources[0]
-    told = f"say which feed with --from: {', '.join(sources)}" if sources else "this feed is not curated"
-    fail(told, as_json=as_json)
-    raise typer.Exit(USAGE)
+    if sources:
+        fail(f"say which feed with --from: {', '.join(sources)}", as_json=as_json)
+        raise typer.Exit(USAGE)
+    try:
+        # Who may not read a source is told of none, so the list does not tell whether there is one.
+        api(f"/feeds/{segment(target)}/promotions", {"limit": "1"})
+    except Refused as err:
+        fail(str(err.document["detail"]) if err.word == "unprocessable" else err.message, as_json=as_json)
+        raise typer.Exit(USAGE if err.word == "unprocessable" else FAILED) from err
+    told = (
+        f"promoting for {target} needs a key with promote on it and read on the feed that it is approved from: "
+        "name one with --key or FEEDGATE_KEY"
+    )
+    raise typer.Exit(fail(told, as_json=as_json))
 
 
 def _waited(api: Api, path: str, document: dict[str, Any], *, is_quiet: bool) -> dict[str, str]:

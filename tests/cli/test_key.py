@@ -66,7 +66,7 @@ def test_a_given_value_comes_from_a_file_and_is_not_repeated(place: Place) -> No
 @pytest.mark.parametrize(
     ("words", "status", "part"),
     [
-        (["--read", "nope"], 1, "grants[0].feed: there is no such feed"),
+        (["--read", "pyp"], 1, 'grants[0].feed: there is no feed "pyp", did you mean "pypi"?'),
         (["--expires", "yesterday"], 1, "expires: is a date or time"),
         (["--expires", "2020-01-01"], 1, "expires: is in the past"),
         (["--expires", "90x"], 2, "--expires"),
@@ -126,7 +126,7 @@ async def test_commands_of_the_same_user_need_no_key_and_others_do(place: Place)
         asked = await call("list", "--server", gateway.url)
         assert (asked.exit_code, asked.stderr) == (
             1,
-            "feedgate: Authentication required: this needs an admin's key\n",
+            "feedgate: Authentication required: this needs an admin's key; name one with --key or FEEDGATE_KEY\n",
         )
         asked = await call("list", "--server", gateway.url, "--key", value)
         assert "Forbidden" in asked.stderr

@@ -186,6 +186,20 @@ async def test_a_server_that_is_named_is_asked_with_the_key(place: Place, index:
         assert got.status == 403
         result = await call(place, "promote", "approved", "leaf", "--server", gateway.url)
         assert result.exit_code == 1 and "Authentication required" in result.stderr
+        assert "; name one with --key or FEEDGATE_KEY" in result.stderr
+
+
+async def test_who_may_not_read_the_source_is_told_what_a_key_needs(place: Place, index: FakeIndex) -> None:
+    feeds = (
+        feed(upstream(index.url), name="open", anonymous=False),
+        Feed("approved", "pypi", curated_from=("open",)),
+    )
+    async with Gateway(place.folder / "elsewhere", *feeds, admin_key=KEY) as gateway:
+        result = await call(place, "promote", "approved", "leaf", "--server", gateway.url)
+        assert result.exit_code == 1 and "not curated" not in result.stderr
+        assert "a key with promote on it and read on" in result.stderr
+        result = await call(place, "promote", "open", "leaf", "--server", gateway.url, "--key", KEY)
+        assert (result.exit_code, "open is not curated" in result.stderr) == (2, True)
 
 
 async def test_what_the_origin_has_made_of_a_file_is_accepted(place: Place, index: FakeIndex) -> None:

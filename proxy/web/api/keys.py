@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from proxy.config.faults import nearest, quote
 from proxy.model import key_value
 from proxy.model.actor import EVERY_FEED, Grant
 from proxy.model.key import Key, is_group, why_no_name
@@ -119,7 +120,9 @@ class KeysApi:
             yield "name", why
         for number, grant in enumerate(body.grants[:_MOST]):
             if self._own_name(grant.feed) is None:
-                yield f"grants[{number}].feed", "there is no such feed; '*' stands for every feed"
+                there = nearest(grant.feed, self._served.settings.feeds)
+                told = f"there is no feed {quote(grant.feed)}{there}; '*' stands for every feed"
+                yield f"grants[{number}].feed", told
             if not grant.rights:
                 yield f"grants[{number}].rights", "must not be empty"
         for number, group in enumerate(body.groups[:_MOST]):
