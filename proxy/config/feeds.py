@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from proxy.config import kinds
-from proxy.config.faults import RefusedError, describe
+from proxy.config.faults import RefusedError, describe, quote
 from proxy.config.globs import normalized
 from proxy.config.layers import Given, Table, parse_json
 from proxy.config.pip import Followed
@@ -36,7 +36,7 @@ def read_feeds(reader: Reader, node: Table | Given | None, around: Surroundings)
     for name, entry in reader.table(node, "feeds").entries.items():
         place = dotted("feeds", name)
         if not kinds.is_feed_name(name):
-            reader.fault(place, f"must be {kinds.NAME_MEANING}", source_of(entry))
+            reader.fault(place, f"must be {kinds.NAME_MEANING}, not {quote(name)}", source_of(entry))
         feeds[name] = _read_feed(reader, name, reader.table(entry, place), place, around)
     return feeds
 

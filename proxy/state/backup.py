@@ -46,6 +46,8 @@ def backup(target: Path, places: Places, *, now: datetime, progress: Progress = 
     """Write the archive; never over a file that is there. Blocks; raises ArchiveError."""
     if os.path.lexists(target):
         raise ArchiveError(f"{target} is there already; name another file")
+    if not target.parent.is_dir():
+        raise ArchiveError(f"there is no folder {target.parent} for the backup: make it, or name another")
     if not places.database.is_file():
         raise ArchiveError(f"there is no state database {places.database}: nothing to back up")
     partial = target.with_name(f".{target.name}.new")
@@ -59,7 +61,8 @@ def backup(target: Path, places: Places, *, now: datetime, progress: Progress = 
             examine(archive)
             _appear(archive, target)
     except (OSError, sqlite3.Error, tarfile.TarError) as err:
-        raise ArchiveError(f"the backup {target} could not be written: {err}") from err
+        why = (err.strerror if isinstance(err, OSError) else None) or err
+        raise ArchiveError(f"the backup {target} could not be written: {why}") from err
     return report(head, manifest)
 
 

@@ -55,6 +55,11 @@ def test_what_cannot_be_done_is_one_line(place: Place, words: str) -> None:
     assert place.json(*words.split(), status=1)["ok"] is False
 
 
+def test_a_folder_that_is_not_there_is_named(filled: Place) -> None:
+    result = filled.call("backup", "nowhere/b.tar")
+    assert result.exit_code == 1 and "there is no folder nowhere for the backup" in result.stderr
+
+
 def test_wrong_settings_of_the_server_are_told(place: Place) -> None:
     place.write("[server]\nport = 'x'\n")
     for words in ("backup b.tar", "restore b.tar"):

@@ -94,6 +94,8 @@ def test_what_is_wrong_is_told_line_by_line(place: Place) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     lines = sorted(result.stderr.splitlines())
     assert [line.split(": ")[1] for line in lines] == ["offlin", "upstreams[0]"]
+    named = place.call("feed", "create", "X_y", "--kind", "pypi")
+    assert named.exit_code == 1 and named.stderr.rstrip().endswith('not "X_y"')
     document = place.json("feed", "create", "bad", "--set", "kind=cobol", status=1)
     assert isinstance(document["faults"], list) and document["faults"][0]["key"] == "kind"
 
