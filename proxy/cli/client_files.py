@@ -115,8 +115,12 @@ def _edited_uv(text: str, target: Target) -> str:
 
 def _edited_pdm(text: str, target: Target) -> str:
     import tomlkit
+    from tomlkit.container import OutOfOrderTableProxy
 
     document = _toml(text)
+    if isinstance(document.get("pypi"), OutOfOrderTableProxy):
+        # tomlkit cannot take anything out of a table whose parts stand apart.
+        document["pypi"] = document.pop("pypi").unwrap()
     pypi = document.setdefault("pypi", tomlkit.table())
     if not isinstance(pypi, dict):
         raise NotEdited("pypi is no table")

@@ -36,7 +36,7 @@ FORMER = {
     ),
     "pdm": (
         '# ours\n[pypi]\nurl = "https://elsewhere.invalid/simple"\nverify_ssl = false\npassword = "of-elsewhere"\n'
-        'ignore_stored_index = true\n[pypi.more]\nurl = "https://elsewhere.invalid/b"\n'
+        'ignore_stored_index = true\n[venv]\nin_project = false\n[pypi.more]\nurl = "https://elsewhere.invalid/b"\n'
     ),
 }
 FILES = {"pip": "config/pip/pip.conf", "uv": "config/uv/uv.toml", "pdm": "config/pdm/config.toml"}
