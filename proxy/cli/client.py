@@ -5,6 +5,7 @@ What would change is shown first. A file that was there is kept beside itself, a
 
 import difflib
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -102,6 +103,9 @@ def _target(lines: Lines, kind: str, key: str | None, ca: str | None) -> Target:
 
 def _text_of(path: Path) -> str | None:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            # A person's word for "no file": PIP_CONFIG_FILE=/dev/null.
+            raise NotEdited(f"{path} is no file that can be written; name another one, or none")
         return path.read_text("utf-8")
     except FileNotFoundError:
         return None

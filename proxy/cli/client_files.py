@@ -150,6 +150,8 @@ def _edited_conda(text: str, target: Target) -> str:
         document: Any = yaml.load(text)
     except YAMLError as err:
         raise NotEdited(" ".join(str(err).split())[:200]) from err
+    except RecursionError as err:
+        raise NotEdited("is nested too deep") from err
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise NotEdited("is not a mapping")
@@ -169,6 +171,8 @@ def _toml(text: str) -> Any:
         return tomlkit.parse(text)
     except TOMLKitError as err:
         raise NotEdited(str(err)) from err
+    except RecursionError as err:
+        raise NotEdited("is nested too deep") from err
 
 
 CLIENT_FILES: Mapping[str, ClientFile] = {

@@ -128,9 +128,16 @@ async def test_nothing_is_written_unless_it_is_agreed_to(gateway: Gateway, clien
         ran = await set_up(clients, gateway, *asked)
         assert ran.code in (1, 2) and words_told in ran.err and "Traceback" not in ran.text, ran.text
     assert not (clients.home / FILES["uv"]).exists()
+    # pip's word for "no file": even as root it is not written over.
+    ran = await set_up(
+        clients.told(PIP_CONFIG_FILE="/dev/null"), gateway, "pip", "--feed", "pypi", "--dry-run"
+    )
+    assert ran.code == 1 and "/dev/null is no file" in ran.err and len(ran.err.splitlines()) == 1, ran.text
 
 
-@pytest.mark.parametrize(("client", "text"), [("uv", "= no toml"), ("pip", "no section"), ("conda", "a: [")])
+@pytest.mark.parametrize(
+    ("client", "text"), [("uv", "= no toml"), ("pip", "no section"), ("conda", "a: ["), ("conda", "[" * 5000)]
+)
 async def test_a_file_that_cannot_be_read_is_left_as_it_is(
     clients: Clients, tmp_path: Path, client: str, text: str
 ) -> None:
