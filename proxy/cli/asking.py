@@ -85,7 +85,9 @@ class Asked:
 
     @property
     def target(self) -> str:
-        return f"/api/v1{self.path}" + (f"?{urlencode(self.query)}" if self.query else "")
+        return f"/api/v1{self.path}" + (
+            f"?{urlencode(self.query, errors='surrogateescape')}" if self.query else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,5 +250,5 @@ def asking(whom: Whom, load: Callable[[], Loaded], *, asks_origins: bool = True)
 
 
 def segment(text: str) -> str:
-    """Return a text as one segment of a path."""
-    return quote(text, safe="")
+    """Return a text as one segment of a path; bytes of the command line that are not UTF-8 as they are."""
+    return quote(text, safe="", errors="surrogateescape")

@@ -53,3 +53,7 @@ async def test_owners_are_listed_and_released(place: Place, origins: tuple[Origi
     assert len((await call(place, "owners", "pypi", "--q", "leaf")).stdout.splitlines()) == 0
     again = await call(place, "owners", "pypi", "--release", "leaf")
     assert (again.exit_code, again.stderr) == (1, "feedgate: Not found: pypi knows no owner of leaf\n")
+    # Bytes of the command line that are no UTF-8.
+    odd = await call(place, "owners", "pypi", "--release", "\udcff")
+    assert (odd.exit_code, odd.stderr.count("\n")) == (1, 1), odd.output
+    assert odd.stderr.startswith("feedgate: ")
