@@ -6,6 +6,7 @@ The running server reads a list again when it changes (`management.watch_lists`)
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,12 @@ def read_spec_list(given: Given) -> SpecList:
         )
     path = Path(given.base, name)
     try:
-        with path.open("rb") as stream:
-            stamp = _stamp(os.fstat(stream.fileno()))
+        # One that is no plain file (a pipe, a device) may never come to an end, or never begin.
+        with open(path, "rb", opener=_open_at_once) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise RefusedError.because(f"{name} is not a plain file")
+            stamp = _stamp(status)
             data = stream.read(_LARGEST + 1)
         text = data.decode("utf-8-sig")
     except OSError as err:
@@ -67,6 +72,10 @@ def stamps_of(paths: Iterable[Path]) -> Mapping[Path, Stamp]:
         except OSError:
             stamps[path] = None
     return stamps
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -65,13 +66,19 @@ def test_a_list_is_one_spec_a_line(loaded: Loaded, tmp_path: Path) -> None:
         (b"# nothing yet\n", "approved.txt names no package"),
         (b"rich\n\xff\n", "approved.txt is not UTF-8 (line 2)"),
         (None, "approved.txt cannot be read: No such file or directory"),
+        # Reading a pipe waits for who writes, with the one turn that changes of the settings have.
+        ("pipe", "approved.txt is not a plain file"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_told_with_its_line(
-    loaded: Loaded, tmp_path: Path, data: bytes | None, words: str
+    loaded: Loaded, tmp_path: Path, data: bytes | str | None, words: str
 ) -> None:
     file = tmp_path / "approved.txt"
-    file.unlink() if data is None else file.write_bytes(data)
+    file.unlink()
+    if isinstance(data, bytes):
+        file.write_bytes(data)
+    elif data == "pipe":
+        os.mkfifo(file)
     with pytest.raises(ConfigError) as caught:
         loaded.again()
     (fault,) = caught.value.faults
