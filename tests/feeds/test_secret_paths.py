@@ -105,9 +105,14 @@ def test_a_text_that_repeats_the_secret_is_left_out(spelled: str) -> None:
     assert [(file.yanked, file.extra) for file in made.files] == [(True, {"colour": "red"})]
 
 
-def test_a_stored_page_of_a_former_program_that_published_the_secret_is_asked_for_anew() -> None:
+@pytest.mark.parametrize(
+    "told", [{"path": f"packages/{TOKEN}/files/foo-1.0.tar.gz"}, {"yanked": f"moved to /{TOKEN}/"}]
+)
+def test_a_stored_page_of_a_former_program_that_published_the_secret_is_asked_for_anew(
+    told: dict[str, str],
+) -> None:
     url = SecretUrl(f"https://h.example/{TOKEN}/simple/", hides_path=True)
-    file = distribution("foo-1.0.tar.gz", path=f"packages/{TOKEN}/files/foo-1.0.tar.gz")
+    file = distribution("foo-1.0.tar.gz", **told)
     packed = shard.pack(shard.Shard(shard.FORMAT, project(file)))
     assert PypiIndex(upstream(url.reveal())).is_readable(packed)
     assert not PypiIndex(upstream(url.reveal()), url.secrets).is_readable(packed)

@@ -112,8 +112,10 @@ class PypiIndex:
         shard = stored.unpack(packed)
         if shard is None or not self._secrets:
             return shard is not None
-        # A former program published such paths: the page is asked for anew, and its files get others.
-        return not any(has_secret(file.path, self._secrets) for file in shard.project.files)
+        # A former program published such paths and texts: the page is asked for anew, and its files get others.
+        project = shard.project
+        is_clean = not any(has_secret(file.path, self._secrets) for file in project.files)
+        return is_clean and without_secrets(project, self._secrets) == project
 
 
 def _refuse_dense(body: bytes) -> None:
