@@ -7,6 +7,7 @@ import difflib
 import os
 import stat
 import sys
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated
 
@@ -66,16 +67,16 @@ def setup(
     if not as_json:
         print(_printable(shown) if diff else f"{path} says so already")
     is_written = former != text and not dry_run and (yes or (not as_json and _agreed(path)))
+    kept = None
     if is_written:
         try:
-            _write(path, former, text, is_secret=target.url != lines.url)
+            kept = _write(path, former, text, is_secret=target.url != lines.url)
         except OSError as err:
             raise typer.Exit(fail(f"{path}: {err.strerror}", as_json=as_json)) from err
     if as_json:
         print_json({"ok": True, "client": client, "file": str(path), "written": is_written, "diff": shown})
     elif is_written:
-        kept = f"; what was there is in {path.name}{_KEPT}" if former is not None else ""
-        print(f"wrote {path}{kept}")
+        print(f"wrote {path}" + (f"; what was there is in {kept.name}" if kept is not None else ""))
         print_notes([lines.warning])
     set_here = [name for name in known.variables if os.environ.get(name)]
     if set_here and not as_json:
@@ -145,14 +146,21 @@ def _agreed(path: Path) -> bool:
     return typer.confirm(f"Write {path}?")
 
 
-def _write(path: Path, former: str | None, text: str, *, is_secret: bool) -> None:
-    """Write the file whole or not at all; a link stays one, and a file with a key is its owner's alone."""
+def _write(path: Path, former: str | None, text: str, *, is_secret: bool) -> Path | None:
+    """Write the file whole or not at all; a link stays one, and a file with a key is its owner's alone.
+
+    Returns where the former text is kept: never over what an earlier call kept.
+    """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = 0o600 if is_secret else path.stat().st_mode & 0o777 if former is not None else 0o644
+    kept = None
     if former is not None:
-        _put(path.with_name(path.name + _KEPT), former, mode=path.stat().st_mode & 0o777)
+        names = (f"{path.name}{_KEPT}{number}" for number in chain(("",), map("-{}".format, count(2))))
+        kept = next(each for each in map(path.with_name, names) if not os.path.lexists(each))
+        _put(kept, former, mode=path.stat().st_mode & 0o777)
     _put(path, text, mode=mode)
+    return kept
 
 
 def _put(path: Path, text: str, *, mode: int) -> None:

@@ -175,3 +175,15 @@ async def test_conda_and_pixi_get_the_feed_as_their_only_channel(clients: Client
     }  # fmt: skip
     assert "# ours" in condarc.read_text()
     assert f'default-channels = ["{url[:-1]}"]' in (clients.home / ".pixi/config.toml").read_text()
+
+
+async def test_what_people_had_is_kept_through_a_second_setup(gateway: Gateway, clients: Clients) -> None:
+    file = clients.home / FILES["uv"]
+    file.parent.mkdir(parents=True)
+    file.write_text("# ours\n")
+    for words in (("pypi", "--yes"), ("shut", "--yes", "--key", READER)):
+        ran = await set_up(clients, gateway, "uv", "--feed", *words)
+        assert ran.code == 0, ran.text
+    assert "what was there is in uv.toml.before-feedgate-2" in ran.out
+    assert file.with_name("uv.toml.before-feedgate").read_text() == "# ours\n"
+    assert "/pypi/pypi/" in file.with_name("uv.toml.before-feedgate-2").read_text()
