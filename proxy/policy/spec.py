@@ -116,7 +116,11 @@ def read_spec(kind: Kind, text: str, *, is_kept: bool = False) -> Spec:
     return parse_pypi_spec(text.strip())
 
 
-@lru_cache(maxsize=16384)
+#: More than the largest package list has, for both kinds: what outgrows it is parsed anew by each feed, on the loop.
+_MOST_KEPT = 2**20
+
+
+@lru_cache(maxsize=_MOST_KEPT)
 def parse_spec(kind: Kind, text: str) -> Spec:
     """Return the spec of an administrator: kept, with what it answered. Raises BadSpec."""
     return read_spec(kind, text, is_kept=True)

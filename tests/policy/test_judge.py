@@ -13,6 +13,7 @@ from proxy.policy.facts import Facts, told
 from proxy.policy.judge import Judge
 from proxy.policy.rule import Rule
 from proxy.policy.settings import Kind, Policy
+from proxy.policy.spec import parse_spec
 from tests.policy.made import DAY_MS, NOW, OLD_MS, conda, judged, ms, policy, pypi, verdict
 
 EXEMPTION = {
@@ -252,3 +253,13 @@ def test_name_without_files_is_judged_to_nothing() -> None:
     judge = Judge(policy(keep_versions=1), "pypi")
     assert judge.judge("foo", [], 0).verdicts == ()
     assert judge.judge("foo", [], 0).whole is None
+
+
+def test_a_long_list_is_parsed_once_for_all_feeds() -> None:
+    """The settings are read in a thread, judges are made on the loop: 20,000 specs parsed there take a second."""
+    long = policy(only=[f"p{number}" for number in range(20_000)])
+    parsed = parse_spec.cache_info().misses
+    for kind in ("pypi", "conda"):
+        Judge(long, kind)
+        Judge(long, kind)
+    assert parse_spec.cache_info().misses - parsed <= 2 * len(long.only)
