@@ -37,7 +37,8 @@ def examine(archive: Path, take: Take | None = None) -> tuple[Head, Manifest]:
     except (tarfile.TarError, EOFError) as err:
         raise ArchiveError(f"{archive} is no backup, or it is damaged: {err}") from err
     except OSError as err:
-        raise ArchiveError(f"{archive} cannot be read, or its files cannot be written: {err}") from err
+        why = err.strerror or err
+        raise ArchiveError(f"{archive} cannot be read, or its files cannot be written: {why}") from err
     if head is None or manifest is None:
         raise ArchiveError(f"{archive} is no backup, or it is cut off: its end is missing")
     _compare(manifest, seen, archive)

@@ -1,11 +1,14 @@
 """`backup` and `restore`: beside a running server, on an empty folder, refused in one line where they cannot."""
 
 import asyncio
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
+from proxy.state.archive import ArchiveError
+from proxy.state.unpack import examine
 from tests.api.managed import Managed
 from tests.cli.calling import QUIET_FEED, Place
 
@@ -58,6 +61,15 @@ def test_what_cannot_be_done_is_one_line(place: Place, words: str) -> None:
 def test_a_folder_that_is_not_there_is_named(filled: Place) -> None:
     result = filled.call("backup", "nowhere/b.tar")
     assert result.exit_code == 1 and "there is no folder nowhere for the backup" in result.stderr
+
+
+def test_a_full_disk_under_a_restore_is_told_in_words(filled: Place) -> None:
+    def full(name: str, file: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert filled.call("backup", "b.tar").exit_code == 0
+    with pytest.raises(ArchiveError, match=r"cannot be written: No space left on device$"):
+        examine(filled.folder / "b.tar", full)
 
 
 def test_wrong_settings_of_the_server_are_told(place: Place) -> None:
