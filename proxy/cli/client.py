@@ -56,7 +56,6 @@ def setup(
     path = known.place(os.environ, Path.home())
     try:
         target = _target(lines, known.kind, key, ca)
-        _require_file(path)
         former = _text_of(path)
         text = _edited(known, path, former or "", target)
     except (OSError, NotEdited) as err:
@@ -106,18 +105,12 @@ def _text_of(path: Path) -> str | None:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             # A person's word for "no file": PIP_CONFIG_FILE=/dev/null.
-            raise NotEdited(f"{path} is no file that can be written; name another one, or none")
+            raise NotEdited(f"{path} is no file; unset the variable that names it, or name another")
         return path.read_text("utf-8")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as err:
         raise NotEdited(f"{path} is not UTF-8") from err
-
-
-def _require_file(path: Path) -> None:
-    """Refuse what is no file, such as `/dev/null`, pip's word for no configuration. Raises NotEdited."""
-    if path.exists() and not path.is_file():
-        raise NotEdited(f"{path} is no file; unset the variable that names it, or name another")
 
 
 def _edited(known: ClientFile, path: Path, text: str, target: Target) -> str:

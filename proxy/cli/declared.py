@@ -181,9 +181,11 @@ def _from_file(name: str) -> dict[str, Any]:
 
 
 def _lines(value: Any, indent: str) -> list[str]:
-    """Return a document as lines for people."""
+    """Return a document as lines for people, to whom internal ids say nothing."""
     lines: list[str] = []
     for name, part in value.items():
+        if name == "id":
+            continue
         if isinstance(part, dict) and part:
             lines += [f"{indent}{name}:", *_lines(part, f"{indent}  ")]
         elif isinstance(part, list) and part and all(isinstance(each, dict) for each in part):
