@@ -26,6 +26,7 @@ from proxy.policy.read_value import (
 )
 from proxy.policy.settings import EXEMPTABLE, Exemption, Kind, Leniency, Policy, PypiLists
 from proxy.policy.spec import BadSpec, parse_spec
+from proxy.policy.wording import quoted
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _PYPI_ONLY: tuple[Kind, ...] = ("pypi",)
@@ -189,7 +190,7 @@ class _Reading:
             if problems and (kinds or len(problems) == len(_KINDS)):
                 told = "; ".join(f"for {kind} feeds: {why}" for kind, why in problems.items())
                 self.faults.append(
-                    Fault(key if is_one else f"{key}[{place}]", f'"{spec}" cannot be used {told}')
+                    Fault(key if is_one else f"{key}[{place}]", f"{quoted(spec)} cannot be used {told}")
                 )
 
 
