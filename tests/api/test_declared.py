@@ -245,7 +245,7 @@ async def test_a_changed_policy_is_in_force_when_it_is_answered(server: Managed,
     page = "/pypi/more/simple/demo/"
     wheel = f"/pypi/more/packages{index.file_path('demo-1.0-py3-none-any.whl')}"
     for block in (["demo"], ["leaf"], ["demo ==1.0"], []):
-        expected = {"demo": 403, "demo ==1.0": 200}.get("".join(block), 200)
+        expected = {"demo": 404, "demo ==1.0": 200}.get("".join(block), 200)
         answer = await server.ask("PUT", "/policies/mine", {"block": block}, tag=policy)
         assert answer.status == 200, answer.body
         policy = answer.headers["etag"]

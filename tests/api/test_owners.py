@@ -85,7 +85,7 @@ async def test_a_name_is_told_listed_and_released(places: Places, tmp_path: Path
         assert len((await server.ask("GET", "/feeds/pypi/owners?q=OT")).json()["items"]) == 1
         # The owner loses the name: only a person lets another one have it.
         places.first.remove_project("both")
-        assert (await server.get("/pypi/pypi/simple/both/")).status == 403
+        assert (await server.get("/pypi/pypi/simple/both/")).status == 404
         assert (await server.ask("DELETE", "/feeds/pypi/owners/both")).status == 200
         assert await files(server, "both") == ["both-9.0-py3-none-any.whl"]
         assert (await server.read("/feeds/pypi/owners/both"))[0]["upstream"] == upstreams[1]

@@ -12,11 +12,17 @@ import pytest
 from tests.cli.calling import ROOT, Place
 from tests.config.loading import QUIET
 
+_WITH_CTRL_C = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from proxy.__main__ import main; sys.exit(main())"
+)
+
 
 def _started(place: Place, *words: str, **streams: object) -> "subprocess.Popen[str]":
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(place.folder), **QUIET}
     process: subprocess.Popen[str] = subprocess.Popen(
-        [sys.executable, "-m", "proxy", *words], cwd=place.folder, env=environ, text=True,
+        # Behind `nohup … &` the tests themselves would leave Ctrl-C ignored to the command.
+        [sys.executable, "-c", _WITH_CTRL_C, *words], cwd=place.folder, env=environ, text=True,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},  # type: ignore[call-overload]
     )  # fmt: skip
     return process

@@ -212,6 +212,8 @@ async def test_a_held_package_is_not_offered_and_a_notice_says_so(stand: Stand, 
     stand.channel.add(package("tool", "1.0", noarch="python"), new, python())
     await stand.start()
     await stand.files("noarch")
+    # A digest binds once its bytes came.
+    assert (await stand.get(f"noarch/{new.file}")).status == 200
     stand.channel.add(replaced(new, b"other" * 99))
     await stand.gateway.restart_without_cache()
     found = await solved(stand, tmp_path, "tool")

@@ -155,7 +155,7 @@ async def test_a_page_that_gets_into_trouble_later_stays_as_it_was(table: Table,
         table.clock.advance(10)
         for row in table.rows:
             if row.kind in ("404", "410"):
-                held = await eventually(partial(page, gateway, row, "mine"), 403)
+                held = await eventually(partial(page, gateway, row, "mine"), 404)
                 assert held.json()["type"] == "urn:feedgate:held"
             else:
                 assert files(await page(gateway, row, "mine")) == [row.file], (row.kind, round_)

@@ -35,17 +35,17 @@ async def test_policy_made_and_changed_by_the_api_is_in_force_at_once(
             "/feeds", name="forge", kind="conda", policy="mine", subdirs=["linux-64", "noarch"],
             upstreams=[{"url": channel.url, **here}],
         )  # fmt: skip
-        assert await statuses(server, "demo") == (403, 403)
+        assert await statuses(server, "demo") == (404, 403)
         assert await statuses(server, "other") == (200, 200)
         changed = await server.ask("PUT", "/policies/mine", {"block": ["other"]}, tag=tag)
         assert changed.status == 200, changed.body
         assert await statuses(server, "demo") == (200, 200)
-        assert await statuses(server, "other") == (403, 403)
+        assert await statuses(server, "other") == (404, 403)
         got = await clients.install(server.index("team"), "demo", "other")
         assert got.versions == {}
         assert (await clients.install(server.index("team"), "demo")).versions == {"demo": "1.0"}
         refused = await server.ask("PUT", "/policies/mine", {"block": ["x >>1"]}, tag=changed.headers["etag"])
         assert (refused.status, "block[0]" in str(refused.json()["faults"])) == (422, True)
-        assert await statuses(server, "other") == (403, 403)
+        assert await statuses(server, "other") == (404, 403)
         await server.restart()
-        assert await statuses(server, "other") == (403, 403)
+        assert await statuses(server, "other") == (404, 403)
