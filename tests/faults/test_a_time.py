@@ -77,8 +77,9 @@ async def test_all_that_is_held_is_served_for_a_week_without_the_origin(
     assert stale.cache == "feedgate; hit; fwd=stale"
     assert stale.age_s >= 7 * DAY_S
     assert b'feedgate_origin_failures{upstream="origin"}' in (await scene.get("/metrics")).body
-    (told,) = (await scene.get("/readyz")).json()["degraded"]
-    assert "fails and is left alone for a moment" in told
+    origin, page = (await scene.get("/readyz")).json()["degraded"]
+    assert "fails and is left alone for a moment" in origin
+    assert page.startswith("the page of demo stays as it was, for it cannot be refreshed")
     assert b"fails and is left alone for a moment" in (await scene.get("/")).body
 
 
