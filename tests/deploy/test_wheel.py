@@ -65,7 +65,8 @@ async def test_the_wheel_runs_without_a_clone(
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 async def test_the_shell_completes_commands(tmp_path: Path, shell: str) -> None:
-    clients = Clients(tmp_path / "home")
+    # Else the shell is the one that is found among the ancestors of this process, if there is one.
+    clients = Clients(tmp_path / "home", {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
     shown = await clients.run("feedgate", "--show-completion", shell)
     assert shown.code == 0 and "_FEEDGATE_COMPLETE" in shown.out, shown.text
     asked = {
