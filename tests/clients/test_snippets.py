@@ -143,7 +143,8 @@ async def test_every_line_for_conda_leads_to_the_feed(
         # A channel of the company's own: nothing of conda-forge's is redirected to it.
         assert tomllib.loads(texts["pixi"])["workspace"]["channels"] == [f"{gateway.url}/conda/forge"]
         lines = texts["py-rattler"].replace("\n", "\n    ")
-        run = "print(*(str(one.name.normalized) for one in records))"
-        code = f"import asyncio\nasync def main():\n    {lines}\n    {run}\nasyncio.run(main())\n"
+        # The library now and then crashes where Python ends beneath its threads, which is after what counts here.
+        run = "print(*(str(one.name.normalized) for one in records), flush=True)\n    os._exit(0)"
+        code = f"import asyncio, os\nasync def main():\n    {lines}\n    {run}\nasyncio.run(main())\n"
         ran = await clients.run(sys.executable, "-c", code)
     assert (ran.code, ran.out.split()) == (0, ["python"]), ran.text
